@@ -1,0 +1,55 @@
+# Everything a developer does has a target here; .ci/run calls test. Nothing but Go is needed for `make demo`.
+
+GO       ?= go
+FUZZTIME ?= 10s
+PACKAGES := ./... ./shuai/... ./redeye/... ./bench/...
+LINT     := bin/golangci-lint
+
+.PHONY: demo test test-go test-ui test-browser check ui bench-quick bench fuzz deps fix
+
+demo: ## the server and a movie site that sends it traces
+	$(GO) run ./cmd/shuai demo
+
+test: check test-go test-ui test-browser ## everything, as CI runs it
+
+test-go: deps
+	$(GO) test -race $(PACKAGES)
+
+test-ui: ui/node_modules ## types, lint, unit tests; and that the committed build is the source's
+	cd ui && npm run check && npm test
+	tools/check-ui-build
+
+test-browser: deps ui/node_modules ## the demo, driven in a browser
+	tools/browser-test
+
+check: $(LINT) ## vet, lint, formatting, modernizers
+	$(GO) vet $(PACKAGES)
+	$(LINT) run $(PACKAGES)
+	$(GO) fix -diff $(PACKAGES)
+
+bin/golangci-lint: tools/go.mod tools/go.sum
+	cd tools && GOWORK=off GOBIN=$(CURDIR)/bin $(GO) install tool
+
+fix: $(LINT) ## format and modernise
+	$(LINT) fmt
+	$(GO) fix $(PACKAGES)
+
+ui: ui/node_modules ## rebuild the web UI that is embedded
+	cd ui && npm run build
+
+ui/node_modules: ui/package-lock.json
+	cd ui && npm ci
+	@touch $@
+
+deps: ## what the tests need from Debian: a browser, memcached
+	tools/install-deps
+
+bench-quick: ## every benchmark, briefly
+	$(GO) test -run '^$$' -bench . -benchtime 100ms $(PACKAGES)
+	$(GO) run ./cmd/shuai bench ingest --spans 300000
+
+bench: ## the figures of docs/benchmarks.md
+	tools/bench
+
+fuzz: ## every fuzz target, for FUZZTIME each
+	tools/fuzz $(FUZZTIME)

@@ -1,0 +1,117 @@
+package span
+
+import (
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func TestJSONMap(t *testing.T) {
+	for _, tt := range []struct {
+		attrs []Attribute
+		want  string
+	}{
+		{nil, `{}`},
+		{[]Attribute{{"a", IntValue(1)}, {"b", DoubleValue(1)}}, `{"a":1,"b":1.0}`},
+		{[]Attribute{{"min", IntValue(math.MinInt64)}, {"-0", DoubleValue(math.Copysign(0, -1))}}, `{"min":-9223372036854775808,"-0":-0.0}`},
+		{[]Attribute{{"inf", DoubleValue(math.Inf(-1))}, {"big", DoubleValue(1e300)}}, `{"inf":{"doubleValue":"-Infinity"},"big":1e+300}`},
+		{[]Attribute{{"raw", TextValue(Bytes, "\x00\xff")}, {"none", Value{}}}, `{"raw":{"bytesValue":"AP8="},"none":null}`},
+		{[]Attribute{{"bytesValue", StringValue("AP8=")}}, `{"kvlistValue":{"bytesValue":"AP8="}}`},
+		{[]Attribute{{"kvlistValue", TextValue(Map, `{"a":1}`)}}, `{"kvlistValue":{"kvlistValue":{"a":1}}}`},
+		{[]Attribute{{"list", TextValue(List, `[1,{"bytesValue":""}]`)}, {"q\"\n\x01<é", StringValue("\u2028")}}, `{"list":[1,{"bytesValue":""}],"q\"\n\u0001<é":"` + "\u2028" + `"}`},
+	} {
+		text := string(AppendJSONMap(nil, tt.attrs))
+		if text != tt.want {
+			t.Errorf("AppendJSONMap(%v) = %s, want %s", tt.attrs, text, tt.want)
+		}
+		back, err := ParseJSONMap(text)
+		if err != nil || !cmp.Equal(back, tt.attrs) {
+			t.Errorf("ParseJSONMap(%s) = %v, %v", text, back, err)
+		}
+	}
+}
+
+func TestParseJSONRefuses(t *testing.T) {
+	deep := make([]byte, 1<<20)
+	for i := range deep {
+		deep[i] = '['
+	}
+	for _, text := range []string{"", "{", "[", `{"a"}`, `{"a":}`, `{"a":1,}`, `{} {}`, `{"a":01x}`, `{"a":"\q"}`, `{"a":"`, `{"bytesValue":"AA=="}`, `nul`, `{"a":99999999999999999999}`, string(deep)} {
+		if _, err := ParseJSONMap(text); err == nil {
+			t.Errorf("ParseJSONMap(%.40q) accepted", text)
+		}
+		if _, err := ParseJSONList(text); err == nil {
+			t.Errorf("ParseJSONList(%.40q) accepted", text)
+		}
+	}
+}
+
+// Whatever is appended reads back equal: types, order, and keys that look like escapes.
+func TestJSONRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		attrs := drawAttributes(t, 3)
+		back, err := ParseJSONMap(string(AppendJSONMap(nil, attrs)))
+		if err != nil || !cmp.Equal(back, attrs) {
+			t.Fatalf("%s\n%v\n%s", AppendJSONMap(nil, attrs), err, cmp.Diff(attrs, back))
+		}
+		var values []Value
+		for _, a := range attrs {
+			values = append(values, a.Value)
+		}
+		list, err := ParseJSONList(string(AppendJSONList(nil, values)))
+		if err != nil || len(list) != len(values) || len(list) > 0 && !cmp.Equal(list, values) {
+			t.Fatalf("%s\n%v", AppendJSONList(nil, values), err)
+		}
+	})
+}
+
+func drawAttributes(t *rapid.T, depth int) []Attribute {
+	var attrs []Attribute
+	for range rapid.IntRange(0, 4).Draw(t, "attributes") {
+		key := rapid.OneOf(rapid.SampledFrom([]string{"bytesValue", "doubleValue", "kvlistValue", ""}), rapid.String()).Draw(t, "key")
+		attrs = append(attrs, Attribute{key, drawValue(t, depth)})
+	}
+	return attrs
+}
+
+func drawValue(t *rapid.T, depth int) Value {
+	switch typ := rapid.SampledFrom([]ValueType{Null, String, Bool, Int, Double, Bytes, List, Map}).Draw(t, "type"); typ {
+	case String:
+		return StringValue(rapid.String().Draw(t, "string"))
+	case Bool:
+		return BoolValue(rapid.Bool().Draw(t, "bool"))
+	case Int:
+		return IntValue(rapid.Int64().Draw(t, "int"))
+	case Double:
+		f := rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{math.Inf(1), math.Inf(-1), math.Copysign(0, -1), 3})).Draw(t, "double")
+		return DoubleValue(f)
+	case Bytes:
+		return TextValue(Bytes, string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")))
+	case List:
+		if depth > 0 {
+			return TextValue(List, string(AppendJSONList(nil, []Value{drawValue(t, depth-1), drawValue(t, depth-1)})))
+		}
+	case Map:
+		if depth > 0 {
+			return TextValue(Map, string(AppendJSONMap(nil, drawAttributes(t, depth-1))))
+		}
+	case Null:
+	}
+	return Value{}
+}
+
+func FuzzParseJSONMap(f *testing.F) {
+	f.Add(`{"a":1,"b":[1.5,null,{"bytesValue":"AP8="}],"c":{"kvlistValue":{"bytesValue":"x"}}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		attrs, err := ParseJSONMap(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseJSONMap(string(AppendJSONMap(nil, attrs)))
+		if err != nil || len(again) != len(attrs) {
+			t.Fatalf("%q: %v, then %v, %v", text, attrs, again, err)
+		}
+	})
+}
