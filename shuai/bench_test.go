@@ -1,0 +1,128 @@
+package shuai
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"testing"
+)
+
+// discard is a collector without a network.
+type discard struct{}
+
+func (discard) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return nil, err
+		}
+		r.Body.Close()
+	}
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{}, Request: r}, nil
+}
+
+func benchTracer(b *testing.B, ratio float64) *Tracer {
+	b.Helper()
+	t, err := New(Config{Service: "bench", Ratio: ratio, Compression: "none", BufferBytes: 64 << 20, transport: discard{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { t.Stop(context.Background()) })
+	b.ReportAllocs()
+	return t
+}
+
+func fourAttributes(s *Span) {
+	s.SetString("http.request.method", "GET")
+	s.SetString("http.route", "/subject/{id}")
+	s.SetInt("http.response.status_code", 200)
+	s.SetBool("cache.hit", true)
+}
+
+func BenchmarkUnsampledRoot(b *testing.B) {
+	t := benchTracer(b, -1)
+	ctx := context.Background()
+	for b.Loop() {
+		_, s := t.StartSpan(ctx, "GET /subject/{id}", KindServer)
+		fourAttributes(s)
+		s.End()
+	}
+}
+
+func BenchmarkUnsampledChild(b *testing.B) {
+	t := benchTracer(b, -1)
+	ctx, _ := t.StartSpan(context.Background(), "root", KindServer)
+	for b.Loop() {
+		_, s := StartSpan(ctx, "GET /subject/{id}", KindClient)
+		fourAttributes(s)
+		s.End()
+	}
+}
+
+// The span is dropped at its end, so that no export runs: the cost to the caller.
+func BenchmarkSampled4(b *testing.B) {
+	t := benchTracer(b, 1)
+	t.exporter.limit = 0
+	ctx, _ := t.StartSpan(context.Background(), "root", KindServer)
+	for b.Loop() {
+		_, s := StartSpan(ctx, "GET /subject/{id}", KindClient)
+		fourAttributes(s)
+		s.End()
+	}
+}
+
+// The whole way to a collector that discards, encoding included: the cost to the process.
+func BenchmarkSampled4Export(b *testing.B) {
+	t := benchTracer(b, 1)
+	ctx, _ := t.StartSpan(context.Background(), "root", KindServer)
+	for b.Loop() {
+		_, s := StartSpan(ctx, "GET /subject/{id}", KindClient)
+		fourAttributes(s)
+		s.End()
+	}
+	b.StopTimer()
+	if err := t.Stop(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	if d := t.Stats().Dropped; d.Total() > 0 {
+		b.ReportMetric(float64(d.Total())/float64(b.N), "dropped/op")
+	}
+}
+
+func BenchmarkEncode4(b *testing.B) {
+	t := benchTracer(b, 1)
+	_, s := t.StartSpan(context.Background(), "GET /subject/{id}", KindServer)
+	fourAttributes(s)
+	s.End()
+	var e encoder
+	for b.Loop() {
+		e.add(s)
+		if len(e.buf) > maxRequest {
+			e.finish()
+		}
+	}
+}
+
+// What compression adds, per span of 1,000 in a request.
+func BenchmarkGzip(b *testing.B) {
+	t := benchTracer(b, 1)
+	r := &runState{e: newExporter(settings{limit: 1 << 40, gzip: true}, nil)}
+	var spans []*Span
+	for range 1000 {
+		_, s := t.StartSpan(context.Background(), "GET /subject/{id}", KindServer)
+		fourAttributes(s)
+		s.End()
+		spans = append(spans, s)
+	}
+	encoded := 0
+	for b.Loop() {
+		for _, s := range spans {
+			r.enc.add(s)
+		}
+		encoded = len(r.enc.buf)
+		r.pack(epoch)
+		r.queue = queue{}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/span")
+	b.ReportMetric(float64(encoded)/1000, "B/span")
+	b.ReportMetric(float64(r.zipped.Len())/1000, "gzip-B/span")
+}

@@ -1,0 +1,263 @@
+package shuai
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Version of the tracer, sent as telemetry.sdk.version.
+const Version = "0.1.0"
+
+// Config says what to trace and where to send it. The zero value works. A field that is zero is
+// taken from the environment, SHUAI_* before OTEL_*, else from the default.
+type Config struct {
+	// Service is the name under which the spans are shown; SHUAI_SERVICE, OTEL_SERVICE_NAME.
+	// Default: unknown_service:<executable>.
+	Service string
+	// Endpoint is the base URL of an OTLP/HTTP collector; /v1/traces is added. SHUAI_ENDPOINT,
+	// OTEL_EXPORTER_OTLP_ENDPOINT. OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as it is.
+	// Default: http://127.0.0.1:4318.
+	Endpoint string
+	// Ratio is the share of traces recorded of those that start here: 1 and above all of them, negative none.
+	// A trace that started elsewhere is recorded if its root is. SHUAI_RATIO, OTEL_TRACES_SAMPLER and
+	// OTEL_TRACES_SAMPLER_ARG; there 0 is none. Default: 0.001.
+	Ratio float64
+	// Resource is what else is known about this process, added to OTEL_RESOURCE_ATTRIBUTES.
+	Resource map[string]string
+	// Headers are sent with every export, added to OTEL_EXPORTER_OTLP_HEADERS.
+	Headers map[string]string
+	// Compression is "gzip" or "none"; OTEL_EXPORTER_OTLP_COMPRESSION. Default: none to a loopback
+	// address, where it costs more than it saves, else gzip.
+	Compression string
+	// IDs is "structured", ids that say where and when they were born, or "random"; SHUAI_IDS.
+	// Default: structured.
+	IDs string
+	// FlushEvery is the longest that an ended span waits for its export. Default: 1 s.
+	FlushEvery time.Duration
+	// BufferBytes bounds the memory of all spans that have ended and that the collector has not yet
+	// accepted; beyond, they are dropped and counted. Default: 8 MiB.
+	BufferBytes int
+	// Logger is told of export problems, at most one record of a kind every 30 s. Default: none.
+	Logger *slog.Logger
+
+	// transport replaces the exporter's own in tests.
+	transport http.RoundTripper
+}
+
+const (
+	defaultRatio    = 0.001
+	defaultEndpoint = "http://127.0.0.1:4318"
+	tracesPath      = "/v1/traces"
+)
+
+// settings is a Config after the environment and the defaults.
+type settings struct {
+	service    string
+	url        string
+	threshold  uint64
+	resource   map[string]string // without what the tracer adds
+	headers    map[string]string
+	gzip       bool
+	randomIDs  bool
+	disabled   bool
+	flushEvery time.Duration
+	limit      int64
+	log        *slog.Logger
+	transport  http.RoundTripper
+}
+
+// resolve is pure but for getenv. Its error names all that is wrong.
+func (c Config) resolve(getenv func(string) string) (settings, error) {
+	var errs []error
+	s := settings{
+		flushEvery: c.FlushEvery,
+		limit:      int64(c.BufferBytes),
+		log:        c.Logger,
+		transport:  c.transport,
+		resource:   map[string]string{},
+		headers:    map[string]string{},
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.flushEvery <= 0 {
+		s.flushEvery = time.Second
+	}
+	if s.limit <= 0 {
+		s.limit = 8 << 20
+	}
+
+	pairs := func(into map[string]string, over map[string]string, names ...string) {
+		for _, name := range names {
+			if err := parsePairs(into, getenv(name)); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			}
+		}
+		maps.Copy(into, over)
+	}
+	pairs(s.resource, c.Resource, "OTEL_RESOURCE_ATTRIBUTES")
+	pairs(s.headers, c.Headers, "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
+	for k, v := range s.headers {
+		if !validHeader(k, v) {
+			errs = append(errs, fmt.Errorf("header %q is not a valid HTTP header", k))
+		}
+	}
+
+	s.service = first(c.Service, getenv("SHUAI_SERVICE"), getenv("OTEL_SERVICE_NAME"), s.resource["service.name"],
+		"unknown_service:"+filepath.Base(os.Args[0]))
+	delete(s.resource, "service.name")
+
+	var err error
+	if s.url, err = c.tracesURL(getenv); err != nil {
+		errs = append(errs, err)
+	}
+	ratio, err := c.ratio(getenv, s.log)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	s.threshold = threshold(ratio)
+
+	switch v := first(c.Compression, getenv("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"), getenv("OTEL_EXPORTER_OTLP_COMPRESSION")); v {
+	case "":
+		s.gzip = !loopback(s.url)
+	case "gzip":
+		s.gzip = true
+	case "none":
+	default:
+		errs = append(errs, fmt.Errorf("compression %q is neither gzip nor none", v))
+	}
+	switch v := first(c.IDs, getenv("SHUAI_IDS")); v {
+	case "", "structured":
+	case "random":
+		s.randomIDs = true
+	default:
+		errs = append(errs, fmt.Errorf("IDs (SHUAI_IDS): %q is neither structured nor random", v))
+	}
+	s.disabled = strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true")
+	if err := errors.Join(errs...); err != nil {
+		return settings{}, fmt.Errorf("configure tracer: %w", err)
+	}
+	return s, nil
+}
+
+func (c Config) tracesURL(getenv func(string) string) (string, error) {
+	base := first(c.Endpoint, getenv("SHUAI_ENDPOINT"))
+	if whole := getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"); base == "" && whole != "" {
+		return whole, checkURL("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", whole)
+	}
+	base = first(base, getenv("OTEL_EXPORTER_OTLP_ENDPOINT"), defaultEndpoint)
+	return strings.TrimRight(base, "/") + tracesPath, checkURL("Endpoint", base)
+}
+
+func checkURL(name, s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", name, err)
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return fmt.Errorf("%s: %q is not the URL of a collector, such as %s", name, s, defaultEndpoint)
+	case u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("%s: %q has a query or a fragment", name, s)
+	}
+	return nil
+}
+
+func loopback(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+}
+
+func (c Config) ratio(getenv func(string) string, log *slog.Logger) (float64, error) {
+	if c.Ratio != 0 {
+		return c.Ratio, nil
+	}
+	number := func(name, s string) (float64, error) {
+		r, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(r >= 0) {
+			return 0, fmt.Errorf("%s: %q is not a ratio, a number from 0 (none) to 1 (all)", name, s)
+		}
+		return r, nil
+	}
+	if s := getenv("SHUAI_RATIO"); s != "" {
+		return number("SHUAI_RATIO", s)
+	}
+	// The parent's decision is always respected, so parentbased_ adds nothing.
+	switch s := strings.TrimPrefix(getenv("OTEL_TRACES_SAMPLER"), "parentbased_"); s {
+	case "":
+	case "always_on":
+		return 1, nil
+	case "always_off":
+		return 0, nil
+	case "traceidratio":
+		arg := getenv("OTEL_TRACES_SAMPLER_ARG")
+		if arg == "" {
+			return 1, nil // OpenTelemetry's default
+		}
+		return number("OTEL_TRACES_SAMPLER_ARG", arg)
+	default:
+		log.Warn("OTEL_TRACES_SAMPLER names a sampler that this tracer does not have", "sampler", s, "ratio", defaultRatio)
+	}
+	return defaultRatio, nil
+}
+
+// parsePairs reads OpenTelemetry's list form, k=v,k=v, percent-encoded.
+func parsePairs(into map[string]string, s string) error {
+	for pair := range strings.SplitSeq(s, ",") {
+		if strings.TrimSpace(pair) == "" {
+			continue
+		}
+		k, v, ok := strings.Cut(pair, "=")
+		key, err := url.PathUnescape(strings.TrimSpace(k))
+		if !ok || key == "" || err != nil {
+			return fmt.Errorf("%q is not a list of key=value, separated by commas", s)
+		}
+		value, err := url.PathUnescape(strings.TrimSpace(v))
+		if err != nil {
+			return fmt.Errorf("value of %s: %w", key, err)
+		}
+		into[key] = value
+	}
+	return nil
+}
+
+// validHeader keeps out what net/http would refuse at every export (RFC 9110, section 5).
+func validHeader(k, v string) bool {
+	if k == "" {
+		return false
+	}
+	for i := range len(k) {
+		c := k[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+			return false
+		}
+	}
+	for i := range len(v) {
+		if v[i] < ' ' && v[i] != '\t' || v[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

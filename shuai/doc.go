@@ -1,0 +1,37 @@
+// Package shuai is the tracer: it records what a request does inside a service, passes the trace on
+// to the services that it calls, and sends a sample to a collector over OTLP/HTTP. It uses the
+// standard library alone.
+//
+//	stop, err := shuai.Start(shuai.Config{Service: "movie-web"})
+//	…
+//	defer stop(ctx)
+//
+//	ctx, span := shuai.StartSpan(ctx, "render", shuai.KindInternal)
+//	defer span.End()
+//	span.SetInt("movie.id", id)
+//
+// # The idea
+//
+// A [Span] is a [context.Context]: starting one is a single allocation, and the context that comes
+// back is the span. Whether a trace is recorded is decided once, where it starts, from its id, so
+// that every process comes to the same answer; a child follows its parent. A span that is not
+// recorded still has ids and carries them to the services it calls, and costs tens of nanoseconds.
+//
+// Ended spans go to bounded buffers. One goroutine turns them into OTLP protobuf, another sends one
+// request at a time. Nothing that the collector does (hang, refuse, reset, talk nonsense) makes the
+// application wait or lets memory grow: what does not fit into [Config.BufferBytes] is dropped and
+// counted in [Stats]. Nothing panics into the application, and a nil *Span, a second End, a
+// set after End and concurrent use are all harmless.
+//
+// # Identity
+//
+// Ids are those of W3C Trace Context and say where and when they were born; see [TraceID], [SpanID]
+// and [DescribeID]. SHUAI_IDS=random turns that off.
+//
+// # Environment
+//
+// Fields of [Config] that are zero are taken from SHUAI_SERVICE, SHUAI_ENDPOINT, SHUAI_RATIO and
+// SHUAI_IDS, then from OpenTelemetry's OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES,
+// OTEL_EXPORTER_OTLP_ENDPOINT, _HEADERS and _COMPRESSION (and their OTEL_EXPORTER_OTLP_TRACES_ forms),
+// OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG and OTEL_SDK_DISABLED.
+package shuai

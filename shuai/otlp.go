@@ -1,0 +1,317 @@
+package shuai
+
+import (
+	"encoding/binary"
+	"errors"
+	"maps"
+	"math/bits"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// The encoder writes protobuf by hand: the messages of opentelemetry-proto (trace.proto,
+// collector/trace/v1) that a tracer needs. A message inside another is written behind one byte for
+// its length and moved when the length needs more, which for an attribute it hardly ever does.
+
+// Protobuf wire types.
+const (
+	wireVarint  = 0
+	wireFixed64 = 1
+	wireBytes   = 2
+	wireFixed32 = 5
+)
+
+// Bits of Span.flags beside those of W3C.
+const (
+	otlpRemoteKnown = 0x100
+	otlpRemote      = 0x200
+)
+
+// open starts a message that is field field of the one around it; close ends it.
+func open(b []byte, field int) (_ []byte, at int) {
+	b = append(b, byte(field<<3|wireBytes), 0)
+	return b, len(b)
+}
+
+func closeMessage(b []byte, at int) []byte {
+	n := len(b) - at
+	if n < 0x80 {
+		b[at-1] = byte(n)
+		return b
+	}
+	more := varintLen(uint64(n)) - 1
+	b = append(b, make([]byte, more)...)
+	copy(b[at+more:], b[at:at+n])
+	binary.PutUvarint(b[at-1:], uint64(n))
+	return b
+}
+
+func varintLen(v uint64) int { return (bits.Len64(v|1) + 6) / 7 }
+
+// appendText writes a string field, unless it is empty, which a reader takes an absent one for.
+func appendText(b []byte, field int, s string) []byte {
+	if s == "" {
+		return b
+	}
+	return appendString(b, field, s)
+}
+
+// appendString writes a string field, empty or not. A collector may refuse a whole request for one
+// string that is not UTF-8; the replacement is one byte, so that text never grows.
+func appendString(b []byte, field int, s string) []byte {
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "?")
+	}
+	b = append(b, byte(field<<3|wireBytes))
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+func appendVarint(b []byte, field int, v uint64) []byte {
+	return binary.AppendUvarint(append(b, byte(field<<3|wireVarint)), v)
+}
+
+func appendFixed64(b []byte, field int, v uint64) []byte {
+	return binary.LittleEndian.AppendUint64(append(b, byte(field<<3|wireFixed64)), v)
+}
+
+func appendTraceID(b []byte, field int, id TraceID) []byte {
+	b = append(b, byte(field<<3|wireBytes), 16)
+	b = binary.BigEndian.AppendUint64(b, id.Hi)
+	return binary.BigEndian.AppendUint64(b, id.Lo)
+}
+
+func appendSpanID(b []byte, field int, id SpanID) []byte {
+	return binary.BigEndian.AppendUint64(append(b, byte(field<<3|wireBytes), 8), uint64(id))
+}
+
+// appendAttr writes a KeyValue. The value is a oneof, so zeros are written too.
+func appendAttr(b []byte, field int, a *Attr) []byte {
+	b, at := open(b, field)
+	b = appendText(b, 1, a.key)
+	b, value := open(b, 2)
+	switch a.ptr {
+	case kindBool:
+		b = appendVarint(b, 2, a.num)
+	case kindInt:
+		b = appendVarint(b, 3, a.num)
+	case kindFloat:
+		b = appendFixed64(b, 4, a.num)
+	default:
+		b = appendString(b, 1, a.text())
+	}
+	return closeMessage(closeMessage(b, value), at)
+}
+
+func appendAttrs(b []byte, field int, attrs []Attr) []byte {
+	for i := range attrs {
+		b = appendAttr(b, field, &attrs[i])
+	}
+	return b
+}
+
+// appendSpan writes an ended span as field 2 of ScopeSpans.
+func appendSpan(b []byte, s *Span) []byte {
+	r := s.rec
+	b, at := open(b, 2)
+	b = appendTraceID(b, 1, s.trace)
+	b = appendSpanID(b, 2, SpanID(s.id.Load()))
+	b = appendText(b, 3, s.state())
+	if r.parent != 0 {
+		b = appendSpanID(b, 4, r.parent)
+	}
+	b = appendText(b, 5, r.name)
+	b = appendVarint(b, 6, uint64(r.kind))
+	b = appendFixed64(b, 7, uint64(r.start))
+	b = appendFixed64(b, 8, uint64(r.start)+uint64(r.duration))
+	b = appendAttrs(b, 9, r.first[:r.count])
+	if r.more != nil {
+		b = appendMore(b, r.more)
+	}
+	if r.status != StatusUnset {
+		var status int
+		b, status = open(b, 15)
+		if r.more != nil {
+			b = appendText(b, 2, r.more.message)
+		}
+		b = closeMessage(appendVarint(b, 3, uint64(r.status)), status)
+	}
+	flags := uint32(s.flags&wireFlags) | otlpRemoteKnown
+	if r.remote {
+		flags |= otlpRemote
+	}
+	b = append(b, 16<<3&0x7f|wireFixed32|0x80, 16>>4) // a tag of two bytes
+	b = binary.LittleEndian.AppendUint32(b, flags)
+	return closeMessage(b, at)
+}
+
+func appendMore(b []byte, m *moreThanMostNeed) []byte {
+	count := func(b []byte, field int, n uint32) []byte {
+		if n == 0 {
+			return b
+		}
+		return appendVarint(b, field, uint64(n))
+	}
+	var at int
+	b = appendAttrs(b, 9, m.attrs)
+	b = count(b, 10, m.droppedAttrs)
+	for i := range m.events {
+		e := &m.events[i]
+		b, at = open(b, 11)
+		b = appendFixed64(b, 1, uint64(e.time))
+		b = appendText(b, 2, e.name)
+		b = closeMessage(appendAttrs(b, 3, e.attrs), at)
+	}
+	b = count(b, 12, m.droppedEvents)
+	for i := range m.links {
+		l := &m.links[i]
+		b, at = open(b, 13)
+		b = appendTraceID(b, 1, l.trace)
+		b = appendSpanID(b, 2, l.span)
+		b = closeMessage(appendAttrs(b, 4, l.attrs), at)
+	}
+	return count(b, 14, m.droppedLinks)
+}
+
+// appendResource writes a Resource as field 1 of ResourceSpans.
+func appendResource(b []byte, attrs []Attr) []byte {
+	b, at := open(b, 1)
+	return closeMessage(appendAttrs(b, 1, attrs), at)
+}
+
+// resourceOf is what a collector learns about the process. The attributes shuai.id.* tell it how to read the
+// ids: "ipv4" and "ipv6-hash" are the layouts of [TraceID] and [SpanID], the latter with a hash
+// (FNV-1a) of the address for want of an IPv4 one; shuai.id.pid is the 15-bit number in the ids.
+func resourceOf(s settings, id identity) []Attr {
+	attrs := []Attr{
+		String("service.name", s.service),
+		String("telemetry.sdk.name", "shuai"),
+		String("telemetry.sdk.language", "go"),
+		String("telemetry.sdk.version", Version),
+		Int("process.pid", int64(os.Getpid())),
+	}
+	if host, err := os.Hostname(); err == nil {
+		attrs = append(attrs, String("host.name", host))
+	}
+	if s.randomIDs {
+		attrs = append(attrs, String("shuai.id.layout", "random"))
+	} else {
+		attrs = append(attrs, String("shuai.id.layout", id.layout),
+			String("shuai.id.ip", id.ip.String()), Int("shuai.id.pid", int64(id.pid)))
+	}
+	for _, k := range slices.Sorted(maps.Keys(s.resource)) {
+		a := String(k, s.resource[k])
+		if i := slices.IndexFunc(attrs, func(b Attr) bool { return b.key == k }); i >= 0 {
+			attrs[i] = a
+		} else {
+			attrs = append(attrs, a)
+		}
+	}
+	return attrs
+}
+
+// appendScope writes an InstrumentationScope as field 1 of ScopeSpans.
+func appendScope(b []byte) []byte {
+	b, at := open(b, 1)
+	b = appendText(b, 1, "github.com/fuwu-project/fuwu/shuai")
+	return closeMessage(appendText(b, 2, Version), at)
+}
+
+// An encoder builds an ExportTraceServiceRequest. What stands before the spans contains the length
+// of the spans, so room for it is left and it is written last, right-aligned.
+type encoder struct {
+	resource []byte // encoded
+	scope    []byte // encoded
+	buf      []byte
+	spans    int
+}
+
+// room is the most that can stand before the spans: two tags and lengths, resource and scope.
+func (e *encoder) room() int { return 2*(1+binary.MaxVarintLen64) + len(e.resource) + len(e.scope) }
+
+func (e *encoder) add(s *Span) {
+	if e.spans == 0 {
+		e.buf = append(e.buf[:0], make([]byte, e.room())...)
+	}
+	e.buf = appendSpan(e.buf, s)
+	e.spans++
+}
+
+// finish returns the request, which is valid until the next add.
+func (e *encoder) finish() (request []byte, spans int) {
+	spans, e.spans = e.spans, 0
+	body := len(e.buf) - e.room()
+	head := make([]byte, 0, e.room())
+	scopeSpans := len(e.scope) + body
+	head = append(head, 1<<3|wireBytes)
+	head = binary.AppendUvarint(head, uint64(len(e.resource)+1+varintLen(uint64(scopeSpans))+scopeSpans))
+	head = append(head, e.resource...)
+	head = append(head, 2<<3|wireBytes)
+	head = binary.AppendUvarint(head, uint64(scopeSpans))
+	head = append(head, e.scope...)
+	request = e.buf[e.room()-len(head):]
+	copy(request, head)
+	return request, spans
+}
+
+var errTruncated = errors.New("truncated message")
+
+// parseResponse reads an ExportTraceServiceResponse: how many spans the collector did not take, and why.
+func parseResponse(b []byte) (rejected uint64, message string, err error) {
+	err = eachField(b, func(field uint64, _ uint64, partial []byte) error {
+		if field != 1 {
+			return nil
+		}
+		return eachField(partial, func(field uint64, v uint64, text []byte) error {
+			switch field {
+			case 1:
+				rejected = v
+			case 2:
+				message = string(text)
+			}
+			return nil
+		})
+	})
+	return rejected, message, err
+}
+
+// eachField calls f with each field's number and its value, as a number or as bytes.
+func eachField(b []byte, f func(field, number uint64, bytes []byte) error) error {
+	for len(b) > 0 {
+		tag, n := binary.Uvarint(b)
+		if n <= 0 {
+			return errTruncated
+		}
+		b = b[n:]
+		var number uint64
+		var bytes []byte
+		switch tag & 7 {
+		case wireVarint:
+			if number, n = binary.Uvarint(b); n <= 0 {
+				return errTruncated
+			}
+		case wireFixed64:
+			n = 8
+		case wireFixed32:
+			n = 4
+		case wireBytes:
+			size, m := binary.Uvarint(b)
+			if m <= 0 || size > uint64(len(b)-m) {
+				return errTruncated
+			}
+			bytes, n = b[m:m+int(size)], m+int(size)
+		default:
+			return errors.New("a group or an unknown wire type")
+		}
+		if n > len(b) {
+			return errTruncated
+		}
+		b = b[n:]
+		if err := f(tag>>3, number, bytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}

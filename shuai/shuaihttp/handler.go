@@ -1,0 +1,186 @@
+package shuaihttp
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/fuwu-project/fuwu/shuai"
+)
+
+// NewHandler returns a handler that makes a server span of each request that next serves. The span is named
+// by method and route, as "GET /subject/{id}", where next is, or leads with the same request to, an [http.ServeMux];
+// another router calls SetName on [shuai.SpanFromContext] and sets http.route. A status of
+// 500 and above and a panic, which goes on, make it an error.
+//
+// The response writer that next sees has Unwrap, for [http.ResponseController], and is an
+// [http.Flusher], [http.Hijacker] and [io.ReaderFrom] where the server's own is.
+func NewHandler(next http.Handler, cfg Config) http.Handler {
+	return &handler{next, cfg}
+}
+
+type handler struct {
+	next http.Handler
+	cfg  Config
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.cfg.skips(r) {
+		h.next.ServeHTTP(w, r)
+		return
+	}
+	attr, name := method(r.Method)
+	ctx, span := h.cfg.start(shuai.Extract(r.Context(), Header(r.Header)), name, shuai.KindServer)
+	r2 := r.WithContext(ctx)
+	if !span.Recording() {
+		defer func() { r.Pattern = r2.Pattern }() // for whoever logs the request outside
+		h.next.ServeHTTP(w, r2)
+		return
+	}
+
+	span.SetString("http.request.method", attr)
+	if attr != r.Method {
+		span.SetString("http.request.method_original", r.Method)
+	}
+	span.SetString("url.path", r.URL.Path)
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	setServer(span, r.Host, scheme)
+	if host, _ := splitHostPort(r.RemoteAddr); host != "" {
+		span.SetString("client.address", host)
+	}
+
+	rw := &responseWriter{ResponseWriter: w}
+	defer func() {
+		p := recover()
+		r.Pattern = r2.Pattern
+		if route := routeOf(r2.Pattern); route != "" {
+			span.SetString("http.route", route)
+			span.SetName(name + " " + route)
+		}
+		rw.describe(span, p)
+		span.End()
+		if p != nil {
+			panic(p) // the server's to handle, or to hide: http.ErrAbortHandler
+		}
+	}()
+	h.next.ServeHTTP(rw.withAbilities(), r2)
+}
+
+// routeOf is the path of a ServeMux pattern, "[METHOD ][HOST]/[PATH]", without the "{$}" that ends one
+// that matches nothing below it.
+func routeOf(pattern string) string {
+	if i := strings.IndexByte(pattern, '/'); i >= 0 {
+		return strings.TrimSuffix(pattern[i:], "{$}")
+	}
+	return ""
+}
+
+// responseWriter remembers the status.
+type responseWriter struct {
+	http.ResponseWriter
+	status int // 0: nothing was written
+}
+
+func (w *responseWriter) describe(span *shuai.Span, panicked any) {
+	if panicked != nil {
+		if err, ok := panicked.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			span.SetStatus(shuai.StatusError, "handler aborted the response")
+		} else {
+			span.Panic(panicked)
+		}
+		span.SetString("error.type", fmt.Sprintf("%T", panicked))
+		if w.status == 0 {
+			return // the server closes the connection without an answer
+		}
+	}
+	status := w.status
+	if status == 0 {
+		status = http.StatusOK // what the server writes for a handler that does not
+	}
+	span.SetInt("http.response.status_code", int64(status))
+	if status >= 500 && panicked == nil {
+		span.SetString("error.type", strconv.Itoa(status))
+		span.SetStatus(shuai.StatusError, http.StatusText(status))
+	}
+}
+
+func (w *responseWriter) WriteHeader(status int) {
+	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *responseWriter) Write(p []byte) (int, error) {
+	w.wrote()
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *responseWriter) WriteString(s string) (int, error) {
+	w.wrote()
+	return io.WriteString(w.ResponseWriter, s)
+}
+
+func (w *responseWriter) wrote() {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+}
+
+// Unwrap lets [http.ResponseController] find what the writer can do.
+func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// withAbilities returns the writer with those of the interfaces that handlers ask for by type
+// assertion: what the writers of HTTP/1 (all) and HTTP/2 (Flusher) have.
+func (w *responseWriter) withAbilities() http.ResponseWriter {
+	f, flushes := w.ResponseWriter.(http.Flusher)
+	h, hijacks := w.ResponseWriter.(http.Hijacker)
+	r, reads := w.ResponseWriter.(io.ReaderFrom)
+	switch {
+	case flushes && hijacks && reads:
+		return http1Writer{flushWriter{w, f}, h, r}
+	case flushes:
+		return flushWriter{w, f}
+	}
+	return w
+}
+
+type flushWriter struct {
+	*responseWriter
+	flusher http.Flusher
+}
+
+// Flush implements [http.Flusher].
+func (w flushWriter) Flush() {
+	w.wrote()
+	w.flusher.Flush()
+}
+
+type http1Writer struct {
+	flushWriter
+	hijacker http.Hijacker
+	from     io.ReaderFrom
+}
+
+// Hijack implements [http.Hijacker].
+func (w http1Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := w.hijacker.Hijack()
+	if err == nil && w.status == 0 {
+		w.status = http.StatusSwitchingProtocols
+	}
+	return conn, rw, err
+}
+
+// ReadFrom implements [io.ReaderFrom], by which a file is sent without passing through the process.
+func (w http1Writer) ReadFrom(src io.Reader) (int64, error) {
+	w.wrote()
+	return w.from.ReadFrom(src)
+}

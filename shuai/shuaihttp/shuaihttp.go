@@ -1,0 +1,100 @@
+// Package shuaihttp traces net/http: a handler that makes a span of each request served, and a
+// transport that makes one of each request sent and passes the trace on. Attributes are those of
+// OpenTelemetry's semantic conventions for HTTP.
+//
+//	http.ListenAndServe(addr, shuaihttp.NewHandler(mux, shuaihttp.Config{}))
+//	client := &http.Client{Transport: shuaihttp.NewTransport(nil, shuaihttp.Config{})}
+package shuaihttp
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/fuwu-project/fuwu/shuai"
+)
+
+// Config says who traces. The zero value works.
+type Config struct {
+	// Tracer makes the spans. Default: for a client's span the tracer of the span around it, else the
+	// default tracer of the process.
+	Tracer *shuai.Tracer
+	// Filter, where set, says which requests are traced. A request that is not passes through untouched.
+	Filter func(*http.Request) bool
+}
+
+func (c Config) start(ctx context.Context, name string, kind shuai.Kind) (context.Context, *shuai.Span) {
+	if c.Tracer != nil {
+		return c.Tracer.StartSpan(ctx, name, kind)
+	}
+	return shuai.StartSpan(ctx, name, kind)
+}
+
+func (c Config) skips(r *http.Request) bool { return c.Filter != nil && !c.Filter(r) }
+
+// Header is a [shuai.Carrier] of HTTP headers.
+type Header http.Header
+
+// Get returns the values of a header, joined by commas.
+func (h Header) Get(key string) string {
+	switch v := http.Header(h).Values(key); len(v) {
+	case 0:
+		return ""
+	case 1:
+		return v[0]
+	default:
+		return strings.Join(v, ",")
+	}
+}
+
+// Set replaces a header.
+func (h Header) Set(key, value string) { http.Header(h).Set(key, value) }
+
+// Keys returns the names of all headers.
+func (h Header) Keys() []string {
+	keys := make([]string, 0, len(h))
+	for k := range h {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// method returns the request's method if it is a standard one (RFC 9110, RFC 5789), so that names stay few.
+func method(m string) (attr, name string) {
+	switch m {
+	case "":
+		return http.MethodGet, http.MethodGet // what a client means by it
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return m, m
+	}
+	return "_OTHER", "HTTP"
+}
+
+// setServer sets server.address and, where known, server.port.
+func setServer(s *shuai.Span, hostport, scheme string) {
+	host, port := splitHostPort(hostport)
+	if port == "" {
+		switch scheme {
+		case "http":
+			port = "80"
+		case "https":
+			port = "443"
+		}
+	}
+	if host != "" {
+		s.SetString("server.address", host)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err == nil {
+		s.SetInt("server.port", int64(n))
+	}
+}
+
+func splitHostPort(s string) (host, port string) {
+	if host, port, err := net.SplitHostPort(s); err == nil {
+		return host, port
+	}
+	return strings.Trim(s, "[]"), ""
+}

@@ -1,0 +1,158 @@
+package shuaihttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/fuwu-project/fuwu/shuai"
+)
+
+// NewTransport returns a transport that makes a client span of each request that base sends
+// (nil: http.DefaultTransport) and passes the trace on in the headers of a copy. The span ends when the
+// response's body has been read or closed. A status of 400 and above and a transport error make it an
+// error. It is named by method, or as [WithRoute] or [WithCall] says.
+func NewTransport(base http.RoundTripper, cfg Config) http.RoundTripper {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	return &transport{base, cfg}
+}
+
+type transport struct {
+	base http.RoundTripper
+	cfg  Config
+}
+
+type call struct {
+	name  string
+	route string
+	attrs []shuai.Attr
+}
+
+type callKey struct{}
+
+// WithRoute says that requests made with the context go to URLs of the given template, as
+// "/subject/{id}": its span is named by method and template, and has the attribute url.template.
+func WithRoute(ctx context.Context, template string) context.Context {
+	return context.WithValue(ctx, callKey{}, call{route: template})
+}
+
+// WithCall says that requests made with the context are calls of the given name, as
+// "movie.Service/GetMovies", with attributes, as rpc.system.name and rpc.method: for protocols that
+// run over HTTP.
+func WithCall(ctx context.Context, name string, attrs ...shuai.Attr) context.Context {
+	return context.WithValue(ctx, callKey{}, call{name: name, attrs: attrs})
+}
+
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if t.cfg.skips(r) {
+		return t.base.RoundTrip(r)
+	}
+	attr, verb := method(r.Method)
+	c, _ := r.Context().Value(callKey{}).(call)
+	name := verb
+	switch {
+	case c.name != "":
+		name = c.name
+	case c.route != "":
+		name += " " + c.route
+	}
+	ctx, span := t.cfg.start(r.Context(), name, shuai.KindClient)
+	if span.TraceID().IsZero() && shuai.SpanFromContext(ctx) == nil {
+		return t.base.RoundTrip(r)
+	}
+	r2 := r.WithContext(ctx)
+	if r2.Header = r.Header.Clone(); r2.Header == nil {
+		r2.Header = http.Header{}
+	}
+	shuai.Inject(ctx, Header(r2.Header))
+	if !span.Recording() {
+		return t.base.RoundTrip(r2)
+	}
+
+	span.SetString("http.request.method", attr)
+	if r.URL != nil {
+		setServer(span, r.URL.Host, r.URL.Scheme)
+		span.SetString("url.full", r.URL.Scheme+"://"+r.URL.Host+r.URL.EscapedPath()) // user and query can hold secrets
+	}
+	if c.route != "" {
+		span.SetString("url.template", c.route)
+	}
+	span.Set(c.attrs...)
+
+	resp, err := t.base.RoundTrip(r2)
+	if err != nil {
+		span.SetString("error.type", errorType(err))
+		span.Error(err)
+		span.End()
+		return resp, err
+	}
+	span.SetInt("http.response.status_code", int64(resp.StatusCode))
+	if resp.StatusCode >= 400 {
+		span.SetString("error.type", strconv.Itoa(resp.StatusCode))
+		span.SetStatus(shuai.StatusError, resp.Status)
+	}
+	if resp.Body == nil || resp.Body == http.NoBody {
+		span.End()
+		return resp, nil
+	}
+	b := &body{ReadCloser: resp.Body, span: span}
+	if w, ok := resp.Body.(io.Writer); ok { // after 101 Switching Protocols
+		resp.Body = &duplexBody{b, w}
+	} else {
+		resp.Body = b
+	}
+	return resp, nil
+}
+
+func errorType(err error) string {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	}
+	return fmt.Sprintf("%T", err)
+}
+
+// body ends the span at the first of end, error and Close.
+type body struct {
+	io.ReadCloser
+	span *shuai.Span
+	once sync.Once
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.end(err)
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	err := b.ReadCloser.Close()
+	b.end(err)
+	return err
+}
+
+func (b *body) end(err error) {
+	b.once.Do(func() {
+		if err != nil && !errors.Is(err, io.EOF) {
+			b.span.SetString("error.type", errorType(err))
+			b.span.Error(err)
+		}
+		b.span.End()
+	})
+}
+
+// duplexBody keeps a connection writable that has changed its protocol.
+type duplexBody struct {
+	*body
+	io.Writer
+}
