@@ -1,0 +1,499 @@
+package analyze
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/fuwu-project/fuwu/internal/span"
+)
+
+// checkShape verifies what holds of every tree, whatever the input.
+func checkShape(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, tree *Tree,
+) {
+	t.Helper()
+	n := tree.Batch.Len()
+	if tree.Len() != n {
+		t.Fatalf("%d spans made a tree of %d", n, tree.Len())
+	}
+	seen := make([]bool, n)
+	var open []int32 // the ancestors of p
+	tops := 0
+	for p := range n {
+		r := tree.Row[p]
+		if seen[r] {
+			t.Fatalf("row %d appears twice", r)
+		}
+		seen[r] = true
+		for len(open) > 0 && tree.End[open[len(open)-1]] <= int32(p) {
+			open = open[:len(open)-1]
+		}
+		parent := int32(-1)
+		if len(open) > 0 {
+			parent = open[len(open)-1]
+		}
+		if tree.Parent[p] != parent || int(tree.Depth[p]) != len(open) {
+			t.Fatalf("position %d: parent %d, depth %d; the subtree ends say %d and %d", p, tree.Parent[p], tree.Depth[p], parent, len(open))
+		}
+		open = append(open, int32(p))
+		if parent < 0 {
+			tops++
+		}
+		kids := tree.Children(p)
+		if int(tree.Direct[p]) != len(kids) {
+			t.Fatalf("position %d: %d children counted, %d listed", p, tree.Direct[p], len(kids))
+		}
+		for i, q := range kids {
+			if tree.Parent[q] != int32(p) || i > 0 && q <= kids[i-1] {
+				t.Fatalf("children of %d are %v", p, kids)
+			}
+			if i > 0 && (tree.Offset[q] < tree.Offset[kids[i-1]] || tree.Offset[q] == tree.Offset[kids[i-1]] &&
+				tree.Batch.SpanID[tree.Row[q]] < tree.Batch.SpanID[tree.Row[kids[i-1]]]) {
+				t.Fatalf("children of %d are out of order", p)
+			}
+		}
+		if tree.Offset[p] < 0 || tree.Length[p] < 0 || tree.Offset[p]+tree.Length[p] > tree.Duration || tree.Offset[p]+tree.Length[p] < 0 {
+			t.Fatalf("position %d lies at %d + %d of %d", p, tree.Offset[p], tree.Length[p], tree.Duration)
+		}
+		if tree.Self[p] < 0 || tree.Self[p] > tree.Length[p] {
+			t.Fatalf("position %d: self %d of %d", p, tree.Self[p], tree.Length[p])
+		}
+		if tree.Flags[p]&Moved == 0 && tree.Start+tree.Offset[p] != max(tree.Batch.Start[r], 0) {
+			t.Fatalf("position %d was moved but does not say so", p)
+		}
+	}
+	if n > 0 && tops == 0 {
+		t.Fatalf("nothing stands at the top")
+	}
+}
+
+// randomTrace draws a trace in which everything may be wrong: few ids, so that some are shared, missing
+// or in a circle, and short times, so that a brute-force count over every ns is possible.
+func randomTrace(t *rapid.T) *span.Batch {
+	b := new(span.Batch)
+	n := rapid.IntRange(0, 40).Draw(t, "n")
+	ids := rapid.IntRange(1, 60).Draw(t, "ids")
+	for range n {
+		s := span.Span{
+			TraceID:  span.TraceID{Lo: 1},
+			SpanID:   span.ID(rapid.IntRange(1, ids).Draw(t, "id")),
+			Parent:   span.ID(rapid.IntRange(0, ids).Draw(t, "parent")),
+			Kind:     span.Kind(rapid.IntRange(0, 5).Draw(t, "kind")),
+			Name:     string(rune('a' + rapid.IntRange(0, 3).Draw(t, "name"))),
+			Start:    int64(rapid.IntRange(0, 200).Draw(t, "start")),
+			Duration: int64(rapid.IntRange(-1, 60).Draw(t, "duration")),
+			Status:   span.Status(rapid.IntRange(0, 2).Draw(t, "status")),
+		}
+		service := string(rune('A' + rapid.IntRange(0, 3).Draw(t, "service")))
+		s.Resource.Attrs = []span.Attribute{{Key: "service.name", Value: span.StringValue(service)}}
+		if rapid.Bool().Draw(t, "named host") {
+			s.Resource.Attrs = append(s.Resource.Attrs, span.Attribute{Key: "host.name", Value: span.StringValue("one")})
+		}
+		b.Append(&s)
+	}
+	return b
+}
+
+func TestTreeOfAnything(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := randomTrace(t)
+		tree := NewTree(b)
+		checkShape(t, tree)
+		checkParents(t, tree)
+		checkSkew(t, tree)
+		for p := range tree.Len() {
+			if want := slowSelf(tree, p); tree.Self[p] != want {
+				t.Fatalf("position %d: self %d, want %d\n%s", p, tree.Self[p], want, showTree(tree))
+			}
+		}
+	})
+}
+
+// checkParents looks at every span: one whose parent id is held by a single other span, and that is
+// neither a half of a shared id nor adopted, stands under that span; one that is adopted had a reason.
+func checkParents(t *rapid.T, tree *Tree) {
+	b := tree.Batch
+	var cyclic int
+	for p := range tree.Len() {
+		r := tree.Row[p]
+		var holders []int
+		half := false
+		for i := range b.Len() {
+			if b.SpanID[i] == b.Parent[r] {
+				holders = append(holders, i)
+			}
+			if b.SpanID[i] == b.SpanID[r] && b.Kind[i] == span.KindClient && b.Kind[r] == span.KindServer {
+				half = true
+			}
+		}
+		up := int32(-1)
+		if tree.Parent[p] >= 0 {
+			up = tree.Row[tree.Parent[p]]
+		}
+		switch {
+		case tree.Flags[p]&Adopted != 0:
+			if up >= 0 && b.Parent[up] != 0 {
+				t.Fatalf("position %d was adopted by a span that is no root", p)
+			}
+			if len(holders) > 0 && b.Parent[r] != b.SpanID[r] {
+				cyclic++
+			}
+		case half:
+			if up < 0 || b.SpanID[up] != b.SpanID[r] || b.Kind[up] != span.KindClient {
+				t.Fatalf("position %d does not stand under its client half", p)
+			}
+		case b.Parent[r] == 0:
+			if up >= 0 {
+				t.Fatalf("position %d is a root, but stands under %d", p, tree.Parent[p])
+			}
+		case up < 0 || !slices.Contains(holders, int(up)):
+			t.Fatalf("position %d stands under row %d; its parent id is held by %v", p, up, holders)
+		}
+	}
+	if noted := slices.ContainsFunc(tree.Notes, func(s string) bool { return len(s) > 16 && s[:16] == "spans name each " }); cyclic > 0 && !noted {
+		t.Fatalf("%d links were cut without a note: %q", cyclic, tree.Notes)
+	}
+}
+
+// checkSkew verifies that a span moves with its parent on one host, and otherwise only when it must.
+func checkSkew(t *rapid.T, tree *Tree) {
+	b := tree.Batch
+	host := func(p int32) string {
+		r := b.Span(int(tree.Row[p])).Resource
+		for _, a := range r.Attrs {
+			if a.Key == "host.name" {
+				return "host " + a.Value.Str
+			}
+		}
+		return fmt.Sprint(r.Attrs)
+	}
+	shift := func(p int32) int64 { return tree.Start + tree.Offset[p] - b.Start[tree.Row[p]] }
+	for i := range tree.Len() {
+		p := int32(i)
+		q := tree.Parent[p]
+		if q < 0 || tree.Flags[p]&Adopted != 0 || b.Start[tree.Row[p]] == 0 || b.Start[tree.Row[q]] == 0 {
+			continue
+		}
+		if host(p) == host(q) {
+			if got, want := shift(p), shift(q); got != want && b.Start[tree.Row[p]]+want >= 0 {
+				t.Fatalf("position %d was moved by %d, its parent on the same host by %d", p, got, want)
+			}
+			continue
+		}
+		if tree.Offset[p] < tree.Offset[q] {
+			t.Fatalf("position %d begins before its parent on another host", p)
+		}
+		raw := b.Start[tree.Row[p]] - tree.Start
+		if raw >= tree.Offset[q] && raw+tree.Length[p] <= tree.Offset[q]+tree.Length[q] && shift(p) != 0 {
+			t.Fatalf("position %d fits in its parent and was moved", p)
+		}
+	}
+}
+
+// slowSelf counts the ns of p in which no child runs, one by one.
+func slowSelf(tree *Tree, p int) (self int64) {
+	for x := tree.Offset[p]; x < tree.Offset[p]+tree.Length[p]; x++ {
+		if running(tree, tree.Children(p), x) == 0 {
+			self++
+		}
+	}
+	return self
+}
+
+// running is how many of rows run in the ns [x, x+1).
+func running(tree *Tree, rows []int32, x int64) (n int) {
+	for _, q := range rows {
+		if tree.Offset[q] <= x && x < tree.Offset[q]+tree.Length[q] {
+			n++
+		}
+	}
+	return n
+}
+
+func TestStatsAgainstCounting(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tree := NewTree(randomTrace(t))
+		if tree.Len() == 0 {
+			return
+		}
+		p := rapid.IntRange(0, tree.Len()-1).Draw(t, "row")
+		got, want := showStats(tree.Stats(p)), showStats(slowStats(tree, p))
+		if got != want {
+			t.Fatalf("stats of %d:\n%swant\n%s%s", p, got, want, showTree(tree))
+		}
+	})
+}
+
+func slowStats(tree *Tree, p int) Stats {
+	isHalf := func(q int) bool {
+		up := tree.Parent[q]
+		return up >= 0 && tree.Flags[q]&Adopted == 0 && tree.Batch.Kind[tree.Row[q]] == span.KindServer &&
+			tree.Batch.Kind[tree.Row[up]] == span.KindClient
+	}
+	below := func(q int) bool {
+		for q := tree.Parent[q]; q >= 0; q = tree.Parent[q] {
+			if q == int32(p) {
+				return true
+			}
+		}
+		return false
+	}
+	s := Stats{Row: p, Spans: 1, Duration: tree.Length[p]}
+	calls := map[string][]int32{}
+	direct := map[string]int{}
+	for q := range tree.Len() {
+		if !below(q) {
+			continue
+		}
+		s.Spans++
+		if isHalf(q) {
+			continue
+		}
+		typ := tree.Types[tree.Type[q]]
+		calls[typ] = append(calls[typ], int32(q))
+		if up := int(tree.Parent[q]); up == p || isHalf(up) && int(tree.Parent[up]) == p {
+			direct[typ]++
+			s.Direct.Count++
+		}
+	}
+	for typ, n := range direct {
+		s.Direct.Types = append(s.Direct.Types, TypeCount{typ, n})
+	}
+	slices.SortFunc(s.Direct.Types, func(x, y TypeCount) int {
+		if x.Count != y.Count {
+			return y.Count - x.Count
+		}
+		if x.Type < y.Type {
+			return -1
+		}
+		return 1
+	})
+	for typ, rows := range calls {
+		ts := TypeStats{Type: typ, Count: len(rows)}
+		var durations []int64
+		for _, q := range rows {
+			failed := tree.Batch.Status[tree.Row[q]] == span.StatusError
+			ts.Self += tree.Self[q]
+			for _, h := range tree.Children(int(q)) {
+				if isHalf(int(h)) {
+					ts.Self += tree.Self[h]
+					failed = failed || tree.Batch.Status[tree.Row[h]] == span.StatusError
+				}
+			}
+			if failed {
+				ts.Errors++
+			}
+			ts.Total += tree.Length[q]
+			durations = append(durations, tree.Length[q])
+		}
+		ts.Mean, ts.Max = ts.Total/int64(len(rows)), slices.Max(durations)
+		ts.P50, ts.P95 = slowQuantile(durations, 50), slowQuantile(durations, 95)
+		covered := 0
+		for x := tree.Offset[p]; x < tree.Offset[p]+tree.Length[p]; x++ {
+			if running(tree, rows, x) > 0 {
+				covered++
+			}
+		}
+		if tree.Length[p] > 0 {
+			ts.Share = float64(covered) / float64(tree.Length[p])
+		}
+		s.Types = append(s.Types, ts)
+	}
+	slices.SortFunc(s.Types, func(x, y TypeStats) int {
+		if x.Count != y.Count {
+			return y.Count - x.Count
+		}
+		if x.Type < y.Type {
+			return -1
+		}
+		return 1
+	})
+	return s
+}
+
+// slowQuantile is the least duration that percent of all do not exceed.
+func slowQuantile(durations []int64, percent int) int64 {
+	best := slices.Max(durations)
+	for _, d := range durations {
+		n := 0
+		for _, e := range durations {
+			if e <= d {
+				n++
+			}
+		}
+		if n*100 >= percent*len(durations) {
+			best = min(best, d)
+		}
+	}
+	return best
+}
+
+func TestFoldAgainstCounting(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tree := NewTree(randomTrace(t))
+		least := rapid.IntRange(0, 6).Draw(t, "least")
+		var want []Group
+		for p := range tree.Len() {
+			var done []int32
+			for _, q := range tree.Children(p) {
+				if slices.Contains(done, tree.Type[q]) {
+					continue
+				}
+				done = append(done, tree.Type[q])
+				g := Group{Parent: int32(p), Type: tree.Type[q]}
+				var durations []int64
+				for _, r := range tree.Children(p) {
+					if tree.Type[r] == tree.Type[q] {
+						g.Rows = append(g.Rows, r)
+						g.Sum += tree.Length[r]
+						durations = append(durations, tree.Length[r])
+					}
+				}
+				if len(g.Rows) < max(least, 2) {
+					continue
+				}
+				g.P50, g.P95 = slowQuantile(durations, 50), slowQuantile(durations, 95)
+				alone, covered := 0, 0
+				for x := range tree.Duration {
+					switch running(tree, g.Rows, x) {
+					case 0:
+					case 1:
+						alone++
+						covered++
+					default:
+						covered++
+					}
+				}
+				g.Serial = 1
+				if covered > 0 {
+					g.Serial = float64(alone) / float64(covered)
+				}
+				want = append(want, g)
+			}
+		}
+		if got, want := showGroups(tree, tree.Fold(least)), showGroups(tree, want); got != want {
+			t.Fatalf("groups:\n%swant\n%s%s", got, want, showTree(tree))
+		}
+	})
+}
+
+// FuzzTree builds a trace from bytes, six a span, and checks that each span is in the tree once.
+func FuzzTree(f *testing.F) {
+	f.Add([]byte{1, 0, 2, 0, 10, 90, 2, 1, 3, 0, 20, 30, 2, 1, 2, 1, 25, 20, 3, 3, 1, 1, 0, 0})
+	f.Add([]byte{1, 2, 0, 0, 1, 1, 2, 3, 0, 0, 1, 1, 3, 1, 0, 0, 1, 1})
+	f.Fuzz(func(t *testing.T, p []byte) {
+		b := new(span.Batch)
+		for ; len(p) >= 6 && b.Len() < 2000; p = p[6:] {
+			b.Append(&span.Span{
+				SpanID: span.ID(p[0]), Parent: span.ID(p[1]), Kind: span.Kind(p[2] % 6), Name: string(p[2:3]),
+				Start: int64(p[4])<<(p[3]>>2) - 5, Duration: int64(p[5])<<(p[3]>>2) - 5,
+				Resource: span.Resource{Attrs: []span.Attribute{{Key: "service.name", Value: span.StringValue(string(p[3:4]))}}},
+			})
+		}
+		tree := NewTree(b)
+		checkShape(t, tree)
+		tree.Fold(2)
+		for i := range min(tree.Len(), 5) {
+			s := tree.Stats(i)
+			total := 0
+			for _, ts := range s.Types {
+				total += ts.Count
+				if ts.Share < 0 || ts.Share > 1 || ts.P50 > ts.P95 || ts.P95 > ts.Max {
+					t.Fatalf("impossible figures %+v", ts)
+				}
+			}
+			if total >= s.Spans || s.Direct.Count > total {
+				t.Fatalf("%d calls, %d direct, among %d spans", total, s.Direct.Count, s.Spans)
+			}
+		}
+	})
+}
+
+// The shapes of large traces.
+func bigTrace(n int, parent func(i int) int) *span.Batch {
+	r := rand.New(rand.NewPCG(1, 2))
+	b := new(span.Batch)
+	attrs := []span.Attribute{
+		{Key: "server.address", Value: span.StringValue("10.0.0.1")},
+		{Key: "thread.name", Value: span.StringValue("worker-7")},
+		{Key: "rpc.system.name", Value: span.StringValue("thrift")},
+		{Key: "rpc.method", Value: span.StringValue("movie.service/movie_pic1svc")},
+	}
+	for i := range n {
+		s := span.Span{
+			TraceID: span.TraceID{Hi: 1, Lo: 1}, SpanID: span.ID(r.Uint64() | 1), Name: "call " + string(rune('a'+i%20)),
+			Kind: span.Kind(i%5 + 1), Start: 1e18 + int64(i)*1000, Duration: r.Int64N(1e6), Attrs: attrs,
+			Resource: span.Resource{Attrs: []span.Attribute{{Key: "service.name", Value: span.StringValue("service-" + string(rune('a'+i%8)))}}},
+		}
+		if i > 0 {
+			s.Parent = b.SpanID[parent(i)]
+		} else {
+			s.Duration = 1e9
+		}
+		b.Append(&s)
+	}
+	return b
+}
+
+var bigShapes = []struct {
+	name   string
+	parent func(i int) int
+}{
+	{"chain", func(i int) int { return i - 1 }},
+	{"wide", func(int) int { return 0 }},
+	{"tree", func(i int) int { return (i*7919 + 13) % i }},
+}
+
+const bigSize = 50_000
+
+func TestBigTraces(t *testing.T) {
+	for _, shape := range bigShapes {
+		tree := NewTree(bigTrace(bigSize, shape.parent))
+		checkShape(t, tree)
+		if s := tree.Stats(0); s.Spans != bigSize {
+			t.Errorf("%s: the root has %d spans", shape.name, s.Spans)
+		}
+		tree.Fold(5)
+	}
+}
+
+// TestOneIDForAll is the worst case for telling the holders of an id apart.
+func TestOneIDForAll(t *testing.T) {
+	b := bigTrace(bigSize, func(int) int { return 0 })
+	for i := range b.SpanID {
+		b.SpanID[i], b.Parent[i] = 7+span.ID(i%2), 8-span.ID(i%2)
+	}
+	checkShape(t, NewTree(b))
+}
+
+func BenchmarkTree(b *testing.B) {
+	for _, shape := range bigShapes {
+		batch := bigTrace(bigSize, shape.parent)
+		b.Run(shape.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				NewTree(batch)
+			}
+		})
+	}
+}
+
+// BenchmarkSkeleton is all that the request page needs.
+func BenchmarkSkeleton(b *testing.B) {
+	for _, shape := range bigShapes {
+		batch := bigTrace(bigSize, shape.parent)
+		b.Run(shape.name, func(b *testing.B) {
+			for b.Loop() {
+				t := NewTree(batch)
+				t.Stats(0)
+				t.Fold(5)
+			}
+		})
+	}
+}
