@@ -1,0 +1,178 @@
+// Package demo is the movie site: four services on ports of their own that call each other over the
+// network, two stores behind them, visitors, and faults that are planted on purpose. It shows what
+// the rest of the project is for, and it is the project's test bed.
+//
+//	movie-web ──RPC──► movie ──RPC──► user        pages in HTML; RPC is JSON over HTTP
+//	    │ ├─────RPC──► pic
+//	    │ └─────RPC──► user
+//	    ├─► mc        author cards, ratings        memcached's protocol
+//	    └─► beansdb   long descriptions            the same, with beansdb's habits
+//
+// Planted: GET /subject/1/photos makes 295 calls one after another (the page of the talk on Douban's
+// services); every tenth user's collection takes 350 ms; a search with an unclosed quote fails.
+//
+// Each service has a tracer of its own, which samples everything: nothing here reaches into the server.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fuwu-project/fuwu/shuai"
+	"github.com/fuwu-project/fuwu/shuai/shuaihttp"
+)
+
+// Config says how the site runs. The zero value sends to the collector on its standard port.
+type Config struct {
+	Collector string       // base URL of an OTLP/HTTP collector; default http://127.0.0.1:4318
+	Web       string       // address of movie-web; default a free port on 127.0.0.1
+	Rate      float64      // visits a second; default 5, negative none
+	Seed      uint64       // of latencies and visits
+	Logger    *slog.Logger // of the tracers' troubles; default none
+}
+
+// Site is a running site.
+type Site struct {
+	URL string // of movie-web
+
+	latency              latency
+	movie, pic, user     service
+	web                  service
+	mc, beansdb          *kv
+	mcServer, beansStore *kvServer
+
+	closers  []func(context.Context) error // in order of opening
+	stopLoad context.CancelFunc
+	visitors sync.WaitGroup
+}
+
+// service is one of the four: where it listens, and the client that others call it with.
+type service struct {
+	url    string
+	client rpcClient
+}
+
+// Run starts the site and its visitors; they run until Close.
+func Run(ctx context.Context, cfg Config) (_ *Site, err error) {
+	if cfg.Rate == 0 {
+		cfg.Rate = 5
+	}
+	if cfg.Web == "" {
+		cfg.Web = "127.0.0.1:0"
+	}
+	s := &Site{latency: latency{rng: rand.New(rand.NewPCG(cfg.Seed, 1))}}
+	defer func() {
+		if err != nil {
+			_ = s.Close(ctx) // the first error is the one to tell
+		}
+	}()
+	if err := s.startStores(ctx); err != nil {
+		return nil, err
+	}
+	for _, svc := range []struct {
+		name, addr string
+		at         *service
+		handler    http.Handler
+	}{
+		{"user", "127.0.0.1:0", &s.user, s.userService()},
+		{"pic", "127.0.0.1:0", &s.pic, s.pictureService()},
+		{"movie", "127.0.0.1:0", &s.movie, s.movieService()},
+		{"movie-web", cfg.Web, &s.web, s.pages()},
+	} {
+		if err := s.startService(ctx, cfg, svc.name, svc.addr, svc.at, svc.handler); err != nil {
+			return nil, fmt.Errorf("service %s: %w", svc.name, err)
+		}
+	}
+	s.URL = s.web.url
+	if cfg.Rate > 0 {
+		loadCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+		s.stopLoad = stop
+		s.visitors.Go(func() { s.load(loadCtx, cfg.Rate, rand.New(rand.NewPCG(cfg.Seed, 2))) })
+	}
+	return s, nil
+}
+
+func (s *Site) startStores(ctx context.Context) (err error) {
+	s.mcServer, err = startKV(ctx, memcached, func() time.Duration { return s.latency.draw(150 * time.Microsecond) })
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, func(context.Context) error { return s.mcServer.close() })
+	s.beansStore, err = startKV(ctx, beansdb, func() time.Duration { return s.latency.draw(1500 * time.Microsecond) })
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, func(context.Context) error { return s.beansStore.close() })
+
+	s.mc, s.beansdb = newKV("memcached", s.mcServer.addr()), newKV("beansdb", s.beansStore.addr())
+	s.closers = append(s.closers, func(context.Context) error { return errors.Join(s.mc.close(), s.beansdb.close()) })
+	var errs []error
+	errs = append(errs, s.mc.fill("home:list", []byte("1 4 9 12 17 23 31 38")))
+	for id := 1; id <= people; id++ {
+		errs = append(errs, s.mc.fill(fmt.Sprintf("user_card:%d", id), []byte(personOf(id).Name)))
+	}
+	for id := 1; id <= movies; id++ {
+		errs = append(errs, s.mc.fill(fmt.Sprintf("rating:%d", id), fmt.Appendf(nil, "%.1f", 5+float64(id*13%50)/10)))
+		for k := range pictures(id) {
+			if pictureOf(id, k).Text {
+				errs = append(errs, s.beansdb.fill(fmt.Sprintf("pic_text:%d:%d", id, k), fmt.Appendf(nil, "what happened the day picture %d was taken", k+1)))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Site) startService(ctx context.Context, cfg Config, name, addr string, at *service, handler http.Handler) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	tracer, err := shuai.New(shuai.Config{
+		Service: name, Endpoint: cfg.Collector, Ratio: 1, FlushEvery: 250 * time.Millisecond, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	s.closers = append(s.closers, tracer.Stop)
+	at.url = "http://" + l.Addr().String()
+	at.client = newRPCClient(l.Addr())
+	server := &http.Server{
+		Handler:           shuaihttp.NewHandler(handler, shuaihttp.Config{Tracer: tracer}),
+		ReadHeaderTimeout: 5 * time.Second,
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(l) }) // ends by Shutdown alone
+	s.closers = append(s.closers, func(ctx context.Context) error {
+		err := server.Shutdown(ctx)
+		if err != nil {
+			err = errors.Join(err, server.Close())
+		}
+		serving.Wait()
+		at.client.close()
+		return err
+	})
+	return nil
+}
+
+// Close ends the visits, then the services, then the stores, each given until ctx ends; what the tracers
+// hold is flushed. It may be called again.
+func (s *Site) Close(ctx context.Context) error {
+	if s.stopLoad != nil {
+		s.stopLoad()
+	}
+	s.visitors.Wait()
+	var errs []error
+	for _, c := range slices.Backward(s.closers) {
+		errs = append(errs, c(ctx))
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
