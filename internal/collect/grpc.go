@@ -1,0 +1,151 @@
+package collect
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	_ "google.golang.org/grpc/encoding/gzip" // OTLP demands that gzip is understood
+	_ "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/fuwu-project/fuwu/internal/wire"
+)
+
+// GRPCServer returns a server of OTLP's TraceService and grpc.health.v1.Health; opts are added to those it needs.
+// The caller serves and stops it. gRPC undoes compression before we see the message, so the store's log
+// keeps it uncompressed.
+func (c *Collector) GRPCServer(opts ...grpc.ServerOption) *grpc.Server {
+	limit := c.limits.MaxRequestBytes()
+	own := []grpc.ServerOption{
+		grpc.ForceServerCodecV2(codec{c, encoding.GetCodecV2("proto")}),
+		grpc.MaxRecvMsgSize(limit),
+		grpc.MaxConcurrentStreams(256),
+		// Exporters behind load balancers ping more often than gRPC's default allows.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		// A connection whose other end has vanished is found out.
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * time.Minute, Timeout: 20 * time.Second}),
+		grpc.InTapHandle(c.admit),
+	}
+	s := grpc.NewServer(append(own, opts...)...)
+	s.RegisterService(&traceService, c)
+	healthpb.RegisterHealthServer(s, health.NewServer())
+	return s
+}
+
+// admit refuses streams while no budget is left, before gRPC reads their message into memory of its own.
+func (c *Collector) admit(ctx context.Context, info *tap.Info) (context.Context, error) {
+	if info.FullMethodName == exportMethod && c.inFlight.used.Load() >= c.inFlight.max {
+		return nil, c.refused(refuse(overloaded, "too many requests are under way; come again later"))
+	}
+	return ctx, nil
+}
+
+const exportMethod = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+
+var traceService = grpc.ServiceDesc{
+	ServiceName: "opentelemetry.proto.collector.trace.v1.TraceService",
+	HandlerType: (*any)(nil),
+	Methods:     []grpc.MethodDesc{{MethodName: "Export", Handler: export}},
+	Metadata:    "opentelemetry/proto/collector/trace/v1/trace_service.proto",
+}
+
+// exportRequest is the message as it came; exportResponse as it goes.
+type (
+	exportRequest struct {
+		load load
+		body []byte
+		no   *refusal
+	}
+	exportResponse []byte
+)
+
+//nolint:revive // the order of arguments is grpc.MethodDesc's
+func export(srv any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+	c, ok := srv.(*Collector)
+	if !ok {
+		return nil, status.Error(codes.Internal, "not a collector")
+	}
+	req := &exportRequest{load: load{c: c}}
+	defer req.load.release()
+	if err := dec(req); err != nil {
+		return nil, err
+	}
+	handle := func(ctx context.Context, _ any) (any, error) { return c.export(ctx, req) }
+	if interceptor == nil {
+		return handle(ctx, req)
+	}
+	return interceptor(ctx, req, &grpc.UnaryServerInfo{Server: srv, FullMethod: exportMethod}, handle)
+}
+
+func (c *Collector) export(ctx context.Context, req *exportRequest) (any, error) {
+	if req.no != nil {
+		return nil, c.refused(req.no)
+	}
+	verdict, no := c.take(ctx, wire.OTLPProto, req.body, wire.OTLPProto, req.body)
+	if no != nil {
+		return nil, c.refused(no)
+	}
+	return exportResponse(appendResponse(nil, verdict)), nil
+}
+
+// refused counts a refusal and returns it as a status. Whoever may come again is told when; without that,
+// RESOURCE_EXHAUSTED means never.
+func (c *Collector) refused(no *refusal) error {
+	c.stats.refused[no.reason].Add(1)
+	var detail protoadapt.MessageV1
+	switch no.grpcCode() {
+	case codes.Unavailable:
+		detail = &errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)}
+	case codes.InvalidArgument:
+		detail = &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Description: no.msg}}}
+	default:
+		return status.Error(no.grpcCode(), no.msg)
+	}
+	st, err := status.New(no.grpcCode(), no.msg).WithDetails(detail)
+	if err != nil {
+		return status.Error(no.grpcCode(), no.msg) // without the detail, rather than not at all
+	}
+	return st.Err()
+}
+
+// codec hands Export's messages through as bytes, and leaves all others, which are the health service's, to
+// gRPC's own codec.
+type codec struct {
+	c *Collector
+	encoding.CodecV2
+}
+
+func (k codec) Marshal(v any) (mem.BufferSlice, error) {
+	if p, ok := v.(exportResponse); ok {
+		return mem.BufferSlice{mem.SliceBuffer(p)}, nil
+	}
+	return k.CodecV2.Marshal(v)
+}
+
+func (k codec) Unmarshal(data mem.BufferSlice, v any) error {
+	req, ok := v.(*exportRequest)
+	if !ok {
+		return k.CodecV2.Unmarshal(data, v)
+	}
+	n := data.Len()
+	if req.no = req.load.hold(n); req.no != nil {
+		return nil // export answers; an error here would become INTERNAL, which no client sends again
+	}
+	buf := req.load.buffer()
+	*buf = slices.Grow(*buf, n)[:n]
+	data.CopyTo(*buf)
+	req.body = *buf
+	return nil
+}

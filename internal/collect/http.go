@@ -1,0 +1,268 @@
+package collect
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/fuwu-project/fuwu/internal/wire"
+)
+
+const (
+	protoType = "application/x-protobuf"
+	jsonType  = "application/json"
+)
+
+// NewHTTPServer returns a server for h that holds its own against slow and hostile clients: HTTP/1.1, and
+// HTTP/2 without TLS for clients that know beforehand (h2c). A header must arrive within 10 s and a request
+// within a minute; idle connections are kept for 3 minutes. The caller serves and shuts it down.
+func NewHTTPServer(h http.Handler) *http.Server {
+	s := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       3 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		Protocols:         new(http.Protocols),
+	}
+	s.Protocols.SetHTTP1(true)
+	s.Protocols.SetUnencryptedHTTP2(true)
+	return s
+}
+
+// HTTPHandler serves POST /v1/traces in protobuf and JSON, plain or gzipped.
+func (c *Collector) HTTPHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/v1/traces", c.traces)
+	return mux
+}
+
+func (c *Collector) traces(w http.ResponseWriter, r *http.Request) {
+	if c.cors(w, r) {
+		return
+	}
+	if r.Method != http.MethodPost {
+		c.stats.refused[unsupported].Add(1)
+		w.Header().Set("Allow", http.MethodPost)
+		plain(w, http.StatusMethodNotAllowed, "405 method not allowed, supported: [POST]")
+		return
+	}
+	var format wire.Format
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch mediaType {
+	case protoType:
+		format = wire.OTLPProto
+	case jsonType:
+		format = wire.OTLPJSON
+	default:
+		c.stats.refused[unsupported].Add(1)
+		plain(w, http.StatusUnsupportedMediaType, "415 unsupported media type, supported: [application/json, application/x-protobuf]")
+		return
+	}
+	w.Header().Set("Content-Type", mediaType)
+	l := load{c: c}
+	defer l.release()
+	verdict, no := c.receive(w, r, format, &l)
+	if no != nil {
+		c.stats.refused[no.reason].Add(1)
+		writeRefusal(w, format, no)
+		return
+	}
+	writeAccepted(w, format, verdict)
+}
+
+func plain(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "text/plain")
+	w.WriteHeader(code)
+	_, _ = io.WriteString(w, text) // a client that is gone needs no answer
+}
+
+// receive reads, unpacks and takes the body of a request.
+func (c *Collector) receive(w http.ResponseWriter, r *http.Request, format wire.Format, l *load) (accepted, *refusal) {
+	limit := c.limits.MaxRequestBytes()
+	body, no := l.read(w, r, limit)
+	if no != nil {
+		return accepted{}, no
+	}
+	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
+	case "", "identity":
+		return c.take(r.Context(), format, body, format, body)
+	case "gzip":
+		raw, no := l.gunzip(body, limit)
+		if no != nil {
+			return accepted{}, no
+		}
+		return c.take(r.Context(), format, raw, format|wire.Gzip, body)
+	default:
+		return accepted{}, refuse(unsupported, "unsupported content encoding %q, supported: [gzip, identity]", encoding)
+	}
+}
+
+// firstRead is the capacity of a buffer for a body of unknown length.
+const firstRead = 16 << 10
+
+// read reads the body, of at most limit bytes. The budget is asked before memory is.
+func (l *load) read(w http.ResponseWriter, r *http.Request, limit int) ([]byte, *refusal) {
+	if r.ContentLength > int64(limit) {
+		return nil, refuse(tooLarge, "the request has %d bytes; the limit is %d", r.ContentLength, limit)
+	}
+	buf := l.buffer()
+	want := firstRead
+	if r.ContentLength >= 0 {
+		want = int(r.ContentLength) + 1 // to meet the end without growing
+	}
+	in := http.MaxBytesReader(w, r.Body, int64(limit))
+	for held := 0; ; want = min(2*want, limit+1) { // MaxBytesReader never fills limit+1
+		if no := l.hold(want - held); no != nil {
+			return nil, no
+		}
+		held = want
+		*buf = slices.Grow(*buf, want-len(*buf))
+		for len(*buf) < want {
+			n, err := in.Read((*buf)[len(*buf):want])
+			*buf = (*buf)[:len(*buf)+n]
+			var large *http.MaxBytesError
+			switch {
+			case err == io.EOF:
+				return *buf, nil
+			case errors.As(err, &large):
+				return nil, refuse(tooLarge, "the request has more than %d bytes", limit)
+			case err != nil:
+				return nil, refuse(interrupted, "the body could not be read to its end: %v", err)
+			}
+		}
+	}
+}
+
+// gunzip unpacks a body. The budget is asked for what the stream says it holds, and only if that was a lie for all
+// that it may hold.
+func (l *load) gunzip(body []byte, limit int) ([]byte, *refusal) {
+	buf := l.buffer()
+	guess := max(wire.GunzipHint(body, limit), 4<<10)
+	for held := 0; ; guess = limit {
+		guess = min(guess, limit)
+		if no := l.hold(guess - held); no != nil {
+			return nil, no
+		}
+		held = guess
+		var err error
+		*buf, err = wire.Gunzip((*buf)[:0], body, guess)
+		switch {
+		case err == nil:
+			return *buf, nil
+		case !errors.Is(err, wire.ErrTooLarge):
+			return nil, refuse(malformed, "the body cannot be unpacked: %v", err)
+		case guess == limit:
+			return nil, refuse(tooLarge, "the request has more than %d bytes when unpacked", limit)
+		}
+	}
+}
+
+// cors answers a browser's question whether it may send, and lets allowed origins read our answers.
+// It says whether the request is answered.
+func (c *Collector) cors(w http.ResponseWriter, r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || !slices.Contains(c.origins, origin) && !slices.Contains(c.origins, "*") {
+		return false
+	}
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Add("Vary", "Origin")
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		return false
+	}
+	h.Set("Access-Control-Allow-Methods", http.MethodPost)
+	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+		h.Set("Access-Control-Allow-Headers", asked)
+	}
+	h.Set("Access-Control-Max-Age", "7200")
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}
+
+// writeAccepted writes an ExportTraceServiceResponse. Its type is in the header.
+func writeAccepted(w http.ResponseWriter, format wire.Format, a accepted) {
+	if format == wire.OTLPJSON {
+		type partialSuccess struct {
+			RejectedSpans int    `json:"rejectedSpans,string,omitempty"`
+			ErrorMessage  string `json:"errorMessage"`
+		}
+		var answer struct {
+			PartialSuccess *partialSuccess `json:"partialSuccess,omitempty"`
+		}
+		if a.message != "" {
+			answer.PartialSuccess = &partialSuccess{a.rejected, a.message}
+		}
+		p, _ := json.Marshal(answer) // a struct of strings and numbers always marshals
+		_, _ = w.Write(p)
+		return
+	}
+	_, _ = w.Write(appendResponse(nil, a))
+}
+
+// appendResponse appends an ExportTraceServiceResponse in protobuf.
+func appendResponse(dst []byte, a accepted) []byte {
+	if a.message == "" {
+		return dst
+	}
+	var partial []byte
+	if a.rejected > 0 {
+		partial = protowire.AppendVarint(protowire.AppendTag(partial, 1, protowire.VarintType), uint64(a.rejected))
+	}
+	partial = protowire.AppendString(protowire.AppendTag(partial, 2, protowire.BytesType), a.message)
+	return protowire.AppendBytes(protowire.AppendTag(dst, 1, protowire.BytesType), partial)
+}
+
+// httpStatus and grpcCode say which refusals a client may send again: 503 and UNAVAILABLE.
+func (r *refusal) httpStatus() int {
+	switch r.reason {
+	case malformed, unsupported:
+		return http.StatusBadRequest
+	case tooLarge:
+		return http.StatusRequestEntityTooLarge
+	default:
+		return http.StatusServiceUnavailable
+	}
+}
+
+func (r *refusal) grpcCode() codes.Code {
+	switch r.reason {
+	case malformed, unsupported:
+		return codes.InvalidArgument
+	case tooLarge:
+		return codes.ResourceExhausted
+	default:
+		return codes.Unavailable
+	}
+}
+
+// writeRefusal writes a google.rpc.Status. Its type is in the header.
+func writeRefusal(w http.ResponseWriter, format wire.Format, no *refusal) {
+	code := no.httpStatus()
+	if code == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
+	}
+	w.WriteHeader(code)
+	st := &spb.Status{Code: int32(no.grpcCode()), Message: strings.ToValidUTF8(no.msg, "\ufffd")}
+	var p []byte
+	if format == wire.OTLPJSON {
+		p, _ = json.Marshal(struct {
+			Code    int32  `json:"code"`
+			Message string `json:"message"`
+		}{st.Code, st.Message})
+	} else {
+		p, _ = proto.Marshal(st) // valid UTF-8 always marshals
+	}
+	_, _ = w.Write(p)
+}

@@ -1,0 +1,94 @@
+package wire_test
+
+import (
+	"fmt"
+	"testing"
+
+	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/fuwu-project/fuwu/internal/span"
+	"github.com/fuwu-project/fuwu/internal/wire"
+)
+
+// realistic is a request as the SDKs send it: spans of HTTP, SQL and cache calls with ten attributes each, of one
+// resource and scope.
+func realistic(spans int) *collectorpb.ExportTraceServiceRequest {
+	var out []span.Span
+	for i := range spans {
+		out = append(out, span.Span{
+			TraceID: span.TraceID{Hi: 0x69c7f3000a000001, Lo: uint64(i/20 + 1)}, SpanID: span.ID(i + 1), Parent: span.ID(i / 2),
+			Name: "GET /subject/{id}", Kind: span.KindClient, Start: 1_760_000_000e9 + int64(i)*1000, Duration: 5_100_000, Flags: 257,
+			Attrs: []span.Attribute{
+				{Key: "http.request.method", Value: span.StringValue("GET")},
+				{Key: "url.scheme", Value: span.StringValue("http")},
+				{Key: "url.path", Value: span.StringValue(fmt.Sprint("/subject/", 1292052+i))},
+				{Key: "server.address", Value: span.StringValue("movie.service.consul")},
+				{Key: "server.port", Value: span.IntValue(8080)},
+				{Key: "http.response.status_code", Value: span.IntValue(200)},
+				{Key: "network.peer.address", Value: span.StringValue("10.3.17.42")},
+				{Key: "user.id", Value: span.IntValue(int64(40_000 + i))},
+				{Key: "cache.hit", Value: span.BoolValue(i%2 == 0)},
+				{Key: "user_agent.original", Value: span.StringValue("Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101")},
+			},
+		})
+	}
+	req := toProto(out)
+	for _, rs := range req.ResourceSpans[1:] {
+		req.ResourceSpans[0].ScopeSpans[0].Spans = append(req.ResourceSpans[0].ScopeSpans[0].Spans, rs.ScopeSpans[0].Spans...)
+	}
+	req.ResourceSpans = req.ResourceSpans[:1]
+	req.ResourceSpans[0].Resource.Attributes = toKeyValues([]span.Attribute{{Key: "service.name", Value: span.StringValue("movie-web")}})
+	return req
+}
+
+const benchSpans = 400
+
+func BenchmarkDecode(b *testing.B) {
+	req := realistic(benchSpans)
+	var batch span.Batch
+	run := func(name string, body []byte, decode func(body []byte) error) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				if err := decode(body); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchSpans, "ns/span")
+		})
+	}
+	ours := func(f wire.Format) func([]byte) error {
+		return func(body []byte) error {
+			batch.Reset()
+			_, err := wire.Decode(f, body, wire.Limits{}, &batch)
+			return err
+		}
+	}
+	body := marshal(b, req)
+	run("proto", body, ours(wire.OTLPProto))
+	run("json", toJSON(b, req), ours(wire.OTLPJSON))
+	run("proto-generated-types", body, func(body []byte) error {
+		var req collectorpb.ExportTraceServiceRequest
+		return proto.Unmarshal(body, &req)
+	})
+	run("gunzip", gzipped(b, body), func(body []byte) (err error) {
+		text, err = wire.Gunzip(text[:0], body, 64<<20)
+		return err
+	})
+}
+
+var text []byte
+
+func BenchmarkEncode(b *testing.B) {
+	var batch span.Batch
+	if _, err := wire.Decode(wire.OTLPProto, marshal(b, realistic(benchSpans)), wire.Limits{}, &batch); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		wire.Encode(&batch)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchSpans, "ns/span")
+}

@@ -1,0 +1,140 @@
+package wire_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/fuwu-project/fuwu/internal/span"
+	"github.com/fuwu-project/fuwu/internal/wire"
+)
+
+func seeds(f *testing.F) []*collectorpb.ExportTraceServiceRequest {
+	full := []span.Span{{
+		TraceID: span.TraceID{Hi: 1, Lo: 2}, SpanID: 3, Parent: 4, Name: "GET /", Kind: span.KindServer, Start: 1e18, Duration: 5,
+		Status: span.StatusError, StatusMessage: "no", TraceState: "a=b", Flags: 257, DroppedAttrs: 1, DroppedEvents: 2, DroppedLinks: 3,
+		Attrs: []span.Attribute{
+			{Key: "s", Value: span.StringValue("é")},
+			{Key: "b", Value: span.BoolValue(true)},
+			{Key: "i", Value: span.IntValue(-1)},
+			{Key: "d", Value: span.DoubleValue(1.5)},
+			{Key: "y", Value: span.TextValue(span.Bytes, "\xff")},
+			{Key: "l", Value: span.TextValue(span.List, `[1,"x",{"doubleValue":"NaN"},[true]]`)},
+			{Key: "m", Value: span.TextValue(span.Map, `{"a":{"b":null},"c":[{"kvlistValue":{"bytesValue":"x"}}]}`)},
+			{Key: "n"},
+		},
+		Events:   []span.Event{{Time: 7, Name: "e", Attrs: []span.Attribute{{Key: "k", Value: span.IntValue(1)}}, Dropped: 1}},
+		Links:    []span.Link{{TraceID: span.TraceID{Lo: 9}, SpanID: 9, TraceState: "x=y", Flags: 1}},
+		Resource: span.Resource{Attrs: []span.Attribute{{Key: "service.name", Value: span.StringValue("web")}}, SchemaURL: "u"},
+		Scope:    span.Scope{Name: "lib", Version: "1"},
+	}}
+	_ = f
+	return []*collectorpb.ExportTraceServiceRequest{toProto(full), realistic(3), {}}
+}
+
+// FuzzDecodeProto: what google's types accept we accept, and read the same in it.
+func FuzzDecodeProto(f *testing.F) {
+	for _, req := range seeds(f) {
+		f.Add(marshal(f, req))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var b, again span.Batch
+		err := wire.Replay(byte(wire.OTLPProto), bytes.Clone(body), &b)
+		if _, err := wire.Decode(wire.OTLPProto, bytes.Clone(body), wire.Limits{Attributes: 2, Events: 1, Links: 1, KeyBytes: 3, ValueBytes: 5, Depth: 2}, &again); err == nil {
+			_ = rows(&again) // every text is in the arena
+		}
+		var req collectorpb.ExportTraceServiceRequest
+		if proto.Unmarshal(body, &req) != nil {
+			return
+		}
+		if err != nil {
+			if strings.Contains(err.Error(), "group") || strings.Contains(err.Error(), "in parts within") {
+				return // see the package comment, and protoDecoder.merge
+			}
+			t.Fatalf("google accepts what we refuse: %v", err)
+		}
+		want, _ := oracleSpans(&req)
+		if diff := cmp.Diff(want, rows(&b)); diff != "" {
+			t.Fatalf("google (-), we (+):\n%s", diff)
+		}
+		_, encoded := wire.Encode(&b)
+		again.Reset()
+		if err := wire.Replay(byte(wire.OTLPProto), encoded, &again); err != nil {
+			t.Fatalf("we do not read what we write: %v", err)
+		}
+		if b.Len() != again.Len() {
+			t.Fatalf("%d spans written, %d read", b.Len(), again.Len())
+		}
+	})
+}
+
+// FuzzDecodeJSON: whatever is accepted can be written as protobuf and is then read as the same spans.
+func FuzzDecodeJSON(f *testing.F) {
+	for _, req := range seeds(f) {
+		f.Add(toJSON(f, req))
+	}
+	f.Add([]byte(request(`{` + span1 + `,"name":"\ud800\u0000","startTimeUnixNano":1.5e18,"kind":"3","x":[{"y":-0.5E+3}]}`)))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var b, again span.Batch
+		rep, err := wire.Decode(wire.OTLPJSON, bytes.Clone(body), wire.Limits{Depth: 60}, &b)
+		if err != nil {
+			var e *wire.Error
+			if !errors.As(err, &e) || e.Offset < 0 || e.Offset > len(body) {
+				t.Fatalf("an error without a place: %v", err)
+			}
+			return
+		}
+		if rep.Rejected < 0 || rep.Rejected > 0 && rep.Reason == "" {
+			t.Fatalf("%+v", rep)
+		}
+		_, encoded := wire.Encode(&b)
+		if err := wire.Replay(byte(wire.OTLPProto), encoded, &again); err != nil {
+			t.Fatal(err)
+		}
+		want, got := rows(&b), rows(&again)
+		if len(b.Resources) > 1 || len(b.Scopes) > 1 { // Encode groups, so the order may differ
+			want, got = nil, nil
+		}
+		if diff := cmp.Diff(want, got); diff != "" || b.Len() != again.Len() {
+			t.Fatalf("as JSON (-), through protobuf (+):\n%s", diff)
+		}
+	})
+}
+
+// FuzzGunzip: we unpack what the standard library unpacks, and never more than the limit.
+func FuzzGunzip(f *testing.F) {
+	f.Add(gzipped(f, []byte("hello, hello, hello")), 100)
+	f.Add(gzipped(f, make([]byte, 5000)), 4999)
+	f.Add([]byte("\x1f\x8b\bA000000\xec\xc01\x01\x00\x00\x00\xc2 \xfb\xa76\xc5>\x18\x00\x00\x00\x00\x900"), 4975)
+	f.Fuzz(func(t *testing.T, body []byte, limit int) {
+		limit = max(0, min(limit, 1<<20))
+		got, err := wire.Gunzip(nil, body, limit)
+		if len(got) > limit+1 {
+			t.Fatalf("%d bytes of at most %d", len(got), limit)
+		}
+		r, stdErr := gzip.NewReader(bytes.NewReader(body))
+		if stdErr != nil || err != nil && strings.Contains(err.Error(), "invalid header") {
+			return // the standard library lets reserved flags pass, which RFC 1952 forbids
+		}
+		want, stdErr := io.ReadAll(io.LimitReader(r, 8<<20))
+		switch {
+		case stdErr != nil:
+			if err == nil { // which error comes first, broken or too large, is up to the reader
+				t.Fatalf("the standard library: %v", stdErr)
+			}
+		case len(want) > limit:
+			if !errors.Is(err, wire.ErrTooLarge) && len(want) < 8<<20 {
+				t.Fatalf("over the limit: %v", err)
+			}
+		case err != nil || !bytes.Equal(got, want):
+			t.Fatalf("%v; %q, want %q", err, got, want)
+		}
+	})
+}
