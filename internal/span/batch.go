@@ -1,6 +1,9 @@
 package span
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Text is a piece of a batch's text: read it with [Batch.Bytes] or [Batch.String].
 type Text struct{ Off, Len uint32 }
@@ -206,9 +209,9 @@ func (b *Batch) Value(a Attr) Value {
 	return Value{Type: a.Type, Num: a.Num}
 }
 
-// Lookup finds key among the attributes r.
+// Lookup finds key among the attributes r; of equal keys the last one counts.
 func (b *Batch) Lookup(r Range, key string) (Attr, bool) {
-	for _, a := range b.Values[r.From:r.To] {
+	for _, a := range slices.Backward(b.Values[r.From:r.To]) {
 		if int(a.Key.Len) == len(key) && string(b.Bytes(a.Key)) == key {
 			return a, true
 		}

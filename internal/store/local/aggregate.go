@@ -1,0 +1,502 @@
+package local
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/fuwu-project/fuwu/internal/span"
+	"github.com/fuwu-project/fuwu/internal/store"
+)
+
+// names gives texts numbers that hold for all sources of a query, whose dictionaries differ.
+type names struct {
+	numbers map[string]uint32
+	texts   []string
+}
+
+// The numbers that read as "".
+const (
+	noValue   uint32 = iota // the row does not have the field
+	nullValue               // it is null
+	emptyText               // it is ""
+)
+
+func newNames() *names {
+	return &names{map[string]uint32{"": emptyText}, []string{noValue: "", nullValue: "", emptyText: ""}}
+}
+
+func (n *names) numberOf(p []byte) uint32 {
+	if i, ok := n.numbers[string(p)]; ok {
+		return i
+	}
+	i := uint32(len(n.texts))
+	n.texts = append(n.texts, string(p))
+	n.numbers[n.texts[i]] = i
+	return i
+}
+
+func (n *names) number(s string) uint32 { return n.numberOf([]byte(s)) }
+
+// reader turns a field of the rows of one source into numbers of names.
+type reader struct {
+	*filter
+	field store.Field
+	names *names
+	codes map[int][]uint32             // by text column: number + 1 by code; 0: not asked yet
+	nums  map[span.ValueType]numbering // of numeric attributes
+}
+
+type numbering map[uint64]uint32
+
+func newReader(f *filter, field store.Field, n *names) *reader {
+	return &reader{f, field, n, map[int][]uint32{}, map[span.ValueType]numbering{}}
+}
+
+// read sets out[i] for each row i of page p.
+func (r *reader) read(p int, out []uint32) error {
+	clear(out)
+	if col, ok := textColumn(r.field); ok {
+		if fixed[col].sparse {
+			for i := range out {
+				out[i] = emptyText
+			}
+		}
+		return r.readText(col, span.String, p, out)
+	}
+	switch r.field {
+	case store.Duration:
+		v, err := r.vector(colDuration, p)
+		if err != nil {
+			return err
+		}
+		for i, num := range v.nums {
+			out[i] = r.numeric(span.Int, num)
+		}
+		return nil
+	case store.Root:
+		v, err := r.vector(colParent, p)
+		if err != nil {
+			return err
+		}
+		is, isNot := r.names.number("true"), r.names.number("false")
+		for i, parent := range v.nums {
+			if out[i] = isNot; parent == 0 {
+				out[i] = is
+			}
+		}
+		return nil
+	case store.TraceDuration, store.RootName, store.RootService:
+		return r.readTrace(p, out)
+	}
+	switch r.field.Scope {
+	case store.Intrinsic:
+		return nil
+	case store.Anywhere:
+		if err := r.readText(colResource, span.Map, p, out); err != nil {
+			return err
+		}
+	case store.OnSpan, store.OnResource:
+	}
+	return r.readAttr(p, out) // the span's own wins
+}
+
+func (r *reader) readTrace(p int, out []uint32) error {
+	v, err := r.vector(colTrace, p)
+	if err != nil {
+		return err
+	}
+	for i, id := range v.ids {
+		if i > 0 && id == v.ids[i-1] {
+			out[i] = out[i-1]
+		} else if value, ok := r.traces.value(id, r.field); ok {
+			out[i] = r.names.number(value.String())
+		}
+	}
+	return nil
+}
+
+func (r *reader) readAttr(p int, out []uint32) error {
+	if err := r.readText(colMore, span.Map, p, out); err != nil {
+		return err
+	}
+	for i, a := range r.attrs() {
+		if a.key != r.field.Name {
+			continue
+		}
+		if a.typ.IsText() {
+			if err := r.readText(numFixed+i, a.typ, p, out); err != nil {
+				return err
+			}
+			continue
+		}
+		v, err := r.vector(numFixed+i, p)
+		if err != nil {
+			return err
+		}
+		for j, num := range v.nums {
+			out[v.place(j)] = r.numeric(a.typ, num)
+		}
+	}
+	return nil
+}
+
+func (r *reader) numeric(typ span.ValueType, num uint64) uint32 {
+	known := r.nums[typ]
+	if known == nil {
+		known = numbering{}
+		r.nums[typ] = known
+	}
+	n, ok := known[num]
+	if !ok {
+		n = r.names.number(span.Value{Type: typ, Num: num}.String())
+		known[num] = n
+	}
+	return n
+}
+
+// readText leaves alone the rows whose text does not have the field.
+func (r *reader) readText(col int, typ span.ValueType, p int, out []uint32) error {
+	v, err := r.vector(col, p)
+	if err != nil || len(v.codes) == 0 {
+		return err
+	}
+	d, err := r.dictOf(col)
+	if err != nil {
+		return err
+	}
+	known := r.codes[col]
+	if known == nil {
+		known = make([]uint32, d.len())
+		r.codes[col] = known
+	}
+	for i, code := range v.codes {
+		if known[code] == 0 {
+			n, err := r.numberOf(col, typ, code, d)
+			if err != nil {
+				return err
+			}
+			known[code] = n + 1
+		}
+		if n := known[code] - 1; n != noValue {
+			out[v.place(i)] = n
+		}
+	}
+	return nil
+}
+
+func (r *reader) numberOf(col int, typ span.ValueType, code uint32, d *dict) (uint32, error) {
+	var attrs []span.Attribute
+	switch col {
+	case colResource:
+		p, err := r.object(col, code)
+		if err != nil {
+			return 0, err
+		}
+		attrs = p.attrs
+	case colMore:
+		var err error
+		if attrs, err = r.more(code); err != nil {
+			return 0, err
+		}
+	default:
+		return r.names.number(span.TextValue(typ, string(d.at(code))).String()), nil
+	}
+	v, ok := valueOf(attrs, r.field.Name)
+	switch {
+	case !ok:
+		return noValue, nil
+	case v.Type == span.Null:
+		return nullValue, nil
+	}
+	return r.names.number(v.String()), nil
+}
+
+// aggregation sums up by group. A group is a path through pairs: the number of its first field's
+// text, joined with the second's, and so on, and with the time bucket at last.
+type aggregation struct {
+	q      store.AggregateQuery
+	names  []*names // by field
+	levels []pairs
+	times  map[int64]uint32
+	groups []store.Group
+}
+
+// pairs numbers pairs of numbers, in the order in which they come.
+type pairs struct {
+	n      uint32
+	dense  [][]uint32 // of small numbers: number + 1 by first and second
+	sparse map[uint64]uint32
+}
+
+// The pairs (a, b) that are in the dense table: of 16 MB at most.
+const (
+	denseFirst  = 4096
+	denseSecond = 1024
+)
+
+func (p *pairs) number(a, b uint32) uint32 {
+	if a < uint32(len(p.dense)) {
+		if row := p.dense[a]; b < uint32(len(row)) && row[b] != 0 {
+			return row[b] - 1
+		}
+	}
+	return p.slow(a, b)
+}
+
+func (p *pairs) slow(a, b uint32) uint32 {
+	if a >= denseFirst || b >= denseSecond {
+		key := uint64(a)<<32 | uint64(b)
+		n, ok := p.sparse[key]
+		if !ok {
+			if p.sparse == nil {
+				p.sparse = map[uint64]uint32{}
+			}
+			n = p.n
+			p.sparse[key] = n
+			p.n++
+		}
+		return n
+	}
+	if missing := int(a) + 1 - len(p.dense); missing > 0 {
+		p.dense = append(p.dense, make([][]uint32, missing)...)
+	}
+	if missing := int(b) + 1 - len(p.dense[a]); missing > 0 {
+		p.dense[a] = append(p.dense[a], make([]uint32, missing)...)
+	}
+	p.n++
+	p.dense[a][b] = p.n
+	return p.n - 1
+}
+
+// aggregate is [store.Store.Aggregate].
+func (v view) aggregate(ctx context.Context, q store.AggregateQuery) ([]store.Group, error) {
+	filters, err := v.filters(ctx, q.Filter, q.Range, q.By...)
+	if err != nil {
+		return nil, err
+	}
+	a := &aggregation{q: q, levels: make([]pairs, len(q.By)+1)}
+	for range q.By {
+		a.names = append(a.names, newNames())
+	}
+	var readers []*reader
+	source := -1
+	codes := make([][]uint32, len(q.By))
+	for i := range codes {
+		codes[i] = make([]uint32, pageRows)
+	}
+	var failed []bool // by status code
+	err = each(ctx, filters, func(i int, f *filter, p int, rows *bitmap) error {
+		if i != source {
+			source = i
+			readers = readers[:0]
+			for k, field := range q.By {
+				readers = append(readers, newReader(f, field, a.names[k]))
+			}
+			d, err := f.dictOf(colStatus)
+			if err != nil {
+				return err
+			}
+			failed = failed[:0]
+			for c := range d.len() {
+				failed = append(failed, string(d.at(uint32(c))) == span.StatusError.String())
+			}
+		}
+		n := pageLen(f.rows(), p)
+		for k, r := range readers {
+			if err := r.read(p, codes[k][:n]); err != nil {
+				return err
+			}
+		}
+		return a.add(f, p, rows, codes, failed)
+	})
+	return a.groups, err
+}
+
+// add counts the rows of a page.
+func (a *aggregation) add(f *filter, p int, rows *bitmap, codes [][]uint32, failed []bool) error {
+	durations, err := f.vector(colDuration, p)
+	if err != nil {
+		return err
+	}
+	starts, err := f.vector(colStart, p)
+	if err != nil {
+		return err
+	}
+	status, err := f.vector(colStatus, p)
+	if err != nil {
+		return err
+	}
+	for i := range rows.each {
+		var bucket int64
+		if step := int64(a.q.Step); step > 0 {
+			bucket = int64(starts.nums[i])
+			bucket -= bucket % step
+		}
+		at := uint32(0)
+		for k := range codes {
+			at = a.levels[k].number(at, max(codes[k][i], emptyText)) // of all that reads as "" one group
+		}
+		at = a.levels[len(codes)].number(at, a.bucket(bucket))
+		if int(at) == len(a.groups) {
+			g := store.Group{Key: make([]string, len(codes)), Time: bucket}
+			for k := range codes {
+				g.Key[k] = a.names[k].texts[codes[k][i]]
+			}
+			a.groups = append(a.groups, g)
+		}
+		g := &a.groups[at]
+		d := int64(durations.nums[i])
+		g.Count++
+		g.Sum += d
+		g.Durations.Add(d)
+		if failed[status.codes[i]] {
+			g.Errors++
+		}
+	}
+	return nil
+}
+
+func (a *aggregation) bucket(t int64) uint32 {
+	if t == 0 {
+		return 0
+	}
+	if a.times == nil {
+		a.times = map[int64]uint32{}
+	}
+	n, ok := a.times[t]
+	if !ok {
+		n = uint32(len(a.times)) + 1
+		a.times[t] = n
+	}
+	return n
+}
+
+// defaultNames is the limit of a NamesQuery without one.
+const defaultNames = 1000
+
+// list is [store.Store.Names].
+func (v view) list(ctx context.Context, q store.NamesQuery) ([]string, error) {
+	limit := q.Limit
+	if limit <= 0 {
+		limit = defaultNames
+	}
+	var e store.Expr
+	if q.Service != "" {
+		e = store.Is(store.ServiceName, q.Service)
+	}
+	filters, err := v.filters(ctx, e, q.Range)
+	if err != nil {
+		return nil, err
+	}
+	field := q.Field
+	switch q.Of {
+	case store.Services:
+		field = store.ServiceName
+	case store.Operations:
+		field = store.Name
+	case store.Keys:
+		return v.listKeys(ctx, filters, q.Prefix, limit)
+	case store.Values:
+		if field.TraceLevel() {
+			return nil, nil
+		}
+	}
+	all := newNames()
+	var found []bool // by number
+	var r *reader
+	codes := make([]uint32, pageRows)
+	source := -1
+	err = each(ctx, filters, func(i int, f *filter, p int, rows *bitmap) error {
+		if i != source {
+			source, r = i, newReader(f, field, all)
+		}
+		if err := r.read(p, codes[:pageLen(f.rows(), p)]); err != nil {
+			return err
+		}
+		found = append(found, make([]bool, len(all.texts)-len(found))...)
+		for i := range rows.each {
+			found[codes[i]] = true
+		}
+		return nil
+	})
+	var texts []string
+	for n, text := range all.texts[:len(found)] {
+		if uint32(n) >= emptyText && found[n] && strings.HasPrefix(text, q.Prefix) {
+			texts = append(texts, text)
+		}
+	}
+	return firstOf(texts, limit), err
+}
+
+func firstOf(texts []string, limit int) []string {
+	slices.Sort(texts)
+	return texts[:min(limit, len(texts))]
+}
+
+// listKeys lists the attribute keys of the rows that match.
+func (v view) listKeys(ctx context.Context, filters []*filter, prefix string, limit int) ([]string, error) {
+	found := map[store.Field]bool{}
+	err := each(ctx, filters, func(_ int, f *filter, p int, rows *bitmap) error {
+		for i, a := range f.attrs() {
+			field := store.Field{Scope: store.OnSpan, Name: a.key}
+			if found[field] {
+				continue
+			}
+			v, err := f.vector(numFixed+i, p)
+			if err != nil {
+				return err
+			}
+			found[field] = slices.ContainsFunc(v.rows, func(row uint32) bool { return rows.has(int(row - v.from)) })
+		}
+		resources, err := codesOf(f, colResource, p, rows)
+		if err != nil {
+			return err
+		}
+		for code := range resources {
+			o, err := f.object(colResource, code)
+			if err != nil {
+				return err
+			}
+			for _, a := range o.attrs {
+				found[store.Field{Scope: store.OnResource, Name: a.Key}] = true
+			}
+		}
+		maps, err := codesOf(f, colMore, p, rows)
+		if err != nil {
+			return err
+		}
+		for code := range maps {
+			attrs, err := f.more(code)
+			if err != nil {
+				return err
+			}
+			for _, a := range attrs {
+				found[store.Field{Scope: store.OnSpan, Name: a.Key}] = true
+			}
+		}
+		return nil
+	})
+	var keys []string
+	for field, is := range found {
+		if text := field.String(); is && strings.HasPrefix(text, prefix) {
+			keys = append(keys, text)
+		}
+	}
+	return firstOf(keys, limit), err
+}
+
+// codesOf is the set of a text column's codes in some rows of a page.
+func codesOf(f *filter, col, p int, rows *bitmap) (map[uint32]bool, error) {
+	v, err := f.vector(col, p)
+	if err != nil {
+		return nil, err
+	}
+	set := map[uint32]bool{}
+	for i, code := range v.codes {
+		if rows.has(v.place(i)) {
+			set[code] = true
+		}
+	}
+	return set, nil
+}

@@ -1,0 +1,256 @@
+package local
+
+import (
+	"cmp"
+	"hash/maphash"
+	"math"
+	"slices"
+
+	"github.com/fuwu-project/fuwu/internal/span"
+)
+
+// pageRows is the number of rows of a page, the unit in which columns are read, pruned and evaluated.
+// Page p of every column of a source holds the rows from p*pageRows on.
+const pageRows = 8192
+
+// The columns that every source has. Columns of attributes follow, from numFixed on.
+const (
+	colTrace = iota
+	colSpan
+	colParent // 0: none
+	colStart
+	colDuration
+	colService
+	colName
+	colKind   // the kind's name
+	colStatus // the status' name
+	colResource
+	colScope
+	colFlags
+	colStatusMessage
+	colTraceState
+	colEvents
+	colLinks
+	colMore // attributes without a column of their own, as a JSON map
+	colDroppedAttrs
+	colDroppedEvents
+	colDroppedLinks
+	numFixed
+)
+
+// layout says which of a column's arrays are in use.
+type layout uint8
+
+const (
+	idLayout   layout = iota // ids
+	numLayout                // nums
+	textLayout               // codes, into a dict
+)
+
+// fixedColumn describes a fixed column. A sparse one lists the rows that have a value; the others have
+// "" or 0.
+type fixedColumn struct {
+	name   string // in the segment's schema
+	layout layout
+	sparse bool
+}
+
+var fixed = [numFixed]fixedColumn{
+	colTrace:         {"trace_id", idLayout, false},
+	colSpan:          {"span_id", numLayout, false},
+	colParent:        {"parent_span_id", numLayout, false},
+	colStart:         {"start_time", numLayout, false},
+	colDuration:      {"duration_ns", numLayout, false},
+	colService:       {"service", textLayout, false},
+	colName:          {"name", textLayout, false},
+	colKind:          {"kind", textLayout, false},
+	colStatus:        {"status", textLayout, false},
+	colResource:      {"resource", textLayout, false},
+	colScope:         {"scope", textLayout, false},
+	colFlags:         {"flags", numLayout, false},
+	colStatusMessage: {"status_message", textLayout, true},
+	colTraceState:    {"trace_state", textLayout, true},
+	colEvents:        {"events", textLayout, true},
+	colLinks:         {"links", textLayout, true},
+	colMore:          {"more_attributes", textLayout, true},
+	colDroppedAttrs:  {"dropped_attributes", numLayout, true},
+	colDroppedEvents: {"dropped_events", numLayout, true},
+	colDroppedLinks:  {"dropped_links", numLayout, true},
+}
+
+// attrColumn names a column of attributes: one key with one type. Only the scalar types have columns;
+// nulls, lists and maps are in colMore.
+type attrColumn struct {
+	key string
+	typ span.ValueType
+}
+
+func (a attrColumn) compare(b attrColumn) int {
+	return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.typ, b.typ))
+}
+
+func hasColumn(t span.ValueType) bool {
+	switch t {
+	case span.String, span.Bool, span.Int, span.Double, span.Bytes:
+		return true
+	case span.Null, span.List, span.Map:
+	}
+	return false
+}
+
+func layoutOf(t span.ValueType) layout {
+	if t.IsText() {
+		return textLayout
+	}
+	return numLayout
+}
+
+// vector is one page of one column. It is read-only and may be shared.
+type vector struct {
+	from   uint32 // row of the source with which the page begins
+	sparse bool
+	rows   []uint32 // of a sparse column: the rows of the source that have a value, ascending
+	codes  []uint32
+	nums   []uint64
+	ids    []span.TraceID
+}
+
+// find is the place in the arrays of the value of a row, a row of the source; < 0: it has none.
+func (v *vector) find(row uint32) int {
+	if !v.sparse {
+		return int(row - v.from)
+	}
+	if at, ok := slices.BinarySearch(v.rows, row); ok {
+		return at
+	}
+	return -1
+}
+
+// place is the row within the page of the i-th value.
+func (v *vector) place(i int) int {
+	if v.sparse {
+		return int(v.rows[i] - v.from)
+	}
+	return i
+}
+
+func (v *vector) size() int {
+	return 96 + 4*len(v.rows) + 4*len(v.codes) + 8*len(v.nums) + 16*len(v.ids)
+}
+
+// dict holds the distinct texts of a column; a code is a text's index. Entry i is
+// text[offsets[i]:offsets[i+1]].
+type dict struct {
+	text    []byte
+	offsets []uint32
+}
+
+func (d *dict) len() int { return max(len(d.offsets)-1, 0) }
+
+func (d *dict) at(code uint32) []byte { return d.text[d.offsets[code]:d.offsets[code+1]] }
+
+func (d *dict) size() int { return len(d.text) + 4*len(d.offsets) }
+
+// dictBuilder is a dict that finds codes by text: an open-addressing hash table of codes beside it.
+type dictBuilder struct {
+	dict
+	slots []uint32 // code + 1; 0: free; a power of two of them, at most half in use
+	last  uint32   // the code given last: neighbours are often equal
+}
+
+var hashSeed = maphash.MakeSeed()
+
+// code returns the code of p, adding it if it is new.
+func (d *dictBuilder) code(p []byte) uint32 {
+	if n := d.len(); n > 0 && string(d.at(d.last)) == string(p) {
+		return d.last
+	} else if 2*n >= len(d.slots) {
+		d.grow()
+	}
+	mask := uint64(len(d.slots) - 1)
+	i := maphash.Bytes(hashSeed, p) & mask
+	for ; d.slots[i] != 0; i = (i + 1) & mask {
+		if c := d.slots[i] - 1; string(d.at(c)) == string(p) {
+			d.last = c
+			return c
+		}
+	}
+	d.last = uint32(d.len())
+	d.slots[i] = d.last + 1
+	d.text = append(d.text, p...)
+	d.offsets = append(d.offsets, uint32(len(d.text)))
+	return d.last
+}
+
+// lookup is the code of p, if it has one.
+func (d *dictBuilder) lookup(p []byte) (uint32, bool) {
+	if d.len() == 0 {
+		return 0, false
+	}
+	mask := uint64(len(d.slots) - 1)
+	for i := maphash.Bytes(hashSeed, p) & mask; d.slots[i] != 0; i = (i + 1) & mask {
+		if c := d.slots[i] - 1; string(d.at(c)) == string(p) {
+			return c, true
+		}
+	}
+	return 0, false
+}
+
+func (d *dictBuilder) grow() {
+	if d.offsets == nil {
+		d.offsets = append(d.offsets, 0)
+	}
+	d.slots = make([]uint32, max(16, 2*len(d.slots)))
+	mask := uint64(len(d.slots) - 1)
+	for c := range uint32(d.len()) {
+		i := maphash.Bytes(hashSeed, d.at(c)) & mask
+		for d.slots[i] != 0 {
+			i = (i + 1) & mask
+		}
+		d.slots[i] = c + 1
+	}
+}
+
+// pageStats bounds the values of a page.
+type pageStats struct {
+	minStart, maxStart       int64
+	minDuration, maxDuration int64
+	firstTrace, lastTrace    span.TraceID // inclusive
+}
+
+func newPageStats(trace span.TraceID) pageStats {
+	return pageStats{math.MaxInt64, math.MinInt64, math.MaxInt64, 0, trace, trace}
+}
+
+func (p *pageStats) add(trace span.TraceID, start, duration int64) {
+	p.minStart, p.maxStart = min(p.minStart, start), max(p.maxStart, start)
+	p.minDuration, p.maxDuration = min(p.minDuration, duration), max(p.maxDuration, duration)
+	if trace.Compare(p.firstTrace) < 0 {
+		p.firstTrace = trace
+	}
+	if trace.Compare(p.lastTrace) > 0 {
+		p.lastTrace = trace
+	}
+}
+
+// source is a set of rows whose columns share dictionaries: a snapshot of a head, or a segment. It is
+// immutable and may be read concurrently.
+type source interface {
+	rows() int
+	// stats bounds page p.
+	stats(p int) pageStats
+	// sorted says that the rows ascend by trace id.
+	sorted() bool
+	// attrs lists the columns of attributes, ascending by key and type; attrs[i] is column numFixed+i.
+	attrs() []attrColumn
+	// dict is the dictionary of a text column.
+	dict(col int) (dict, error)
+	// page is a page of a column. A sparse column that has no value at all may have no vector: a zero
+	// one with sparse set.
+	page(col, p int) (vector, error)
+}
+
+func pagesOf(rows int) int { return (rows + pageRows - 1) / pageRows }
+
+// pageLen is the number of rows of page p.
+func pageLen(rows, p int) int { return min(pageRows, rows-p*pageRows) }

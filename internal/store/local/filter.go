@@ -1,0 +1,483 @@
+package local
+
+import (
+	"math/bits"
+
+	"github.com/fuwu-project/fuwu/internal/span"
+	"github.com/fuwu-project/fuwu/internal/store"
+)
+
+// bitmap has a bit for each row of a page.
+type bitmap [pageRows / 64]uint64
+
+func (m *bitmap) set(i int)      { m[i>>6] |= 1 << (i & 63) }
+func (m *bitmap) has(i int) bool { return m[i>>6]&(1<<(i&63)) != 0 }
+
+// fill sets the first n bits and clears the rest.
+func (m *bitmap) fill(n int) {
+	*m = bitmap{}
+	for i := range n / 64 {
+		m[i] = allOnes
+	}
+	if n%64 != 0 {
+		m[n/64] = 1<<(n%64) - 1
+	}
+}
+
+const allOnes = 1<<64 - 1
+
+func (m *bitmap) empty() bool {
+	for _, w := range m {
+		if w != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *bitmap) count() (n int) {
+	for _, w := range m {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// each yields the bits that are set, ascending.
+func (m *bitmap) each(yield func(int) bool) {
+	for w, word := range m {
+		for word != 0 {
+			if !yield(w<<6 + bits.TrailingZeros64(word)) {
+				return
+			}
+			word &= word - 1
+		}
+	}
+}
+
+// verdict is what a test says of a dictionary entry, or of a row.
+type verdict uint8
+
+const (
+	absent verdict = iota // the entry does not have the field
+	no
+	yes
+)
+
+// table holds the verdicts on all entries of a dictionary: each text is looked at once, however many
+// rows have it.
+type table struct {
+	verdicts []verdict
+	any      bool // there is a yes
+}
+
+// tableKey names the table of a test on a column.
+type tableKey struct {
+	test store.Expr // a Compare or Exists
+	col  int
+}
+
+// test is the leaf of a filter.
+type test struct {
+	expr  store.Expr
+	field store.Field
+	match func(span.Value) bool
+}
+
+func leaf(e store.Expr) test {
+	switch e := e.(type) {
+	case store.Compare:
+		return test{e, e.Field, e.MatchValue}
+	case store.Exists:
+		return test{e, e.Field, func(span.Value) bool { return true }}
+	case store.And, store.Or, store.Not:
+	}
+	return test{}
+}
+
+func verdictOf(t test, v span.Value, ok bool) verdict {
+	switch {
+	case !ok:
+		return absent
+	case t.match(v):
+		return yes
+	}
+	return no
+}
+
+// tableOf judges all entries of a text column's dictionary as values of type typ.
+func (c *cursor) tableOf(t test, col int, typ span.ValueType) (*table, error) {
+	key := tableKey{t.expr, col}
+	if tab := c.tables[key]; tab != nil {
+		return tab, nil
+	}
+	d, err := c.dictOf(col)
+	if err != nil {
+		return nil, err
+	}
+	tab := &table{verdicts: make([]verdict, d.len())}
+	for code := range tab.verdicts {
+		var v span.Value
+		ok := true
+		switch col {
+		case colResource:
+			p, err := c.object(col, uint32(code))
+			if err != nil {
+				return nil, err
+			}
+			v, ok = valueOf(p.attrs, t.field.Name)
+		case colMore:
+			attrs, err := c.more(uint32(code))
+			if err != nil {
+				return nil, err
+			}
+			v, ok = valueOf(attrs, t.field.Name)
+		default:
+			v = span.TextValue(typ, string(d.at(uint32(code))))
+		}
+		tab.verdicts[code] = verdictOf(t, v, ok)
+		tab.any = tab.any || tab.verdicts[code] == yes
+	}
+	c.tables[key] = tab
+	return tab, nil
+}
+
+// textColumn is the fixed text column that a field reads, if it reads one and no more.
+func textColumn(f store.Field) (int, bool) {
+	switch f {
+	case store.Name:
+		return colName, true
+	case store.StatusMessage:
+		return colStatusMessage, true
+	case store.StatusCode:
+		return colStatus, true
+	case store.KindOf:
+		return colKind, true
+	case store.ServiceName:
+		return colService, true
+	}
+	if f.Scope == store.OnResource {
+		return colResource, true
+	}
+	return 0, false
+}
+
+// filter evaluates an expression on the pages of one source. It means what [store.Matches] means.
+type filter struct {
+	*cursor
+	expr   store.Expr // nil matches all
+	within store.TimeRange
+	traces traceInfos // of the traces that have rows here, if expr asks for them
+}
+
+// matching sets out to the rows of page p that the filter matches; some is false if there are none.
+func (f *filter) matching(p int, out *bitmap) (some bool, err error) {
+	n := pageLen(f.rows(), p)
+	st := f.stats(p)
+	if st.maxStart < f.within.From || f.within.To != 0 && st.minStart >= f.within.To {
+		return false, nil
+	}
+	if f.expr != nil {
+		if maybe, err := f.possible(f.expr, st); err != nil || !maybe {
+			return false, err
+		}
+	}
+	out.fill(n)
+	if !f.within.Contains(st.minStart) || !f.within.Contains(st.maxStart) {
+		v, err := f.vector(colStart, p)
+		if err != nil {
+			return false, err
+		}
+		*out = bitmap{}
+		for i, start := range v.nums {
+			if f.within.Contains(int64(start)) {
+				out.set(i)
+			}
+		}
+	}
+	if f.expr != nil && !out.empty() {
+		var m bitmap
+		if err := f.eval(f.expr, p, n, &m); err != nil {
+			return false, err
+		}
+		for i := range out {
+			out[i] &= m[i]
+		}
+	}
+	return !out.empty(), nil
+}
+
+// possible says whether some row of a page may match, judging by the bounds of its numbers and by the
+// dictionaries.
+func (f *filter) possible(e store.Expr, st pageStats) (bool, error) {
+	switch e := e.(type) {
+	case store.And:
+		maybe, err := f.possible(e.X, st)
+		if err != nil || !maybe {
+			return false, err
+		}
+		return f.possible(e.Y, st)
+	case store.Or:
+		maybe, err := f.possible(e.X, st)
+		if err != nil || maybe {
+			return maybe, err
+		}
+		return f.possible(e.Y, st)
+	case store.Compare:
+		if e.Field == store.Duration {
+			return durationPossible(e, st), nil
+		}
+		t := leaf(e)
+		return f.somewhere(t)
+	case store.Not, store.Exists:
+	}
+	return true, nil
+}
+
+func durationPossible(e store.Compare, st pageStats) bool {
+	lo, hi := e.MatchValue(span.IntValue(st.minDuration)), e.MatchValue(span.IntValue(st.maxDuration))
+	switch e.Op {
+	case store.Lt, store.Le:
+		return e.Value.Type == store.StringLiteral || lo
+	case store.Gt, store.Ge:
+		return e.Value.Type == store.StringLiteral || hi
+	case store.Eq, store.Ne, store.Match, store.NotMatch:
+	}
+	return true
+}
+
+// somewhere says whether some entry of the dictionaries that the test reads matches.
+func (f *filter) somewhere(t test) (bool, error) {
+	if col, ok := textColumn(t.field); ok && !fixed[col].sparse {
+		tab, err := f.tableOf(t, col, span.String)
+		return err == nil && tab.any, err
+	}
+	if t.field.Scope == store.Intrinsic {
+		return true, nil
+	}
+	for i, a := range f.attrs() {
+		if a.key != t.field.Name {
+			continue
+		}
+		if !a.typ.IsText() {
+			return true, nil
+		}
+		if tab, err := f.tableOf(t, numFixed+i, a.typ); err != nil || tab.any {
+			return true, err
+		}
+	}
+	if tab, err := f.tableOf(t, colMore, span.Map); err != nil || tab.any {
+		return true, err
+	}
+	if t.field.Scope == store.Anywhere {
+		tab, err := f.tableOf(t, colResource, span.Map)
+		return err != nil || tab.any, err
+	}
+	return false, nil
+}
+
+// eval sets out to the rows of page p, which has n rows, of which e is true.
+func (f *filter) eval(e store.Expr, p, n int, out *bitmap) error {
+	switch e := e.(type) {
+	case store.And:
+		if err := f.eval(e.X, p, n, out); err != nil || out.empty() {
+			return err
+		}
+		var y bitmap
+		if err := f.eval(e.Y, p, n, &y); err != nil {
+			return err
+		}
+		for i := range out {
+			out[i] &= y[i]
+		}
+		return nil
+	case store.Or:
+		if err := f.eval(e.X, p, n, out); err != nil {
+			return err
+		}
+		var y bitmap
+		if err := f.eval(e.Y, p, n, &y); err != nil {
+			return err
+		}
+		for i := range out {
+			out[i] |= y[i]
+		}
+		return nil
+	case store.Not:
+		var x bitmap
+		if err := f.eval(e.X, p, n, &x); err != nil {
+			return err
+		}
+		out.fill(n)
+		for i := range out {
+			out[i] &^= x[i]
+		}
+		return nil
+	case store.Exists, store.Compare:
+	}
+	t := leaf(e)
+	return f.judge(t, p, n, out)
+}
+
+// judge sets out to the rows of page p that pass the test.
+func (f *filter) judge(t test, p, n int, out *bitmap) error {
+	*out = bitmap{}
+	if col, ok := textColumn(t.field); ok {
+		var present bitmap
+		if err := f.judgeText(t, col, span.String, p, &present, out); err != nil {
+			return err
+		}
+		if fixed[col].sparse && t.match(span.StringValue("")) { // rows without a text have ""
+			for i := range n {
+				if !present.has(i) {
+					out.set(i)
+				}
+			}
+		}
+		return nil
+	}
+	switch t.field {
+	case store.Duration:
+		return f.judgeDuration(t, p, out)
+	case store.Root:
+		v, err := f.vector(colParent, p)
+		if err != nil {
+			return err
+		}
+		is, isNot := t.match(span.BoolValue(true)), t.match(span.BoolValue(false))
+		for i, parent := range v.nums {
+			if parent == 0 && is || parent != 0 && isNot {
+				out.set(i)
+			}
+		}
+		return nil
+	case store.TraceDuration, store.RootName, store.RootService:
+		return f.judgeTrace(t, p, out)
+	}
+	if t.field.Scope == store.Intrinsic {
+		return nil // unknown to every engine: absent
+	}
+	var present bitmap
+	if err := f.judgeAttr(t, p, &present, out); err != nil || t.field.Scope == store.OnSpan {
+		return err
+	}
+	// The resource's value counts where the span has none.
+	var onResource, ignored bitmap
+	if err := f.judgeText(t, colResource, span.Map, p, &ignored, &onResource); err != nil {
+		return err
+	}
+	for i := range out {
+		out[i] |= onResource[i] &^ present[i]
+	}
+	return nil
+}
+
+// judgeText tests the rows that have a value in a text column.
+func (f *filter) judgeText(t test, col int, typ span.ValueType, p int, present, out *bitmap) error {
+	tab, err := f.tableOf(t, col, typ)
+	if err != nil {
+		return err
+	}
+	v, err := f.vector(col, p)
+	if err != nil {
+		return err
+	}
+	for i, code := range v.codes {
+		switch tab.verdicts[code] {
+		case yes:
+			at := v.place(i)
+			present.set(at)
+			out.set(at)
+		case no:
+			present.set(v.place(i))
+		case absent:
+		}
+	}
+	return nil
+}
+
+// judgeAttr tests the span's own attribute: a key has at most one value in a row.
+func (f *filter) judgeAttr(t test, p int, present, out *bitmap) error {
+	if err := f.judgeText(t, colMore, span.Map, p, present, out); err != nil {
+		return err
+	}
+	for i, a := range f.attrs() {
+		if a.key != t.field.Name {
+			continue
+		}
+		if a.typ.IsText() {
+			if err := f.judgeText(t, numFixed+i, a.typ, p, present, out); err != nil {
+				return err
+			}
+			continue
+		}
+		v, err := f.vector(numFixed+i, p)
+		if err != nil {
+			return err
+		}
+		for j, num := range v.nums {
+			at := v.place(j)
+			present.set(at)
+			if t.match(span.Value{Type: a.typ, Num: num}) {
+				out.set(at)
+			}
+		}
+	}
+	return nil
+}
+
+func (f *filter) judgeDuration(t test, p int, out *bitmap) error {
+	v, err := f.vector(colDuration, p)
+	if err != nil {
+		return err
+	}
+	if c, ok := t.expr.(store.Compare); ok && c.Value.Type == store.DurationLiteral { // the usual case, without a call
+		for i, d := range v.nums {
+			var is bool
+			switch d := int64(d); c.Op {
+			case store.Eq:
+				is = d == c.Value.Int
+			case store.Ne:
+				is = d != c.Value.Int
+			case store.Lt:
+				is = d < c.Value.Int
+			case store.Le:
+				is = d <= c.Value.Int
+			case store.Gt:
+				is = d > c.Value.Int
+			case store.Ge:
+				is = d >= c.Value.Int
+			case store.Match, store.NotMatch:
+			}
+			if is {
+				out.set(i)
+			}
+		}
+		return nil
+	}
+	for i, d := range v.nums {
+		if t.match(span.IntValue(int64(d))) {
+			out.set(i)
+		}
+	}
+	return nil
+}
+
+func (f *filter) judgeTrace(t test, p int, out *bitmap) error {
+	v, err := f.vector(colTrace, p)
+	if err != nil {
+		return err
+	}
+	var before span.TraceID
+	is := false
+	for i, id := range v.ids {
+		if i == 0 || id != before { // rows of a trace are neighbours
+			before = id
+			value, ok := f.traces.value(id, t.field)
+			is = ok && t.match(value)
+		}
+		if is {
+			out.set(i)
+		}
+	}
+	return nil
+}
