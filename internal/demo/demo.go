@@ -148,6 +148,11 @@ func (s *Site) startService(ctx context.Context, cfg Config, name, addr string, 
 		Handler:           shuaihttp.NewHandler(handler, shuaihttp.Config{Tracer: tracer}),
 		ReadHeaderTimeout: 5 * time.Second,
 	}
+	// Shutdown waits up to 5 s for connections on which nothing was asked yet; browsers and net/http keep such
+	// in reserve.
+	unused := unusedConns{conns: map[net.Conn]bool{}}
+	server.ConnState = unused.track
+	server.RegisterOnShutdown(unused.close)
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(l) }) // ends by Shutdown alone
 	s.closers = append(s.closers, func(ctx context.Context) error {
@@ -160,6 +165,30 @@ func (s *Site) startService(ctx context.Context, cfg Config, name, addr string, 
 		return err
 	})
 	return nil
+}
+
+// unusedConns are a server's connections without a request so far.
+type unusedConns struct {
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+}
+
+func (u *unusedConns) track(c net.Conn, state http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if state == http.StateNew {
+		u.conns[c] = true
+	} else {
+		delete(u.conns, c)
+	}
+}
+
+func (u *unusedConns) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for c := range u.conns {
+		_ = c.Close() // nothing was said that could be lost
+	}
 }
 
 // Close ends the visits, then the services, then the stores, each given until ctx ends; what the tracers

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -243,6 +244,28 @@ func TestLoadAndClose(t *testing.T) {
 	}
 	s.CloseClientConnections()
 	goleak.VerifyNone(t, leaks, goleak.IgnoreAnyFunction("net/http.(*conn).serve"))
+}
+
+// A connection that a browser keeps in reserve does not hold up the end.
+func TestCloseWithUnusedConnection(t *testing.T) {
+	s := newSink(t)
+	site, err := Run(t.Context(), Config{Collector: s.URL, Rate: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", strings.TrimPrefix(site.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	get(t, site.URL+"/search?q=winter") // accepted after it, so it was accepted too
+	began := time.Now()
+	if err := site.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 4*time.Second { // net/http waits for 5 s
+		t.Errorf("closing took %v", took)
+	}
 }
 
 // A site that cannot start leaves nothing behind and says which service it was.

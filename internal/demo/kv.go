@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
 
@@ -21,6 +22,7 @@ type kv struct {
 func newKV(system string, addr *net.TCPAddr) *kv {
 	c := memcache.New(addr.String())
 	c.MaxIdleConns = 16
+	c.Timeout = 5 * time.Second // half a second, the default, is short on a machine that is busy
 	return &kv{c, system, addr}
 }
 
