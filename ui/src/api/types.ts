@@ -1,0 +1,160 @@
+// The answers of the native HTTP API, as docs/api.md has them. A time is a decimal string of Unix
+// nanoseconds; durations and offsets are numbers of nanoseconds.
+
+export interface Endpoint {
+  service: string
+  name: string
+  count: number
+  /** Requests per second over the range. */
+  rate: number
+  errors: number
+  mean: number
+  p50: number
+  p95: number
+  p99: number
+  max: number
+  /** The endpoint's part of all time spent in root spans, 0 to 1. */
+  share: number
+  slowestTrace: string
+}
+
+export interface Endpoints {
+  from: string
+  to: string
+  total: number
+  endpoints: Endpoint[]
+}
+
+export type EndpointOrder = 'time' | 'p95' | 'rate' | 'errors' | 'slowest'
+
+export interface FoundTrace {
+  traceId: string
+  start: string
+  duration: number
+  spans: number
+  errors: number
+  services: string[]
+  root: { service: string; name: string; duration: number } | null
+  match: { spanId: string; service: string; name: string; start: string; duration: number; error: boolean }
+}
+
+export interface Found {
+  from: string
+  to: string
+  /** Matching spans, not traces. */
+  matched: number
+  traces: FoundTrace[]
+  /** Not all matching spans were looked at, and there may be more traces. */
+  cut?: boolean
+}
+
+export interface TypeStats {
+  type: string
+  count: number
+  errors: number
+  total: number
+  self: number
+  mean: number
+  p50: number
+  p95: number
+  max: number
+  share: number
+}
+
+export interface TypeCount {
+  type: string
+  count: number
+}
+
+/** The three tables of one span. */
+export interface Stats {
+  row: number
+  spans: number
+  duration: number
+  types: TypeStats[]
+  direct: { count: number; types: TypeCount[] }
+}
+
+export interface SkeletonGroup {
+  parent: number
+  type: number
+  rows: number[]
+  sum: number
+  p50: number
+  p95: number
+  serial: number
+}
+
+/** A whole trace by column, in preorder. */
+export interface Skeleton {
+  traceId: string
+  start: string
+  duration: number
+  errors: number
+  /** Names the state of the trace that the rows belong to. */
+  revision: string
+  services: string[]
+  names: string[]
+  types: string[]
+  rows: {
+    depth: number[]
+    service: number[]
+    name: number[]
+    type: number[]
+    kind: number[]
+    offset: number[]
+    duration: number[]
+    self: number[]
+    children: number[]
+    flags: number[]
+  }
+  groups: SkeletonGroup[] | null
+  notes: string[] | null
+  stats: Stats
+}
+
+export interface Attribute {
+  key: string
+  type: string
+  value: string
+}
+
+export interface SpanDetail {
+  row: number
+  spanId: string
+  parentId: string
+  traceId: string
+  service: string
+  name: string
+  type: string
+  kind: string
+  start: string
+  duration: number
+  self: number
+  status: string
+  statusMessage: string
+  traceState: string
+  flags: number
+  attributes: Attribute[] | null
+  events: { time: string; name: string; attributes: Attribute[] | null }[] | null
+  links: { traceId: string; spanId: string; attributes: Attribute[] | null }[] | null
+  resource: Attribute[] | null
+  scope: { name: string; version: string; attributes: Attribute[] | null } | null
+  dropped: { attributes: number; events: number; links: number }
+  directChildren: number
+}
+
+export interface Names {
+  names: string[]
+  total: number
+}
+
+export interface Status {
+  version: string
+  spans: number
+  bytes: number
+  segments: number
+  oldest: string
+  received: number
+  refused: Record<string, number>
+}

@@ -1,0 +1,60 @@
+import { createRootRoute, createRoute, createRouter, type ErrorComponentProps } from '@tanstack/react-router'
+
+import { Failure } from '../components/failure.tsx'
+import { EndpointsPage } from '../pages/endpoints/page.tsx'
+import { endpointsSearch } from '../pages/endpoints/search.ts'
+import { RequestPage } from '../pages/request/page.tsx'
+import { requestSearch } from '../pages/request/search.ts'
+import { SearchPage } from '../pages/search/page.tsx'
+import { searchSearch } from '../pages/search/search.ts'
+import { useMessages } from './preferences.ts'
+import { Shell } from './shell.tsx'
+
+const rootRoute = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: Crashed })
+
+const endpointsRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/',
+  validateSearch: endpointsSearch,
+  component: EndpointsPage,
+})
+const searchRoute = createRoute({ getParentRoute: () => rootRoute, path: '/traces', validateSearch: searchSearch, component: SearchPage })
+const requestRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/trace/$id',
+  validateSearch: requestSearch,
+  component: RequestPage,
+})
+
+// Search parameters are plain text in the address: an id of sixteen decimal digits is not a number.
+export const router = createRouter({
+  routeTree: rootRoute.addChildren([endpointsRoute, searchRoute, requestRoute]),
+  parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+  stringifySearch: (search) => {
+    const query = new URLSearchParams()
+    for (const [name, value] of Object.entries(search)) {
+      if (value !== undefined && value !== '') query.set(name, String(value))
+    }
+    const text = query.toString()
+    return text === '' ? '' : `?${text}`
+  },
+  scrollRestoration: true,
+})
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}
+
+function NotFound() {
+  return <p className="lead">{useMessages().app.notFound}</p>
+}
+
+function Crashed({ error, reset }: ErrorComponentProps) {
+  return (
+    <Failure error={error instanceof Error ? error : new Error(String(error))} retry={reset}>
+      <p>{useMessages().app.crashed}</p>
+    </Failure>
+  )
+}

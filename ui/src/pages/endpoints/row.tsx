@@ -1,0 +1,65 @@
+import { Link } from '@tanstack/react-router'
+
+import type { Endpoint } from '../../api/types.ts'
+import { useMessages } from '../../app/preferences.ts'
+import { ErrorIcon } from '../../components/icons.tsx'
+import { Text } from '../../components/text.tsx'
+import { endpointFilter } from '../../filter/scan.ts'
+import type { TimeSearch } from '../../filter/time.ts'
+import { formatCount, formatDuration, formatRate, formatShare, type RateUnit } from '../../text/format.ts'
+import { cut } from '../../text/hostile.ts'
+
+const nameLimit = 200 // characters
+
+/** An endpoint's line; it leads to the endpoint's requests, slowest first. */
+export function EndpointRow({ endpoint, unit, time }: { endpoint: Endpoint; unit: RateUnit; time: TimeSearch }) {
+  const t = useMessages()
+  const slowest = formatDuration(endpoint.max)
+  return (
+    <tr>
+      <th scope="row" className="column-name">
+        <Link to="/traces" search={{ ...time, q: endpointFilter(endpoint.service, endpoint.name), sort: 'slowest' }} className="row-link">
+          <Text value={cut(endpoint.name, nameLimit)} />
+        </Link>
+      </th>
+      <td className="column-service">
+        <Text value={cut(endpoint.service, nameLimit)} />
+      </td>
+      <td className="number">{formatCount(endpoint.count)}</td>
+      <td className="number column-rate">{formatRate(endpoint.rate, unit)}</td>
+      <td className={endpoint.errors > 0 ? 'number bad' : 'number zero'}>
+        {endpoint.errors > 0 ? (
+          <>
+            <ErrorIcon /> {formatCount(endpoint.errors)} <span className="part">{formatShare(endpoint.errors / endpoint.count)}</span>
+          </>
+        ) : (
+          '0'
+        )}
+      </td>
+      <td className="number column-mean">{formatDuration(endpoint.mean)}</td>
+      <td className="number column-p50">{formatDuration(endpoint.p50)}</td>
+      <td className="number strong">{formatDuration(endpoint.p95)}</td>
+      <td className="number column-p99">{formatDuration(endpoint.p99)}</td>
+      <td className="number">
+        <Link
+          to="/trace/$id"
+          params={{ id: endpoint.slowestTrace }}
+          className="own-link"
+          title={t.endpoints.openSlowest(slowest)}
+          aria-label={t.endpoints.openSlowest(slowest)}
+        >
+          {slowest}
+        </Link>
+      </td>
+      <td className="column-share">
+        <span className="share">
+          <svg className="share-bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden>
+            <rect className="share-track" width="100" height="1" />
+            <rect className="share-part" width={Math.max(100 * endpoint.share, 0.5)} height="1" />
+          </svg>
+          <span className="share-text">{formatShare(endpoint.share)}</span>
+        </span>
+      </td>
+    </tr>
+  )
+}

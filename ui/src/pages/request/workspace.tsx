@@ -1,0 +1,152 @@
+import { useEffect, useMemo, useRef, useState } from 'react'
+
+import { useMessages } from '../../app/preferences.ts'
+import { CloseIcon } from '../../components/icons.tsx'
+import { Text } from '../../components/text.tsx'
+import { Term } from '../../components/tip.tsx'
+import { formatCount } from '../../text/format.ts'
+import { cut } from '../../text/hostile.ts'
+import { findRows } from '../../trace/find.ts'
+import type { Trace } from '../../trace/model.ts'
+import { reveal, toggled, visibleLines, type Toggles, type View } from '../../trace/rows.ts'
+import { Minimap } from './minimap.tsx'
+import { collapsedSearch, extentOf, foldedSearch, viewToggles, zoomSearch, type RequestSearch } from './search.ts'
+import { Timeline } from './timeline.tsx'
+
+interface WorkspaceProps {
+  trace: Trace
+  search: RequestSearch
+  onChange: (changes: Partial<RequestSearch>) => void
+  selected: number | null
+  onSelect: (row: number | null) => void
+}
+
+const typingPause = 150 // ms
+
+/** The timeline and what stands above it: finding, folding, zoom. */
+export function Workspace({ trace, search, onChange, selected, onSelect }: WorkspaceProps) {
+  const t = useMessages()
+  const { collapse, rows, fold, groups, zoom } = search
+  const find = search.find ?? ''
+  const type = search.type ?? ''
+  const matches = useMemo(() => findRows(trace, { text: find, type }), [trace, find, type])
+  const view = useMemo(
+    (): View => ({ ...viewToggles({ collapse, rows, fold, groups }), keep: matches?.keep ?? null }),
+    [collapse, rows, fold, groups, matches],
+  )
+  const lines = useMemo(() => visibleLines(trace, view), [trace, view])
+  const extent = useMemo(() => extentOf(trace, zoom), [trace, zoom])
+
+  // A link to a span opens what hides it.
+  const revealed = useRef<number | null>(null)
+  useEffect(() => {
+    if (selected === revealed.current) return
+    revealed.current = selected
+    if (selected === null || lines.lineOfRow[selected] >= 0 || (view.keep !== null && view.keep[selected] === 0)) return
+    const shown = reveal(trace, view, selected)
+    onChange({ ...collapsedSearch(shown.collapsed), ...foldedSearch(shown.folded) })
+  }, [trace, selected, lines, view, onChange])
+
+  // What hides the selected span ends its selection, so that every address shows what it selects.
+  const setView = (next: Partial<Pick<View, 'collapsed' | 'folded'>>) => {
+    const after = { ...view, ...next }
+    if (selected !== null && lines.lineOfRow[selected] >= 0 && visibleLines(trace, after).lineOfRow[selected] < 0) onSelect(null)
+    onChange({ ...collapsedSearch(after.collapsed), ...foldedSearch(after.folded) })
+  }
+  const toggleRow = (row: number) => setView({ collapsed: toggled(view.collapsed, row) })
+  const toggleGroup = (group: number) => setView({ folded: toggled(view.folded, trace.groups[group].rows[0]) })
+  const roots = (): Toggles => {
+    const except = new Set<number>()
+    for (let row = 0; row < trace.size; row = trace.end[row]) except.add(row)
+    return { all: true, except }
+  }
+  return (
+    <section className="workspace" aria-label={t.request.timeline}>
+      <div className="toolbar">
+        <FindBox value={find} onChange={(text) => onChange({ find: text === '' ? undefined : text })} />
+        {type !== '' && (
+          <button
+            type="button"
+            className="chip"
+            title={t.request.clear}
+            aria-label={`${t.request.type} ${type}: ${t.request.clear}`}
+            onClick={() => onChange({ type: undefined })}
+          >
+            {t.request.type} <Text value={cut(type, 60)} /> <CloseIcon />
+          </button>
+        )}
+        <span className="matches" role="status">
+          {matches !== null && t.request.matches(formatCount(matches.rows.length), formatCount(trace.size))}
+        </span>
+        <span className="spacer" />
+        {zoom !== undefined && (
+          <button type="button" onClick={() => onChange({ zoom: undefined })}>
+            {t.request.zoomOut}
+          </button>
+        )}
+        {trace.groups.length > 0 && (
+          <label className="check">
+            <input
+              type="checkbox"
+              checked={view.folded.all}
+              onChange={(event) => setView({ folded: { all: event.target.checked, except: new Set() } })}
+            />
+            <Term definition={t.request.group.defined}>{t.request.fold}</Term>
+          </label>
+        )}
+        <button type="button" onClick={() => setView({ collapsed: roots() })}>
+          {t.request.collapseAll}
+        </button>
+        <button
+          type="button"
+          onClick={() => setView({ collapsed: { all: false, except: new Set() } })}
+          disabled={!view.collapsed.all && view.collapsed.except.size === 0}
+        >
+          {t.request.expandAll}
+        </button>
+      </div>
+      <Minimap trace={trace} extent={extent} onZoom={(part) => onChange({ zoom: part === null ? undefined : zoomSearch(trace, part) })} />
+      <Timeline
+        trace={trace}
+        lines={lines}
+        view={view}
+        matches={matches}
+        extent={extent}
+        selected={selected}
+        onSelect={onSelect}
+        onToggleRow={toggleRow}
+        onToggleGroup={toggleGroup}
+        onZoom={(part) => onChange({ zoom: part === null ? undefined : zoomSearch(trace, part) })}
+      />
+    </section>
+  )
+}
+
+function FindBox({ value, onChange }: { value: string; onChange: (text: string) => void }) {
+  const t = useMessages()
+  const [text, setText] = useState(value)
+  const [known, setKnown] = useState(value)
+  if (known !== value) {
+    // The address changed: by our own typing, or by back and forward.
+    setKnown(value)
+    if (value !== text.trim()) setText(value)
+  }
+  useEffect(() => {
+    if (text.trim() === value) return undefined
+    const timer = setTimeout(() => onChange(text.trim()), typingPause)
+    return () => clearTimeout(timer)
+  })
+  return (
+    <input
+      data-search
+      type="search"
+      className="find"
+      aria-label={t.request.find}
+      placeholder={t.request.findPlaceholder}
+      spellCheck={false}
+      autoComplete="off"
+      value={text}
+      onChange={(event) => setText(event.target.value)}
+    />
+  )
+}

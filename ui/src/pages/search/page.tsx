@@ -1,0 +1,118 @@
+import { useQuery } from '@tanstack/react-query'
+import { getRouteApi } from '@tanstack/react-router'
+import { useEffect, useState } from 'react'
+
+import { ApiError } from '../../api/client.ts'
+import { searchQuery } from '../../api/queries.ts'
+import { useMessages } from '../../app/preferences.ts'
+import { Failure } from '../../components/failure.tsx'
+import { TimeRange } from '../../components/time_range.tsx'
+import { timeWindow, type TimeSearch } from '../../filter/time.ts'
+import { parseTraceReference } from '../../filter/traceid.ts'
+import { formatCount } from '../../text/format.ts'
+import { FilterBox } from './filter_box.tsx'
+import { FilterError } from './filter_error.tsx'
+import { FoundTable } from './found_table.tsx'
+import { mostTraces, pageSize, type SearchSearch } from './search.ts'
+
+const route = getRouteApi('/traces')
+
+/** What is asked when no filter is typed: the requests themselves, not any span of them. */
+const withoutFilter = '{ root }'
+
+const examples = [
+  '{ duration > 500ms }',
+  '{ status = error }',
+  '{ root && rootServiceName = "movie-web" }',
+  '{ db.system.name = "mysql" && duration > 20ms }',
+  '{ name =~ "GET .*" && traceDuration > 1s }',
+]
+
+/** The spans that match a filter, newest or slowest first, one row a trace. */
+export function SearchPage() {
+  const t = useMessages()
+  const search = route.useSearch()
+  const navigate = route.useNavigate()
+  const [text, setText] = useState(search.q ?? '')
+  const [asked, setAsked] = useState(search.q)
+  if (asked !== search.q) {
+    // The address changed under the box: back, forward, or a link.
+    setAsked(search.q)
+    setText(search.q ?? '')
+  }
+  const limit = search.limit ?? pageSize
+  const sort = search.sort ?? 'newest'
+  const query = useQuery(searchQuery(timeWindow(search), search.q ?? withoutFilter, sort, limit))
+  useEffect(() => {
+    document.title = `${t.search.title} · Shuai`
+  }, [t])
+
+  const change = (changes: Partial<SearchSearch>) => void navigate({ search: { ...search, ...changes }, resetScroll: false })
+  const open = (pasted: string): boolean => {
+    const found = parseTraceReference(pasted)
+    if (found === null) return false
+    void navigate({ to: '/trace/$id', params: { id: found.traceId }, search: found.spanId === undefined ? {} : { span: found.spanId } })
+    return true
+  }
+  const run = (filter: string) => {
+    if (open(filter)) return
+    setText(filter)
+    if (filter.trim() === (search.q ?? '').trim()) void query.refetch()
+    else change({ q: filter.trim() === '' ? undefined : filter, limit: undefined })
+  }
+  const { data, error } = query
+  const isWrongFilter = error instanceof ApiError && error.status === 400
+  return (
+    <div className="page">
+      <div className="page-head">
+        <h1>{t.search.title}</h1>
+        <div className="controls">
+          <div className="segments" role="group" aria-label={t.search.sort}>
+            {(['newest', 'slowest'] as const).map((order) => (
+              <button
+                key={order}
+                type="button"
+                aria-pressed={sort === order}
+                onClick={() => change({ sort: order === 'slowest' ? 'slowest' : undefined })}
+              >
+                {t.search.sorts[order]}
+              </button>
+            ))}
+          </div>
+          <TimeRange value={search} onChange={({ range, from, to }: TimeSearch) => change({ range, from, to })} />
+        </div>
+      </div>
+      <FilterBox value={text} invalid={isWrongFilter} onChange={setText} onRun={run} onPasteReference={open} />
+      {isWrongFilter && <FilterError filter={search.q ?? ''} error={error} />}
+      {search.q === undefined && (
+        <p className="examples muted">
+          {t.search.hint}{' '}
+          {examples.map((example) => (
+            <button key={example} type="button" className="example" onClick={() => run(example)}>
+              {example}
+            </button>
+          ))}
+        </p>
+      )}
+      {error !== null && !isWrongFilter && <Failure error={error} retry={() => void query.refetch()} />}
+      {error === null && data === undefined && <p className="lead muted">{t.app.loading}</p>}
+      {error === null && data !== undefined && data.traces.length === 0 && <p className="lead">{t.search.none}</p>}
+      {error === null && data !== undefined && data.traces.length > 0 && (
+        <>
+          <p className="footnote" role="status">
+            {t.search.counted(formatCount(data.traces.length), formatCount(data.matched))}
+            {data.cut === true && ` · ${t.search.cut}`}
+          </p>
+          <FoundTable traces={data.traces} now={new Date(query.dataUpdatedAt)} dimmed={query.isPlaceholderData} />
+          {data.traces.length >= limit && limit < mostTraces && (
+            <p className="more">
+              <button type="button" onClick={() => change({ limit: Math.min(limit * 5, mostTraces) })}>
+                {t.search.more}
+              </button>
+            </p>
+          )}
+        </>
+      )}
+    </div>
+  )
+}

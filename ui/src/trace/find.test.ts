@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+
+import { findRows } from './find.ts'
+import { decodeTrace } from './model.ts'
+import { sampleSkeleton } from './sample.ts'
+
+const trace = decodeTrace(
+  sampleSkeleton(`
+    0 web 0 9000000
+    1 Movie.Get 0 5000000
+    2 mysql 0 4000000 !
+    1 redis 0 300000`),
+)
+
+test.each([
+  ['movie', '', [1]],
+  ['MOVIE get', '', [1]],
+  ['movie redis', '', []],
+  ['duration>4ms', '', [0, 1]],
+  ['duration>=4ms mo', '', [1]],
+  ['duration<1ms', '', [3]],
+  ['duration<=300us', '', [3]],
+  ['duration=5ms', '', [1]],
+  ['self>1ns', '', []],
+  ['error', '', [2]],
+  ['status=error', '', [2]],
+  ['', 'redis', [3]],
+  ['', 'red', []],
+  ['duration>banana', '', []],
+])('%j of type %j finds %j', (text, type, rows) => {
+  expect([...(findRows(trace, { text, type })?.rows ?? [])]).toEqual(rows)
+})
+
+test('nothing to look for is no filter', () => {
+  expect(findRows(trace, { text: ' ', type: '' })).toBeNull()
+})
+
+test('what is found is kept with all above it', () => {
+  expect([...(findRows(trace, { text: 'mysql', type: '' })?.keep ?? [])]).toEqual([1, 1, 1, 0])
+})

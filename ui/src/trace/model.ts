@@ -1,0 +1,151 @@
+import type { Skeleton, Stats } from '../api/types.ts'
+
+/** Bits of a row's flags. */
+export const flagError = 1
+export const flagParentMissing = 2
+export const flagSkewAdjusted = 4
+
+/** Repeated siblings: children of one parent with the same span type. */
+export interface Group {
+  parent: number
+  type: number
+  /** The members, in order of start. */
+  rows: Uint32Array
+  /** Nanoseconds: sum of the members' durations, and quantiles of them. */
+  sum: number
+  p50: number
+  p95: number
+  /** Share of the time covered by the members in which exactly one was running, 0 to 1. */
+  serial: number
+  errors: number
+}
+
+/**
+ * A trace as columns: element r of every array is row r, and rows are in preorder (a parent before its
+ * children, siblings by start). Times are nanoseconds; offset is from the start of the trace.
+ */
+export interface Trace {
+  id: string
+  /** Unix nanoseconds, as a decimal string. */
+  start: string
+  duration: number
+  errors: number
+  revision: string
+  size: number
+  services: readonly string[]
+  names: readonly string[]
+  types: readonly string[]
+  depth: Uint32Array
+  service: Uint32Array
+  name: Uint32Array
+  type: Uint32Array
+  kind: Uint8Array
+  offset: Float64Array
+  spanDuration: Float64Array
+  self: Float64Array
+  children: Uint32Array
+  flags: Uint8Array
+  /** The row of the parent; -1 for a root. */
+  parent: Int32Array
+  /** The row behind the last descendant; the row itself + 1 for a leaf. */
+  end: Uint32Array
+  groups: readonly Group[]
+  /** The group that a row is a member of; -1 for none. */
+  groupOf: Int32Array
+  notes: readonly string[]
+  stats: Stats
+}
+
+/** Reads a skeleton. Throws an Error that says what is wrong with one that contradicts itself. */
+export function decodeTrace(skeleton: Skeleton): Trace {
+  const { rows } = skeleton
+  const size = rows.depth.length
+  for (const [column, values] of Object.entries(rows)) {
+    if (values.length !== size) throw new Error(`skeleton: column ${column} has ${values.length} rows, depth has ${size}`)
+  }
+  const depth = Uint32Array.from(rows.depth)
+  const { parent, end } = relate(depth)
+  const flags = Uint8Array.from(rows.flags)
+  const groupOf = new Int32Array(size).fill(-1)
+  const groups = (skeleton.groups ?? []).map((group, index): Group => {
+    const members = Uint32Array.from(group.rows)
+    let errors = 0
+    for (const row of members) {
+      if (row >= size) throw new Error(`skeleton: group ${index} names row ${row} of ${size}`)
+      if (groupOf[row] >= 0) throw new Error(`skeleton: row ${row} is in groups ${groupOf[row]} and ${index}`)
+      if (parent[row] !== group.parent) throw new Error(`skeleton: row ${row} of group ${index} is not a child of row ${group.parent}`)
+      groupOf[row] = index
+      errors += flags[row] & flagError
+    }
+    if (members.length === 0) throw new Error(`skeleton: group ${index} has no rows`)
+    return {
+      parent: group.parent,
+      type: group.type,
+      rows: members,
+      sum: group.sum,
+      p50: group.p50,
+      p95: group.p95,
+      serial: group.serial,
+      errors,
+    }
+  })
+  return {
+    id: skeleton.traceId,
+    start: skeleton.start,
+    duration: skeleton.duration,
+    errors: skeleton.errors,
+    revision: skeleton.revision,
+    size,
+    services: skeleton.services,
+    names: skeleton.names,
+    types: skeleton.types,
+    depth,
+    service: codes(rows.service, skeleton.services.length, 'service'),
+    name: codes(rows.name, skeleton.names.length, 'name'),
+    type: codes(rows.type, skeleton.types.length, 'type'),
+    kind: Uint8Array.from(rows.kind),
+    offset: Float64Array.from(rows.offset),
+    spanDuration: Float64Array.from(rows.duration),
+    self: Float64Array.from(rows.self),
+    children: Uint32Array.from(rows.children),
+    flags,
+    parent,
+    end,
+    groups,
+    groupOf,
+    notes: skeleton.notes ?? [],
+    stats: skeleton.stats,
+  }
+}
+
+function codes(values: readonly number[], dictionary: number, column: string): Uint32Array {
+  for (const code of values) {
+    if (!(code >= 0 && code < dictionary))
+      throw new Error(`skeleton: column ${column} has code ${code}, its dictionary ${dictionary} entries`)
+  }
+  return Uint32Array.from(values)
+}
+
+/** Parents and ends of subtrees from depths in preorder; one pass, no recursion. */
+function relate(depth: Uint32Array): { parent: Int32Array; end: Uint32Array } {
+  const size = depth.length
+  const parent = new Int32Array(size)
+  const end = new Uint32Array(size).fill(size)
+  const path: number[] = [] // the open rows: path[d] has depth d
+  for (let row = 0; row < size; row++) {
+    const d = depth[row]
+    if (d > path.length) throw new Error(`skeleton: row ${row} has depth ${d}, the row before it ${path.length - 1}`)
+    for (let open = d; open < path.length; open++) end[path[open]] = row
+    path.length = d
+    parent[row] = d === 0 ? -1 : path[d - 1]
+    path.push(row)
+  }
+  return { parent, end }
+}
+
+/** Rows on the way from a root to row, the row itself left out, root first. */
+export function ancestors(trace: Trace, row: number): number[] {
+  const way: number[] = []
+  for (let above = trace.parent[row]; above >= 0; above = trace.parent[above]) way.push(above)
+  return way.toReversed()
+}
