@@ -5,6 +5,8 @@ FUZZTIME ?= 10s
 PACKAGES := ./... ./shuai/... ./redeye/... ./bench/...
 LINT     := bin/golangci-lint
 
+export PATH := $(CURDIR)/bin/node/node_modules/.bin:$(PATH)
+
 .PHONY: demo test test-go test-ui test-browser check ui bench-quick bench fuzz deps fix
 
 demo: ## the server and a movie site that sends it traces
@@ -15,7 +17,7 @@ test: check test-go test-ui test-browser ## everything, as CI runs it
 test-go: deps
 	$(GO) test -race $(PACKAGES)
 
-test-ui: ui/node_modules ## types, lint, unit tests; and that the committed build is the source's
+test-ui: deps ui/node_modules ## types, lint, unit tests; and that the committed build is the source's
 	cd ui && npm run check && npm test
 	tools/check-ui-build
 
@@ -37,11 +39,11 @@ fix: $(LINT) ## format and modernise
 ui: ui/node_modules ## rebuild the web UI that is embedded
 	cd ui && npm run build
 
-ui/node_modules: ui/package-lock.json
+ui/node_modules: ui/package-lock.json | deps
 	cd ui && npm ci
 	@touch $@
 
-deps: ## what the tests need from Debian: a browser, memcached
+deps: ## what the tests need and the machine lacks: a browser, memcached, Node.js
 	tools/install-deps
 
 bench-quick: ## every benchmark, briefly

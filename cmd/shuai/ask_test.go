@@ -1,0 +1,270 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fuwu-project/fuwu/internal/api"
+	"github.com/fuwu-project/fuwu/internal/span"
+	"github.com/fuwu-project/fuwu/internal/store"
+	"github.com/fuwu-project/fuwu/internal/store/storetest"
+)
+
+var rewrite = flag.Bool("update", false, "write the golden files anew")
+
+var askedAt = time.Unix(1_800_000_000, 0)
+
+// subjectPage is the request of the talk: 180 RPCs one after the other, 89 look-ups in memcached and 26
+// in beansdb, all of them called by the page itself.
+func subjectPage() *span.Batch {
+	b := new(span.Batch)
+	const ms = int64(time.Millisecond)
+	id := span.ID(1)
+	start := askedAt.Add(-10 * time.Minute).UnixNano()
+	at := start + 2*ms
+	put := func(s span.Span, service string) span.ID {
+		s.TraceID, s.SpanID = span.TraceID{Hi: 0x6b49d20000000000, Lo: 0xabc}, id
+		s.Resource.Attrs = []span.Attribute{{Key: "service.name", Value: span.StringValue(service)}}
+		id++
+		b.Append(&s)
+		return s.SpanID
+	}
+	root := put(span.Span{Name: "GET /subject/{id}", Kind: span.KindServer, Start: start}, "movie-web")
+	for i := range 295 {
+		s := span.Span{Parent: root, Kind: span.KindClient, Start: at}
+		switch {
+		case i%59 < 36: // 180 of 295
+			s.Name, s.Duration = "movie_pic1svc", 4*ms+int64(i%7)*ms/2
+			s.Attrs = []span.Attribute{{Key: "rpc.service", Value: span.StringValue("movie.service")}, {Key: "rpc.method", Value: span.StringValue("movie_pic1svc")}}
+			client := put(s, "movie-web")
+			put(span.Span{Parent: client, Name: s.Name, Kind: span.KindServer, Start: at + ms/2, Duration: s.Duration - ms, Attrs: s.Attrs}, "movie")
+		case i%59 < 54 && i != 53: // 89
+			s.Name, s.Duration = "get", ms/2
+			s.Attrs = []span.Attribute{{Key: "db.system.name", Value: span.StringValue("memcached")}}
+			put(s, "movie-web")
+		default: // 26
+			s.Name, s.Duration = "get", 3*ms
+			s.Attrs = []span.Attribute{{Key: "db.system.name", Value: span.StringValue("beansdb")}}
+			if i == 58 {
+				s.Status = span.StatusError
+			}
+			put(s, "movie-web")
+		}
+		if at += s.Duration; i%50 == 0 {
+			at -= s.Duration / 2
+		}
+	}
+	b.Duration[0] = at + 3*ms - start
+	return b
+}
+
+func smallPage(n uint64, name string, took time.Duration) *span.Batch {
+	b := new(span.Batch)
+	s := span.Span{
+		TraceID: span.TraceID{Hi: 0x6b49d20000000000, Lo: n}, SpanID: span.ID(n << 8), Name: name, Kind: span.KindServer,
+		Start: askedAt.Add(-time.Duration(n) * time.Minute).UnixNano(), Duration: int64(took),
+		Resource: span.Resource{Attrs: []span.Attribute{{Key: "service.name", Value: span.StringValue("movie-web")}}},
+	}
+	b.Append(&s)
+	return b
+}
+
+func answering(t *testing.T) string {
+	t.Helper()
+	s := storetest.NewModel()
+	evil := smallPage(5, "GET /\x1b[2J名前\u202e", 40*time.Microsecond)
+	evil.Parent[0] = 77
+	for _, b := range []*span.Batch{
+		subjectPage(), smallPage(1, "GET /", 12*time.Millisecond), smallPage(2, "GET /", 1500*time.Millisecond),
+		smallPage(3, "GET /健康", 950*time.Nanosecond), evil,
+	} {
+		if err := s.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return serving(t, s)
+}
+
+func serving(t *testing.T, s store.Store) string {
+	t.Helper()
+	srv := httptest.NewServer(api.New(api.Config{Store: s, Now: func() time.Time { return askedAt }}))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+// ask runs the two commands as main does.
+func ask(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var cli struct {
+		Trace TraceCmd `cmd:""`
+		Slow  SlowCmd  `cmd:""`
+	}
+	var out, errs bytes.Buffer
+	parser, err := kong.New(&cli, kong.BindTo(t.Context(), (*context.Context)(nil)), kong.Bind(streams{&out, &errs}), kong.Writers(&out, &errs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd, err := parser.Parse(args)
+	if err != nil {
+		return "", err
+	}
+	err = cmd.Run()
+	if errs.Len() > 0 {
+		t.Errorf("printed to stderr: %s", &errs)
+	}
+	return out.String(), err
+}
+
+const subject = "6b49d200000000000000000000000abc"
+
+func TestAskGolden(t *testing.T) {
+	t.Setenv("COLUMNS", "130")
+	server := answering(t)
+	for name, args := range map[string][]string{
+		"trace":         {"trace", subject},
+		"trace-unfold":  {"trace", subject, "--unfold", "--limit", "12"},
+		"trace-hostile": {"trace", "6b49d200000000000000000000000005"},
+		"trace-span":    {"trace", subject, "--span", "2"},
+		"trace-row":     {"trace", subject, "--row", "0"},
+		"slow":          {"slow"},
+		"slow-limit":    {"slow", "--limit", "1", "--sort", "slowest", "--service", "movie-web"},
+		"slow-nothing":  {"slow", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z"},
+		"slow-name":     {"slow", "--name", "GET /", "-n", "1"},
+		"slow-query":    {"slow", "-q", `{ span.db.system.name = "beansdb" }`, "--service", "movie-web"},
+		"slow-no-match": {"slow", "-q", `name = "nothing"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := ask(t, append(args, "--server", server)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.ContainsAny(got, "\x1b\u202e") {
+				t.Errorf("control characters reach the terminal: %q", got)
+			}
+			file := filepath.Join("testdata", name+".golden")
+			if *rewrite {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAskJSON(t *testing.T) {
+	server := answering(t)
+	for _, args := range [][]string{
+		{"trace", subject}, {"trace", subject, "--span", "1"}, {"slow"}, {"slow", "--name", "GET /"},
+	} {
+		got, err := ask(t, append(args, "-o", "json", "--server", server)...)
+		if err != nil || !json.Valid([]byte(got)) {
+			t.Errorf("%v: %v %.200s", args, err, got)
+		}
+	}
+}
+
+// TestAskErrors: what goes wrong says what to do.
+func TestAskErrors(t *testing.T) {
+	server := answering(t)
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	for _, tt := range []struct {
+		args []string
+		says []string
+	}{
+		{[]string{"trace", "77", "--server", server}, []string{"no span of this trace is stored"}},
+		{[]string{"trace", "xyz?a#b", "--server", server}, []string{"not a hex digit"}},
+		{[]string{"trace", subject, "--span", "99999", "--server", server}, []string{"has no span 99999"}},
+		{[]string{"trace", subject, "--row", "9999", "--server", server}, []string{"rows 0 to"}},
+		{[]string{"slow", "-q", "{ duration > }", "--server", server}, []string{"\n  { duration > }\n               ^"}},
+		{[]string{"slow", "--from", "tomorrow", "--server", server}, []string{"from=tomorrow", "RFC 3339"}},
+		{[]string{"slow", "-n", "0", "--server", server}, []string{"limit=0"}},
+		{[]string{"slow", "--server", gone.URL}, []string{"no server answers at " + gone.URL, "shuai serve", "SHUAI_SERVER"}},
+		{[]string{"slow", "--server", other.URL}, []string{"is no Shuai server"}},
+		{[]string{"slow", "--server", "http://[::1"}, []string{"--server"}},
+		{[]string{"slow", "-o", "xml"}, []string{"table", "json"}},
+		{[]string{"trace", subject, "--span", "1", "--row", "2"}, []string{"--span", "--row"}},
+	} {
+		out, err := ask(t, tt.args...)
+		if err == nil || out != "" {
+			t.Errorf("%v: no error, %q", tt.args, out)
+			continue
+		}
+		for _, s := range tt.says {
+			if !strings.Contains(err.Error(), s) {
+				t.Errorf("%v: %q does not say %q", tt.args, err, s)
+			}
+		}
+	}
+}
+
+// TestServerFromEnvironment: SHUAI_SERVER, with or without a scheme.
+func TestServerFromEnvironment(t *testing.T) {
+	t.Setenv("SHUAI_SERVER", strings.TrimPrefix(answering(t), "http://")+"/")
+	if _, err := ask(t, "slow"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFigures(t *testing.T) {
+	for ns, want := range map[int64]string{
+		0: "0", 7: "7 ns", 999: "999 ns", 1000: "1.00 µs", 9994: "9.99 µs", 9996: "10.0 µs", 99_960: "100 µs", 999_499: "999 µs",
+		999_500: "1.00 ms", 5_100_000: "5.10 ms", 999_499_999: "999 ms", 999_500_000: "1.00 s", 59_900_000_000: "59.9 s", 61_000_000_000: "1m1s",
+	} {
+		if got := duration(ns); got != want {
+			t.Errorf("%d ns is shown as %q, want %q", ns, got, want)
+		}
+	}
+	for s, want := range map[string]int{"": 0, "abc": 3, "健康": 4, "e\u0301": 1} {
+		if got := width(s); got != want {
+			t.Errorf("%q takes %d cells, want %d", s, got, want)
+		}
+	}
+	for _, tt := range []struct {
+		s    string
+		n    int
+		want string
+	}{{"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"健康", 3, "健…"}, {"健康", 2, "…"}} {
+		if got := fit(tt.s, tt.n); got != tt.want {
+			t.Errorf("%q in %d cells is %q, want %q", tt.s, tt.n, got, tt.want)
+		}
+	}
+}
+
+func TestColoursOnlyOnTerminals(t *testing.T) {
+	if colours(new(bytes.Buffer)) {
+		t.Error("a buffer is no terminal")
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if colours(f) {
+		t.Error("a file is no terminal")
+	}
+	if paint(true).red("x") != "\x1b[31mx\x1b[0m" || paint(false).red("x") != "x" {
+		t.Error("paint")
+	}
+}

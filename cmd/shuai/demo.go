@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/fuwu-project/fuwu/internal/demo"
+)
+
+// DemoCmd runs the server together with the movie site of package demo.
+type DemoCmd struct {
+	Data     string        `type:"path" placeholder:"DIR" help:"Keep the spans here. (a temporary directory that is removed at the end)"`
+	HTTP     string        `name:"http" default:"127.0.0.1:7700" placeholder:"ADDR" help:"Serve the web UI and the API here; port 0 picks a free one. (${default})"`
+	OTLPHTTP string        `name:"otlp-http" default:"127.0.0.1:4318" placeholder:"ADDR" help:"Take OTLP over HTTP here. (${default})"`
+	OTLPGRPC string        `name:"otlp-grpc" default:"127.0.0.1:4317" placeholder:"ADDR" help:"Take OTLP over gRPC here. (${default})"`
+	Web      string        `default:"127.0.0.1:0" placeholder:"ADDR" help:"Serve the movie site here. (a free port)"`
+	Rate     float64       `default:"5" placeholder:"N" help:"Visits to the site a second; 0 is none. (${default})"`
+	For      time.Duration `placeholder:"DURATION" help:"Stop after this long. (until Ctrl-C)"`
+}
+
+// Help is the long text of demo --help.
+func (*DemoCmd) Help() string {
+	return `Four small services (movie-web, movie, pic, user) call each other over HTTP and use two stores inside this
+process: mc speaks memcached's protocol, beansdb the same with that store's habits. Each service is traced and sends
+its spans to the server as any application would. Planted for you to find: a page that makes 295 calls, one after
+another; users whose page is slow; a search that fails.`
+}
+
+// Run runs the demonstration until ctx ends.
+func (cmd *DemoCmd) Run(ctx context.Context, out streams) (err error) {
+	if cmd.For > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, cmd.For)
+		defer cancel()
+	}
+	logger := slog.New(slog.NewTextHandler(out.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	serve := ServeCmd{
+		Data: cmd.Data, HTTP: cmd.HTTP, OTLPHTTP: cmd.OTLPHTTP, OTLPGRPC: cmd.OTLPGRPC,
+		MaxRequestBytes: defaultMaxRequestBytes, MaxInFlightBytes: defaultMaxInFlightBytes,
+	}
+	kept := serve.Data
+	if serve.Data == "" {
+		if serve.Data, err = os.MkdirTemp("", "shuai-demo-"); err != nil {
+			return err
+		}
+		kept = serve.Data + " (removed at the end; keep it elsewhere with --data DIR)"
+		defer func() { err = errors.Join(err, os.RemoveAll(serve.Data)) }()
+	}
+	s, err := startServer(context.WithoutCancel(ctx), serve, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	rate := cmd.Rate
+	if rate == 0 {
+		rate = -1 // none; the zero of a Config is its default
+	}
+	site, err := demo.Run(ctx, demo.Config{Collector: s.OTLPHTTP, Web: cmd.Web, Rate: rate, Seed: uint64(time.Now().UnixNano()), Logger: logger})
+	if err != nil {
+		return fmt.Errorf("movie site: %w", err)
+	}
+	defer func() {
+		// Before the server, which takes the tracers' last spans.
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		err = errors.Join(err, site.Close(closing))
+	}()
+
+	fmt.Fprintf(out.out, `
+  ui        %s
+  site      %s   (a movie site of four services; look around)
+  collector %s   (OTLP over HTTP; gRPC %s)
+  data      %s
+`, s.UI, site.URL, s.OTLPHTTP, s.OTLPGRPC, kept)
+	if cmd.Rate > 0 {
+		if example := exampleTrace(ctx, s.UI); example != "" {
+			fmt.Fprintf(out.out, "  example   %s/trace/%s   (a page that made 295 calls)\n", s.UI, example)
+		}
+	}
+	fmt.Fprint(out.out, "\nCtrl-C stops it.\n")
+
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.failed:
+		return err
+	}
+}
+
+// exampleTrace waits for the first visitor's request to be stored whole and returns its trace id; "" if that
+// takes longer than anybody wants to wait.
+func exampleTrace(ctx context.Context, server string) string {
+	const (
+		patience = 10 * time.Second
+		whole    = 1 + 180*2 + 89 + 26 // the page, both halves of its RPCs, its calls of the stores
+	)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	c := client{Server: server}
+	query := url.Values{
+		"q":    {`{ root && service.name = "movie-web" && name = "GET /subject/{id}/photos" }`},
+		"sort": {"slowest"}, "limit": {"1"}, "from": {"now-1h"},
+	}
+	for {
+		var found struct {
+			Traces []struct {
+				TraceID string
+				Spans   int
+			}
+		}
+		if _, err := c.ask(ctx, "/traces", query, &found); err == nil && len(found.Traces) > 0 && found.Traces[0].Spans >= whole {
+			return found.Traces[0].TraceID
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return ""
+		}
+	}
+}

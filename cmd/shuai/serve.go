@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"google.golang.org/grpc"
+
+	"github.com/fuwu-project/fuwu/internal/api"
+	"github.com/fuwu-project/fuwu/internal/collect"
+	"github.com/fuwu-project/fuwu/internal/store/local"
+	"github.com/fuwu-project/fuwu/internal/wire"
+	"github.com/fuwu-project/fuwu/ui"
+)
+
+// stopTimeout is how long requests that are under way may take once the server is told to stop.
+const stopTimeout = 5 * time.Second
+
+// What serve's flags say when nobody else does; the demonstration takes the same.
+const (
+	defaultMaxRequestBytes  = 64 << 20
+	defaultMaxInFlightBytes = 256 << 20
+)
+
+// ServeCmd runs the server.
+type ServeCmd struct {
+	Config kong.ConfigFlag `placeholder:"FILE" env:"SHUAI_CONFIG" help:"Read settings from this YAML file; its keys are the names of these flags, without the dashes."`
+
+	Data     string `default:"shuai-data" type:"path" placeholder:"DIR" env:"SHUAI_DATA" help:"Keep the spans in this directory; it is made if it is not there. One server a directory. (${default})"`
+	HTTP     string `name:"http" default:"127.0.0.1:7700" placeholder:"ADDR" env:"SHUAI_HTTP" help:"Serve the web UI and the API here. Port 0 picks a free one. (${default})"`
+	OTLPHTTP string `name:"otlp-http" default:"127.0.0.1:4318" placeholder:"ADDR" env:"SHUAI_OTLP_HTTP" help:"Take OTLP over HTTP here: POST /v1/traces, protobuf or JSON. (${default})"`
+	OTLPGRPC string `name:"otlp-grpc" default:"127.0.0.1:4317" placeholder:"ADDR" env:"SHUAI_OTLP_GRPC" help:"Take OTLP over gRPC here. (${default})"`
+
+	Fsync            string   `default:"interval" enum:"interval,batch" env:"SHUAI_FSYNC" help:"When the log goes to the disk itself. \"interval\": every 100 ms, so a crash of the process loses nothing and a power cut at most the last 100 ms. \"batch\": before every reply, so neither loses anything. (${default})"`
+	MaxRequestBytes  int      `default:"67108864" placeholder:"N" env:"SHUAI_MAX_REQUEST_BYTES" help:"Refuse a request that is larger than this after decompression, with 413 or RESOURCE_EXHAUSTED. (64 MiB)"`
+	MaxInFlightBytes int64    `default:"268435456" placeholder:"N" env:"SHUAI_MAX_IN_FLIGHT_BYTES" help:"Ask clients to come again (503, UNAVAILABLE) while requests under way hold more than this. (256 MiB)"`
+	CORSOrigin       []string `name:"cors-origin" placeholder:"ORIGIN" env:"SHUAI_CORS_ORIGIN" help:"Let web pages of this origin send spans; \"*\" is any. May be repeated. (none)"`
+	LogLevel         string   `default:"info" enum:"debug,info,warn,error" env:"SHUAI_LOG_LEVEL" help:"What to write to standard error: debug, info, warn or error. (${default})"`
+
+	SegmentRows int `default:"131072" hidden:"" help:"Spans in a sealed segment; smaller ones are for tests."`
+}
+
+// Help is the long text of serve --help.
+func (*ServeCmd) Help() string {
+	return `Shuai listens on localhost until you tell it otherwise. Point any OpenTelemetry SDK at it:
+
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318  (HTTP)   or  http://127.0.0.1:4317  (gRPC)
+
+Every flag can be set in the environment (the name in brackets) and in the file of --config; the command
+line wins over the environment, the environment over the file. Example of a file:
+
+  data: /var/lib/shuai
+  http: 0.0.0.0:7700
+  fsync: batch
+
+Ctrl-C or SIGTERM lets requests that are under way finish, seals the store and stops.`
+}
+
+// Run serves until ctx ends.
+func (cmd *ServeCmd) Run(ctx context.Context, io streams) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cmd.LogLevel)); err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: level}))
+	s, err := startServer(ctx, *cmd, logger)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(io.out, "ui         %s\notlp/http  %s\notlp/grpc  %s\ndata       %s\n", s.UI, s.OTLPHTTP, s.OTLPGRPC, cmd.Data)
+	select {
+	case <-ctx.Done():
+	case err = <-s.failed:
+	}
+	return errors.Join(err, s.Close())
+}
+
+// server is a running server.
+type server struct {
+	UI       string // base URL
+	OTLPHTTP string // base URL
+	OTLPGRPC string // host:port
+
+	failed chan error // a listener that broke
+	closed func() error
+}
+
+// startServer opens the listeners, then the store, then serves. What it opened before an error it closes.
+func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *server, err error) {
+	var opened []func() error
+	closeAll := func() error {
+		var errs []error
+		for _, c := range slices.Backward(opened) {
+			errs = append(errs, c())
+		}
+		return errors.Join(errs...)
+	}
+	defer func() {
+		if err != nil {
+			_ = closeAll() // the first error is the one to tell
+		}
+	}()
+
+	listen := func(flag, addr string) net.Listener {
+		if err != nil {
+			return nil
+		}
+		var l net.Listener
+		if l, err = (&net.ListenConfig{}).Listen(ctx, "tcp", addr); err != nil {
+			err = listenError(flag, addr, err)
+			return nil
+		}
+		opened = append(opened, func() error {
+			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			return nil // its server closed it
+		})
+		return l
+	}
+	uiListener := listen("--http", cmd.HTTP)
+	httpListener := listen("--otlp-http", cmd.OTLPHTTP)
+	grpcListener := listen("--otlp-grpc", cmd.OTLPGRPC)
+	if err != nil {
+		return nil, err
+	}
+
+	spans, err := local.Open(local.Options{
+		Dir:         cmd.Data,
+		FsyncBatch:  cmd.Fsync == "batch",
+		SegmentRows: cmd.SegmentRows,
+		Decode:      wire.Replay,
+		Encode:      wire.Encode,
+		Logger:      logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	opened = append(opened, spans.Close)
+
+	collector := collect.New(collect.Config{
+		Store:            spans,
+		Limits:           wire.Limits{RequestBytes: cmd.MaxRequestBytes},
+		MaxInFlightBytes: cmd.MaxInFlightBytes,
+		CORSOrigins:      cmd.CORSOrigin,
+		Logger:           logger,
+	})
+	s := &server{
+		UI:       "http://" + uiListener.Addr().String(),
+		OTLPHTTP: "http://" + httpListener.Addr().String(),
+		OTLPGRPC: grpcListener.Addr().String(),
+		failed:   make(chan error, 3),
+		closed:   sync.OnceValue(closeAll),
+	}
+	serve := func(name string, run func() error) {
+		go func() {
+			if err := run(); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, grpc.ErrServerStopped) {
+				s.failed <- fmt.Errorf("%s listener: %w", name, err)
+			}
+		}()
+	}
+
+	// Closed in reverse: first the doors, last the store.
+	uiServer := collect.NewHTTPServer(api.New(api.Config{
+		Store: spans, UI: ui.Files(), Version: version(), Logger: logger,
+		Ingest: func() api.Ingest {
+			st := collector.Stats()
+			return api.Ingest{Received: st.Spans, Rejected: st.Rejected, Refused: st.Refused}
+		},
+	}))
+	opened = append(opened, func() error { return shutdown(uiServer) })
+	serve("--http", func() error { return uiServer.Serve(uiListener) })
+
+	grpcServer := collector.GRPCServer()
+	opened = append(opened, func() error { stopGRPC(grpcServer); return nil })
+	serve("--otlp-grpc", func() error { return grpcServer.Serve(grpcListener) })
+
+	otlpServer := collect.NewHTTPServer(collector.HTTPHandler())
+	opened = append(opened, func() error { return shutdown(otlpServer) })
+	serve("--otlp-http", func() error { return otlpServer.Serve(httpListener) })
+	return s, nil
+}
+
+// Close stops taking requests, lets those under way finish within stopTimeout, and closes the store.
+func (s *server) Close() error { return s.closed() }
+
+func shutdown(s *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		return s.Close() // whoever still talks was told long enough
+	}
+	return nil
+}
+
+func stopGRPC(s *grpc.Server) {
+	cut := time.AfterFunc(stopTimeout, s.Stop)
+	defer cut.Stop()
+	s.GracefulStop()
+}
+
+func listenError(flag, addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s %s is taken by another program (another shuai?); stop that one or choose another address with %s", flag, addr, flag)
+	}
+	return fmt.Errorf("%s %s: %w", flag, addr, err)
+}
