@@ -40,6 +40,7 @@ type ServeCmd struct {
 	OTLPHTTP string `name:"otlp-http" default:"127.0.0.1:4318" placeholder:"ADDR" env:"SHUAI_OTLP_HTTP" help:"Take OTLP over HTTP here: POST /v1/traces, protobuf or JSON. (${default})"`
 	OTLPGRPC string `name:"otlp-grpc" default:"127.0.0.1:4317" placeholder:"ADDR" env:"SHUAI_OTLP_GRPC" help:"Take OTLP over gRPC here. (${default})"`
 
+	Host             []string `placeholder:"NAME" env:"SHUAI_HOST" help:"While --http listens on localhost, also answer requests for this name, as a proxy in front of it sends them. May be repeated. (localhost and IP addresses only, so that no web page can read your traces by DNS rebinding)"`
 	Fsync            string   `default:"interval" enum:"interval,batch" env:"SHUAI_FSYNC" help:"When the log goes to the disk itself. \"interval\": every 100 ms, so a crash of the process loses nothing and a power cut at most the last 100 ms. \"batch\": before every reply, so neither loses anything. (${default})"`
 	MaxRequestBytes  int      `default:"67108864" placeholder:"N" env:"SHUAI_MAX_REQUEST_BYTES" help:"Refuse a request that is larger than this after decompression, with 413 or RESOURCE_EXHAUSTED. (64 MiB)"`
 	MaxInFlightBytes int64    `default:"268435456" placeholder:"N" env:"SHUAI_MAX_IN_FLIGHT_BYTES" help:"Ask clients to come again (503, UNAVAILABLE) while requests under way hold more than this. (256 MiB)"`
@@ -170,13 +171,17 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 	}
 
 	// Closed in reverse: first the doors, last the store.
-	uiServer := collect.NewHTTPServer(api.New(api.Config{
+	answers := api.New(api.Config{
 		Store: spans, UI: ui.Files(), Version: version(), Logger: logger,
 		Ingest: func() api.Ingest {
 			st := collector.Stats()
 			return api.Ingest{Received: st.Spans, Rejected: st.Rejected, Refused: st.Refused}
 		},
-	}))
+	})
+	if a, ok := uiListener.Addr().(*net.TCPAddr); ok && a.IP.IsLoopback() {
+		answers = api.LocalOnly(answers, cmd.Host)
+	}
+	uiServer := collect.NewHTTPServer(answers)
 	opened = append(opened, func() error { return shutdown(uiServer) })
 	serve("--http", func() error { return uiServer.Serve(uiListener) })
 
