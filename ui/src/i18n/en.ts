@@ -177,7 +177,7 @@ export const en = {
     expandAll: 'Expand all',
     timeline: 'Timeline',
     span: 'Span',
-    lines: (n: string) => `${n} lines`,
+    lines: (n: string) => (n === '1' ? '1 line' : `${n} lines`),
     group: {
       serial: (share: string) => `serial ${share}`,
       defined:
