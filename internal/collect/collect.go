@@ -108,6 +108,15 @@ func (c *Collector) Stats() Stats {
 	return s
 }
 
+// Reasons are all the reasons that Stats.Refused may have.
+func Reasons() []string {
+	all := make([]string, 0, reasons)
+	for r := range reasons {
+		all = append(all, r.String())
+	}
+	return all
+}
+
 type counters struct {
 	requests, spans, bytes, rejected, cut, clamped, replaced atomic.Int64
 

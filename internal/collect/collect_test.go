@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -31,6 +32,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	grpcgzip "google.golang.org/grpc/encoding/gzip"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -60,6 +62,7 @@ type gate struct {
 	store.Store
 	fail     atomic.Pointer[error]
 	appended atomic.Int32
+	format   atomic.Int32 // of the last that came with its wire form
 	t        *testing.T
 	hold     chan struct{} // if set, Append waits until it is closed
 }
@@ -72,6 +75,7 @@ func (g *gate) Append(ctx context.Context, b *span.Batch) error {
 		return *err
 	}
 	if b.Wire.Format != 0 {
+		g.format.Store(int32(b.Wire.Format))
 		var again span.Batch
 		if err := wire.Replay(b.Wire.Format, b.Wire.Body, &again); err != nil {
 			g.t.Errorf("the log could not replay the request: %v", err)
@@ -263,6 +267,9 @@ func TestOneTraceManyWays(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" || len(got) != 3 || len(got[0].Attrs) != 7 {
 				t.Errorf("%d spans; the first way (-), this way (+):\n%s", len(got), diff)
 			}
+			if packed := wire.Format(r.store.format.Load())&wire.Gzip != 0; packed != strings.Contains(way.name, "gzip") {
+				t.Errorf("the log is given the body packed: %t", packed)
+			}
 		})
 	}
 	if s := r.c.Stats(); s.Requests != 8 || s.Spans != 24 || s.InFlight != 0 || len(s.Refused) != 0 {
@@ -451,7 +458,8 @@ func TestBomb(t *testing.T) {
 			t.Errorf("gRPC: %v", err)
 		}
 	}
-	if s := r.c.Stats(); s.Refused["too_large"] != 4 || s.InFlight != 0 {
+	// Four over HTTP and the one that gRPC left for us to unpack, within the bytes in flight.
+	if s := r.c.Stats(); s.Refused["too_large"] != 5 || s.InFlight != 0 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -491,6 +499,54 @@ func TestFullStore(t *testing.T) {
 	r.ok(t, strings.NewReader(body), "Content-Type", asJSON)
 	if got := r.trace(t, id); len(got) != 3 {
 		t.Errorf("%d spans after the pause", len(got))
+	}
+}
+
+// TestNotHere: who sends to another path, or opens the port in a browser, is told where spans go.
+func TestNotHere(t *testing.T) {
+	r := start(t, collect.Config{})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.TrimSuffix(r.url, "/v1/traces")+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := r.browser.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if p, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 404 || !strings.Contains(string(p), "POST /v1/traces") {
+		t.Errorf("%d %q %v", res.StatusCode, p, err)
+	}
+}
+
+// TestAnnouncedOnly: clients that announce large bodies and send nothing keep nobody out.
+func TestAnnouncedOnly(t *testing.T) {
+	const limit = 16 << 20
+	r := start(t, collect.Config{Limits: wire.Limits{RequestBytes: limit}, MaxInFlightBytes: 1}) // raised to two such
+	u, err := url.Parse(r.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", u.Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := fmt.Fprintf(conn, "POST /v1/traces HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", u.Host, asPB, limit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for r.c.Stats().InFlight < 2<<20 { // until both are being read
+		runtime.Gosched()
+	}
+	r.ok(t, strings.NewReader(fmt.Sprintf(threeSpans, fmt.Sprintf("%032x", 11))), "Content-Type", asJSON)
+	// A large body grows into its buffer.
+	large := fmt.Sprintf(threeSpans, fmt.Sprintf("%032x", 12))
+	large += strings.Repeat(" ", 5<<20-len(large))
+	r.ok(t, strings.NewReader(large), "Content-Type", asJSON)
+	if n := r.c.Stats().Spans; n != 6 {
+		t.Errorf("%d spans", n)
 	}
 }
 
@@ -572,11 +628,49 @@ func TestSDKRetries(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	r := start(t, collect.Config{})
-	res, err := healthpb.NewHealthClient(r.conn).Check(t.Context(), &healthpb.HealthCheckRequest{})
-	if err != nil || res.Status != healthpb.HealthCheckResponse_SERVING {
-		t.Errorf("%v %v", res, err)
+	for _, opts := range [][]grpc.CallOption{nil, {grpc.UseCompressor(grpcgzip.Name)}} {
+		res, err := healthpb.NewHealthClient(r.conn).Check(t.Context(), &healthpb.HealthCheckRequest{}, opts...)
+		if err != nil || res.Status != healthpb.HealthCheckResponse_SERVING {
+			t.Errorf("%v %v", res, err)
+		}
+		// Of a name that is packed, the service is asked for the name.
+		_, err = healthpb.NewHealthClient(r.conn).Check(t.Context(), &healthpb.HealthCheckRequest{Service: "nobody"}, opts...)
+		if status.Code(err) != codes.NotFound {
+			t.Errorf("of a service that is not there: %v", err)
+		}
 	}
 }
+
+// TestBrokenGzipGRPC: what cannot be unpacked is refused for good, as over HTTP.
+func TestBrokenGzipGRPC(t *testing.T) {
+	r := start(t, collect.Config{})
+	err := r.conn.Invoke(t.Context(), "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+		rawMessage(gzipped(t, []byte("spans"))[:20]), &spb.Status{}, grpc.ForceCodecV2(rawCodec{}))
+	if st := status.Convert(err); st.Code() != codes.InvalidArgument || !strings.Contains(st.Message(), "gzip") {
+		t.Errorf("%v", err)
+	}
+	if s := r.c.Stats(); s.Refused["malformed"] != 1 || s.InFlight != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// rawCodec sends a rawMessage as it is.
+type (
+	rawCodec   struct{}
+	rawMessage []byte
+)
+
+func (rawCodec) Name() string { return "proto" }
+
+func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
+	p, ok := v.(rawMessage)
+	if !ok {
+		return nil, fmt.Errorf("%T is no rawMessage", v)
+	}
+	return mem.BufferSlice{mem.SliceBuffer(p)}, nil
+}
+
+func (rawCodec) Unmarshal(mem.BufferSlice, any) error { return nil }
 
 func TestCORS(t *testing.T) {
 	r := start(t, collect.Config{CORSOrigins: []string{"https://shop.example"}})

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"context"
+	"io"
 	"slices"
 	"time"
 
@@ -24,12 +25,13 @@ import (
 )
 
 // GRPCServer returns a server of OTLP's TraceService and grpc.health.v1.Health; opts are added to those it needs.
-// The caller serves and stops it. gRPC undoes compression before we see the message, so the store's log
-// keeps it uncompressed.
+// The caller serves and stops it. gzip is undone here and not by gRPC, which knows no budget: so memory stays bounded
+// whatever unpacks to how much, and the store's log keeps a body as it came.
 func (c *Collector) GRPCServer(opts ...grpc.ServerOption) *grpc.Server {
 	limit := c.limits.MaxRequestBytes()
 	own := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec{c, encoding.GetCodecV2("proto")}),
+		grpc.RPCDecompressor(leaveGzip{}), //nolint:staticcheck // its successor is global to the process
 		grpc.MaxRecvMsgSize(limit),
 		grpc.MaxConcurrentStreams(256),
 		// Exporters behind load balancers ping more often than gRPC's default allows.
@@ -67,6 +69,9 @@ type (
 		load load
 		body []byte
 		no   *refusal
+
+		wireFormat wire.Format // of wireBody, which is body as it came
+		wireBody   []byte
 	}
 	exportResponse []byte
 )
@@ -93,7 +98,7 @@ func (c *Collector) export(ctx context.Context, req *exportRequest) (any, error)
 	if req.no != nil {
 		return nil, c.refused(req.no)
 	}
-	verdict, no := c.take(ctx, wire.OTLPProto, req.body, wire.OTLPProto, req.body)
+	verdict, no := c.take(ctx, wire.OTLPProto, req.body, req.wireFormat, req.wireBody)
 	if no != nil {
 		return nil, c.refused(no)
 	}
@@ -120,8 +125,19 @@ func (c *Collector) refused(no *refusal) error {
 	return st.Err()
 }
 
-// codec hands Export's messages through as bytes, and leaves all others, which are the health service's, to
-// gRPC's own codec.
+// leaveGzip is a grpc.Decompressor that leaves gzip to the codec.
+type leaveGzip struct{}
+
+func (leaveGzip) Type() string { return "gzip" }
+
+func (leaveGzip) Do(r io.Reader) ([]byte, error) { return io.ReadAll(r) }
+
+// isGzip says whether a message is still packed. No message of protobuf begins like that: 0x1f is a tag of wire type
+// 7, which there is not.
+func isGzip(p []byte) bool { return len(p) >= 2 && p[0] == 0x1f && p[1] == 0x8b }
+
+// codec hands Export's messages through as bytes, unpacked, and leaves all others, which are the health service's,
+// to gRPC's own codec.
 type codec struct {
 	c *Collector
 	encoding.CodecV2
@@ -134,9 +150,19 @@ func (k codec) Marshal(v any) (mem.BufferSlice, error) {
 	return k.CodecV2.Marshal(v)
 }
 
+// maxOther bounds a packed message of another service than ours, in bytes.
+const maxOther = 64 << 10
+
 func (k codec) Unmarshal(data mem.BufferSlice, v any) error {
 	req, ok := v.(*exportRequest)
 	if !ok {
+		if p := data.Materialize(); isGzip(p) {
+			raw, err := wire.Gunzip(nil, p, maxOther)
+			if err != nil {
+				return err
+			}
+			data = mem.BufferSlice{mem.SliceBuffer(raw)}
+		}
 		return k.CodecV2.Unmarshal(data, v)
 	}
 	n := data.Len()
@@ -146,6 +172,10 @@ func (k codec) Unmarshal(data mem.BufferSlice, v any) error {
 	buf := req.load.buffer()
 	*buf = slices.Grow(*buf, n)[:n]
 	data.CopyTo(*buf)
-	req.body = *buf
+	req.body, req.wireBody, req.wireFormat = *buf, *buf, wire.OTLPProto
+	if isGzip(req.body) {
+		req.wireFormat |= wire.Gzip
+		req.body, req.no = req.load.gunzip(req.wireBody, k.c.limits.MaxRequestBytes())
+	}
 	return nil
 }

@@ -45,6 +45,9 @@ func NewHTTPServer(h http.Handler) *http.Server {
 func (c *Collector) HTTPHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/v1/traces", c.traces)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		plain(w, http.StatusNotFound, "404 not found: this address takes spans, as POST /v1/traces, and nothing else")
+	})
 	return mux
 }
 
@@ -109,21 +112,27 @@ func (c *Collector) receive(w http.ResponseWriter, r *http.Request, format wire.
 	}
 }
 
-// firstRead is the capacity of a buffer for a body of unknown length.
-const firstRead = 16 << 10
+// firstRead is the capacity of a buffer for a body of unknown length; firstTrusted is how much a client is given
+// because it announces that much.
+const (
+	firstRead    = 16 << 10
+	firstTrusted = 1 << 20
+)
 
-// read reads the body, of at most limit bytes. The budget is asked before memory is.
+// read reads the body, of at most limit bytes. The budget is asked before memory is, and beyond firstTrusted for no
+// more than twice of what has come: who announces much and sends nothing takes no room from others.
 func (l *load) read(w http.ResponseWriter, r *http.Request, limit int) ([]byte, *refusal) {
 	if r.ContentLength > int64(limit) {
 		return nil, refuse(tooLarge, "the request has %d bytes; the limit is %d", r.ContentLength, limit)
 	}
 	buf := l.buffer()
-	want := firstRead
+	want, most := firstRead, limit+1 // MaxBytesReader never fills limit+1
 	if r.ContentLength >= 0 {
-		want = int(r.ContentLength) + 1 // to meet the end without growing
+		most = int(r.ContentLength) + 1 // to meet the end without growing
+		want = min(most, firstTrusted)
 	}
 	in := http.MaxBytesReader(w, r.Body, int64(limit))
-	for held := 0; ; want = min(2*want, limit+1) { // MaxBytesReader never fills limit+1
+	for held := 0; ; want = min(2*want, most) {
 		if no := l.hold(want - held); no != nil {
 			return nil, no
 		}
