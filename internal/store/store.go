@@ -150,4 +150,7 @@ type Stats struct {
 	Clamped     int64    // spans whose end was before their start
 	SetAside    []string // files that are corrupt or of an unknown version, with the reason
 	OldestStart int64    // Unix ns; 0 when empty
+
+	DroppedSegments int   // by retention, since the store was opened
+	DroppedSpans    int64 // in them
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 )
 
 // ErrCrashed is the answer of a [Mem] to everything after its crash.
@@ -28,8 +29,9 @@ type Mem struct {
 }
 
 type inode struct {
-	data   []byte
-	synced []byte
+	data     []byte
+	synced   []byte
+	modified time.Time
 }
 
 // NewMem returns an empty disk.
@@ -100,7 +102,7 @@ func (m *Mem) clone(names map[string]*inode, contents func(*inode) []byte) *Mem 
 		}
 	}) {
 		data := slices.Clone(contents(names[name]))
-		n := &inode{data: data, synced: slices.Clone(data)}
+		n := &inode{data: data, synced: slices.Clone(data), modified: names[name].modified}
 		c.names[name], c.durable[name] = n, n
 	}
 	return c
@@ -134,7 +136,7 @@ func (m *Mem) Create(name string) (File, error) {
 		n = &inode{}
 		m.names[name] = n
 	}
-	n.data = nil
+	n.data, n.modified = nil, time.Now()
 	return &memFile{m, n, name, true}, nil
 }
 
@@ -318,6 +320,7 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 	if grow := off + int64(len(p)) - int64(len(f.n.data)); grow > 0 {
 		f.n.data = append(f.n.data, make([]byte, grow)...)
 	}
+	f.n.modified = time.Now()
 	return copy(f.n.data[off:], p), err
 }
 
@@ -333,7 +336,7 @@ func (f *memFile) Truncate(size int64) error {
 	if n := int64(len(f.n.data)); size > n {
 		f.n.data = append(f.n.data, make([]byte, size-n)...)
 	}
-	f.n.data = f.n.data[:size]
+	f.n.data, f.n.modified = f.n.data[:size], time.Now()
 	return nil
 }
 
@@ -354,6 +357,15 @@ func (f *memFile) Size() (int64, error) {
 		return 0, ErrCrashed
 	}
 	return int64(len(f.n.data)), nil
+}
+
+func (f *memFile) ModTime() (time.Time, error) {
+	f.m.mu.Lock()
+	defer f.m.mu.Unlock()
+	if f.m.crashed {
+		return time.Time{}, ErrCrashed
+	}
+	return f.n.modified, nil
 }
 
 func (f *memFile) Close() error { return nil }

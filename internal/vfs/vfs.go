@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"time"
 )
 
 // FS is a file system. Names are paths with the separator of the system. All methods may be called
@@ -50,6 +51,8 @@ type File interface {
 	Truncate(size int64) error
 	// Size is the present size in bytes.
 	Size() (int64, error)
+	// ModTime is when the contents last changed.
+	ModTime() (time.Time, error)
 }
 
 // ErrLocked says that a lock is held by another process, or by another owner in this one.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestFS is what every file system does.
@@ -52,6 +53,9 @@ func TestFS(t *testing.T) {
 			}
 			if size, err := f.Size(); size != 8 || err != nil {
 				t.Fatalf("Size = %d, %v", size, err)
+			}
+			if at, err := f.ModTime(); err != nil || time.Since(at).Abs() > time.Minute {
+				t.Fatalf("ModTime = %v, %v", at, err)
 			}
 			if err := errors.Join(f.Sync(), f.Close(), fsys.Rename(one, two), fsys.SyncDir(dir)); err != nil {
 				t.Fatal(err)

@@ -137,8 +137,12 @@ func (c *committer) makeRoom() error {
 }
 
 // rotate begins a new head with a new log and leaves the old one to the sealer. It waits until the sealer
-// has room for it.
+// has room for it, which may be long: what was acknowledged is synced before.
 func (c *committer) rotate() error {
+	old := c.head
+	if err := old.log.sync(); err != nil { // its spans are in memory: sealing saves them
+		c.s.o.Logger.Error("sync log before sealing", "error", err)
+	}
 	for !c.s.hasRoom() {
 		select {
 		case <-c.s.sealed:
@@ -146,14 +150,10 @@ func (c *committer) rotate() error {
 			return store.ErrClosed
 		}
 	}
-	old := c.head
 	number := old.number + 1
 	log, err := createLog(c.s.fs, c.s.o.Dir, c.s.path(number, logSuffix), number)
 	if err != nil {
 		return err
-	}
-	if err := old.log.sync(); err != nil { // its spans are in memory: sealing saves them
-		c.s.o.Logger.Error("sync log before sealing", "error", err)
 	}
 	h := newHead(number)
 	h.log = log

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -97,7 +98,9 @@ func TestDamage(t *testing.T) {
 	middle := bytes.Clone(good)
 	middle[ends[0]+20] ^= 1
 	length := bytes.Clone(good)
-	length[ends[0]+3] ^= 0x80
+	length[ends[0]+len(frameMark)+3] ^= 0x80
+	mark := bytes.Clone(good)
+	mark[ends[0]] ^= 1
 	version := bytes.Clone(good)
 	version[len(logMagic)]++
 	foreign := append([]byte("something else"), good...)
@@ -128,8 +131,10 @@ func TestDamage(t *testing.T) {
 		{"two logs", map[string][]byte{"000001.log": good, "000002.log": later}, []int{0, 1, 2, 3, 4}, nil, nil},
 		{"a frame in the middle", map[string][]byte{"000001.log": middle}, []int{0, 2}, []string{"000001.log.bad: bytes"}, []string{"000001.log.bad"}},
 		{"a frame of an older log", map[string][]byte{"000001.log": middle, "000002.log": later[:laterEnds[0]]}, []int{0, 2, 3}, []string{"000001.log.bad: bytes"}, []string{"000001.log.bad"}},
-		{"the end of an older log", map[string][]byte{"000001.log": good[:ends[1]+9], "000002.log": later}, []int{0, 1, 3, 4}, []string{"000001.log.bad: bytes"}, []string{"000001.log.bad"}},
-		{"a length", map[string][]byte{"000001.log": length, "000002.log": later}, []int{0, 3, 4}, []string{"000001.log.bad: bytes"}, []string{"000001.log.bad"}},
+		{"the end of an older log", map[string][]byte{"000001.log": good[:ends[1]+frameHeader], "000002.log": later}, []int{0, 1, 3, 4}, []string{"000001.log.bad: bytes"}, []string{"000001.log.bad"}},
+		{"a length", map[string][]byte{"000001.log": length}, []int{0, 2}, []string{"000001.log.bad: bytes"}, []string{"000001.log.bad"}},
+		{"a length in an older log", map[string][]byte{"000001.log": length, "000002.log": later}, []int{0, 2, 3, 4}, []string{"000001.log.bad: bytes"}, []string{"000001.log.bad"}},
+		{"a mark", map[string][]byte{"000001.log": mark}, []int{0, 2}, []string{"000001.log.bad: bytes"}, []string{"000001.log.bad"}},
 		{"a format that nobody knows", map[string][]byte{"000001.log": format}, []int{0, 1, 2}, []string{"000001.log.bad: bytes"}, []string{"000001.log.bad"}},
 		{"a log of the future", map[string][]byte{"000001.log": version, "000002.log": good}, []int{0, 1, 2}, []string{"000001.log.bad: log of version 2"}, []string{"000001.log.bad"}},
 		{"no log", map[string][]byte{"000001.log": foreign}, nil, []string{"000001.log.bad: not a log"}, []string{"000001.log.bad"}},
@@ -241,9 +246,9 @@ func TestFlippedBits(t *testing.T) {
 // TestDiskError is no corruption: the query fails, the file stays.
 func TestDiskError(t *testing.T) {
 	disk := vfs.NewMem()
-	failing := false
+	var failing atomic.Bool // the sealer may still be at work
 	o := options(vfs.Inject(disk, func(op vfs.Op, name string) error {
-		if failing && op == vfs.OpRead {
+		if failing.Load() && op == vfs.OpRead {
 			return syscall.EIO
 		}
 		return nil
@@ -253,11 +258,11 @@ func TestDiskError(t *testing.T) {
 		t.Fatal(err)
 	}
 	sealNow(t, s)
-	failing = true
+	failing.Store(true)
 	if _, err := s.Trace(t.Context(), numbered(0).TraceID[0]); !errors.Is(err, syscall.EIO) {
 		t.Fatalf("Trace of a disk that fails: %v", err)
 	}
-	failing = false
+	failing.Store(false)
 	if there := whatIsThere(t, s); len(there) != 1 || len(s.Stats().SetAside) != 0 {
 		t.Fatalf("%v are there, %q set aside", there, s.Stats().SetAside)
 	}

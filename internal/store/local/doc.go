@@ -23,11 +23,11 @@
 //
 //	"SHUAILOG" | version uint32 = 1 | frame × n
 //
-//	frame:  length uint32 | CRC-32C uint32 | format uint8 | body
+//	frame:  "SHFR" | length uint32 | CRC-32C uint32 | format uint8 | body
 //
 // Length counts format and body, the checksum is theirs. What a crash leaves half written at the end of the
-// newest log was never acknowledged and is cut off. Damage anywhere else is skipped where the lengths still
-// lead on, and a copy of the log is kept as *.bad.
+// newest log was never acknowledged and is cut off. Damage anywhere else is skipped up to the next whole frame,
+// and a copy of the log is kept as *.bad.
 //
 // # The segment
 //
@@ -35,7 +35,7 @@
 //
 //	trace_id            FIXED(16), dictionary, rows of a trace are neighbours
 //	span_id             FIXED(8)
-//	parent_span_id      FIXED(8) optional
+//	parent_span_id      FIXED(8) optional, zstd
 //	start_time          TIMESTAMP(ns, UTC), delta
 //	duration_ns         INT64, delta
 //	service, name       STRING, dictionary, as are all strings
@@ -49,6 +49,12 @@
 //	attr.<key>          optional STRING, INT64, DOUBLE, BOOLEAN or BYTE_ARRAY: one column per key and type
 //	more_attributes     JSON optional: lists, maps, nulls, and the keys beyond the 256 most frequent columns
 //
+// Data pages are of version 2. The codes of a dictionary are one run in each page, bit-packed unless all are
+// equal, as are the definition levels, and not compressed; those of trace_id have a run per trace.
+// Dictionaries are compressed with zstd and ascend by first use. Numbers have a dictionary if few are
+// distinct; else integers are deltas and doubles PLAIN with zstd. Readers rely on the schema and the pages'
+// rows, not on the encodings, but for this: texts and trace_id have dictionaries.
+//
 // A column of attributes is named by its key; the second most frequent type of a key is key:int and so on,
 // and ':', '%' and unprintable bytes of keys are written %3A (see columnName). Keys that differ only by
 // case from a more frequent one are in more_attributes, since many tools fold names. The JSON is drawn in
@@ -58,10 +64,16 @@
 // Spans that are appended twice are dropped on arrival in the same head, and on reading if their copies lie
 // in different segments.
 //
+// # Retention
+//
+// Options.Retention and Options.MaxBytes drop whole segments, the oldest first, by the start of their youngest
+// span. A segment disappears by unlink; queries that read it keep it open. Its log, should it still be there,
+// goes first, or the next Open would bring the spans back.
+//
 // # Goroutines
 //
 // The committer alone writes the log and appends to the head: it takes all Appends that wait as one group,
-// with one write and, if so configured, one fsync. The sealer alone writes segments. Queries run on their
+// with one write and, if so configured, one fsync. The sealer alone writes segments and drops them. Queries run on their
 // callers' goroutines, on a view that they take at their start: snapshots of the heads, which are
 // append-only arrays, and references to the segments. Two heads may be in memory; while both are full
 // Append waits.

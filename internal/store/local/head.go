@@ -69,11 +69,12 @@ func (h *head) rows() int {
 	return h.n
 }
 
-// full says whether the head has reached either bound.
+// full says whether the head has reached its bound of rows, or it or its log that of bytes: copies of spans
+// that are here already make the log longer and not the head.
 func (h *head) full(rows, bytes int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.n >= rows || h.bytes >= bytes
+	return h.n >= rows || max(h.bytes, int(h.logBytes.Load())) >= bytes
 }
 
 // append adds the spans of b, leaving out those that the head has already.
@@ -90,8 +91,7 @@ func (h *head) append(b *span.Batch) {
 		s := b.Scope[i]
 		if scopes[s] == 0 {
 			h.text = appendScope(h.text[:0], b, b.Scopes[s])
-			scopes[s] = h.columns[colScope].dict.code(h.text) + 1
-			h.bytes += len(h.text)
+			scopes[s] = h.intern(h.columns[colScope], h.text) + 1
 		}
 		h.add(b, i, resources[r]-1, scopes[s]-1)
 	}
@@ -99,11 +99,10 @@ func (h *head) append(b *span.Batch) {
 
 func (h *head) addResource(b *span.Batch, i uint32) uint32 {
 	h.text = appendResource(h.text[:0], b, b.Resources[i])
-	code := h.columns[colResource].dict.code(h.text)
+	code := h.intern(h.columns[colResource], h.text)
 	if int(code) == len(h.resource) {
-		h.bytes += len(h.text)
 		service := serviceOf(attributes(b, b.Resources[i].Attrs))
-		h.resource = append(h.resource, resourceInfo{h.columns[colService].dict.code([]byte(service))})
+		h.resource = append(h.resource, resourceInfo{h.intern(h.columns[colService], []byte(service))})
 	}
 	return code
 }
@@ -127,7 +126,7 @@ func (h *head) add(b *span.Batch, i int, resource, scope uint32) {
 	h.num(colDuration, uint64(duration))
 	h.num(colFlags, uint64(b.Flags[i]))
 	h.code(colService, h.resource[resource].service)
-	h.code(colName, h.columns[colName].dict.code(b.Bytes(b.Name[i])))
+	h.code(colName, h.intern(h.columns[colName], b.Bytes(b.Name[i])))
 	h.code(colKind, kind)
 	h.code(colStatus, h.columns[colStatus].dict.code([]byte(b.Status[i].String())))
 	h.code(colResource, resource)
@@ -190,9 +189,8 @@ func (h *head) addAttrs(b *span.Batch, r span.Range, row uint32) {
 		c := h.columns[info.columns[a.Type]]
 		c.rows = append(c.rows, row)
 		if a.Type.IsText() {
-			before := len(c.dict.text)
-			c.codes = append(c.codes, c.dict.code(b.Bytes(a.Text())))
-			h.bytes += 8 + 2*(len(c.dict.text)-before)
+			c.codes = append(c.codes, h.intern(c, b.Bytes(a.Text())))
+			h.bytes += 8
 		} else {
 			c.nums = append(c.nums, a.Num)
 			h.bytes += 12
@@ -227,6 +225,20 @@ func (h *head) key(p []byte, after uint32) (uint32, bool) {
 	return key, true
 }
 
+// dictEntryBytes is what an entry of a dictionary takes beside its text, roughly.
+const dictEntryBytes = 24
+
+// intern is the code of p in the dictionary of c. A new entry counts as memory, twice, since slices grow by
+// doubling.
+func (h *head) intern(c *headColumn, p []byte) uint32 {
+	before := c.dict.len()
+	code := c.dict.code(p)
+	if c.dict.len() > before {
+		h.bytes += 2*len(p) + dictEntryBytes
+	}
+	return code
+}
+
 func (h *head) num(col int, v uint64) {
 	h.columns[col].nums = append(h.columns[col].nums, v)
 }
@@ -245,9 +257,8 @@ func (h *head) sparseNum(col int, row, v uint32) {
 func (h *head) sparseText(col int, row uint32, p []byte) {
 	if len(p) > 0 {
 		c := h.columns[col]
-		before := len(c.dict.text)
-		c.rows, c.codes = append(c.rows, row), append(c.codes, c.dict.code(p))
-		h.bytes += 8 + len(c.dict.text) - before
+		c.rows, c.codes = append(c.rows, row), append(c.codes, h.intern(c, p))
+		h.bytes += 8
 	}
 }
 

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,7 +15,8 @@ const (
 	logMagic    = "SHUAILOG"
 	logVersion  = 1
 	logHeader   = 12 // magic, version uint32
-	frameHeader = 9  // length uint32 of format and body, CRC-32C uint32 of the same, format
+	frameMark   = "SHFR"
+	frameHeader = 13 // mark, length uint32 of format and body, CRC-32C uint32 of the same, format
 	maxFrame    = 1 << 30
 )
 
@@ -22,6 +24,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // appendFrame appends the header of a frame; body follows it in the file.
 func appendFrame(dst []byte, format byte, body []byte) []byte {
+	dst = append(dst, frameMark...)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(body)+1))
 	crc := crc32.Update(crc32.Checksum([]byte{format}, castagnoli), castagnoli, body)
 	dst = binary.LittleEndian.AppendUint32(dst, crc)
@@ -108,9 +111,9 @@ type damage struct {
 	reason   string
 }
 
-// readLog splits the contents of a log into frames and what is damaged. A frame that is damaged in its
-// body only is skipped; where the length is damaged as well, the rest is lost. A damage that reaches to the
-// end of the log may be the tail that a crash tore. A log shorter than its header is torn as a whole.
+// readLog splits the contents of a log into frames and what is damaged, which ends where the next whole
+// frame begins. A damage that reaches to the end of the log may be the tail that a crash tore. A log shorter
+// than its header is torn as a whole.
 func readLog(data []byte) (frames []frame, damages []damage, err error) {
 	if len(data) < logHeader {
 		return nil, []damage{{0, int64(len(data)), "the header is torn"}}, nil
@@ -128,17 +131,35 @@ func readLog(data []byte) (frames []frame, damages []damage, err error) {
 			at = next
 			continue
 		}
-		if next > 0 && next < len(data) {
-			if _, _, behind := readFrame(data, next); behind == nil { // the length was right
-				damages = append(damages, damage{int64(at), int64(next), err.Error()})
-				at = next
-				continue
-			}
-		}
-		damages = append(damages, damage{int64(at), int64(len(data)), err.Error()})
-		break
+		next = nextFrame(data, at+1, next)
+		damages = append(damages, damage{int64(at), int64(next), err.Error()})
+		at = next
 	}
 	return frames, damages, nil
+}
+
+// nextFrame is where the first whole frame from offset at on begins, or the end of data. Hint is where it is if
+// a damaged length is to be believed, else 0. Bodies can hold marks, by accident or design, so what is
+// checksummed on the way is bounded.
+func nextFrame(data []byte, at, hint int) int {
+	if hint > 0 && hint < len(data) {
+		if _, _, err := readFrame(data, hint); err == nil {
+			return hint
+		}
+	}
+	for patience := 8 * len(data); patience > 0; at++ {
+		i := bytes.Index(data[at:], []byte(frameMark))
+		if i < 0 {
+			break
+		}
+		at += i
+		_, next, err := readFrame(data, at)
+		if err == nil {
+			return at
+		}
+		patience -= max(next-at, 0)
+	}
+	return len(data)
 }
 
 // readFrame reads the frame at an offset. Next is where the next one is if the length is to be believed,
@@ -148,13 +169,16 @@ func readFrame(data []byte, at int) (f frame, next int, err error) {
 	if len(rest) < frameHeader {
 		return f, 0, errors.New("the header of the frame is cut short")
 	}
-	n := binary.LittleEndian.Uint32(rest)
+	if string(rest[:len(frameMark)]) != frameMark {
+		return f, 0, errors.New("no frame begins here")
+	}
+	n := binary.LittleEndian.Uint32(rest[4:])
 	if n == 0 || n > maxFrame || int64(n) > int64(len(rest)-frameHeader+1) {
 		return f, 0, fmt.Errorf("a frame of %d bytes where there are %d", n, len(rest)-frameHeader+1)
 	}
 	payload := rest[frameHeader-1 : frameHeader-1+int(n)]
 	next = at + frameHeader - 1 + int(n)
-	if crc32.Checksum(payload, castagnoli) != binary.LittleEndian.Uint32(rest[4:]) {
+	if crc32.Checksum(payload, castagnoli) != binary.LittleEndian.Uint32(rest[8:]) {
 		return f, next, errors.New("the checksum of the frame does not match")
 	}
 	return frame{int64(at), payload[0], payload[1:]}, next, nil

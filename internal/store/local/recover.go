@@ -128,6 +128,9 @@ func (s *Store) openSegments() (logs []uint64, next uint64, err error) {
 			}
 			s.segments = append(s.segments, seg)
 			sealed[number] = true
+			if s.sealedAt[number], err = modTime(s.fs, seg.name); err != nil {
+				return nil, 0, fmt.Errorf("open segment: %w", err)
+			}
 		}
 	}
 	slices.SortFunc(s.segments, func(a, b *segment) int { return cmp.Compare(a.number, b.number) })
@@ -141,9 +144,25 @@ func (s *Store) openSegments() (logs []uint64, next uint64, err error) {
 	return logs, next + 1, nil
 }
 
-// putAside renames a file so that nobody reads it again, and names it in Stats. The caller holds s.mu,
-// or is alone.
+// modTime is when a file was last written, in Unix ns.
+func modTime(fsys vfs.FS, name string) (_ int64, err error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	at, err := f.ModTime()
+	return at.UnixNano(), err
+}
+
+// putAside renames a file, unless the store is read-only, so that nobody reads it again, and names it in
+// Stats. The caller holds s.mu, or is alone.
 func (s *Store) putAside(name, reason string) {
+	if s.o.readOnly {
+		s.setAside = append(s.setAside, name+": "+reason)
+		s.o.Logger.Error("a file is damaged; what can be read of it is shown", "file", name, "reason", reason)
+		return
+	}
 	path := filepath.Join(s.o.Dir, name)
 	err := s.fs.Rename(path, path+badSuffix)
 	if err == nil {
@@ -195,15 +214,7 @@ func (s *Store) replay(number uint64, newest bool) (h *head, resume bool, err er
 		damages = damages[:n-1]
 	}
 	h = newHead(number)
-	b := &span.Batch{}
-	for _, f := range frames {
-		b.Reset()
-		if err := s.o.Decode(f.format, f.body, b); err != nil {
-			damages = append(damages, damage{f.at, f.at + frameHeader + int64(len(f.body)), err.Error()})
-			continue
-		}
-		h.append(b)
-	}
+	damages = append(damages, s.o.decodeFrames(frames, h.append)...)
 	if len(damages) > 0 {
 		if err := s.keepDamaged(base, data, damages); err != nil {
 			return nil, false, err
@@ -223,6 +234,21 @@ func (s *Store) replay(number uint64, newest bool) (h *head, resume bool, err er
 	h.log = &logFile{f: f, name: name, number: number, end: end, synced: end}
 	h.logBytes.Store(end)
 	return h, false, nil
+}
+
+// decodeFrames calls do with the batch of each frame, which is do's until it returns, and returns the
+// frames that have none.
+func (o *Options) decodeFrames(frames []frame, do func(*span.Batch)) (damages []damage) {
+	b := &span.Batch{}
+	for _, f := range frames {
+		b.Reset()
+		if err := o.Decode(f.format, f.body, b); err != nil {
+			damages = append(damages, damage{f.at, f.at + frameHeader + int64(len(f.body)), err.Error()})
+			continue
+		}
+		do(b)
+	}
+	return damages
 }
 
 // resume makes h the head that takes spans, behind what its log has.

@@ -11,7 +11,14 @@ import (
 const maxSealWait = 30 * time.Second
 
 // sealLoop seals heads, the oldest first, until the store closes and the last one is sealed, or cannot be.
+// Between, it drops what has expired.
 func (s *Store) sealLoop() {
+	var retain <-chan time.Time
+	if s.retains() {
+		tick := time.NewTicker(retainEvery)
+		defer tick.Stop()
+		retain = tick.C
+	}
 	wait := s.o.sealWait
 	for {
 		h, last := s.toSeal()
@@ -19,10 +26,15 @@ func (s *Store) sealLoop() {
 			if last {
 				return
 			}
-			<-s.wake
+			select {
+			case <-s.wake:
+			case now := <-retain:
+				s.retain(now)
+			}
 			continue
 		}
 		err := s.seal(h)
+		s.retain(time.Now()) // even after a failure: it may make the room that was missing
 		if err == nil {
 			wait = s.o.sealWait
 			continue
@@ -78,6 +90,7 @@ func (s *Store) seal(h *head) error {
 	s.mu.Lock()
 	if seg != nil {
 		s.segments = append(s.segments, seg)
+		s.sealedAt[h.number] = time.Now().UnixNano()
 	}
 	s.heads = append([]*head(nil), s.heads[1:]...)
 	s.clamped += clamped

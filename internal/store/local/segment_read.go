@@ -160,6 +160,9 @@ func (s *segment) openColumns(schema *parquet.Schema, chunks []parquet.ColumnChu
 		if !ok {
 			return fmt.Errorf("column %q is not in the file", path)
 		}
+		if c := metas[i].MetaData.Codec; c != format.Uncompressed && c != format.Zstd {
+			return fmt.Errorf("column %q has the codec %s, want ZSTD or none", path, c)
+		}
 		index, err := chunk.OffsetIndex()
 		if err != nil {
 			return fmt.Errorf("column %q: %w", path, err)
@@ -353,6 +356,9 @@ func (s *segment) page(col, p int) (v vector, err error) {
 
 // decode reads a page.
 func (s *segment) decode(r *columnReader, col, p int) (v vector, err error) {
+	if err := s.checkPage(col, p); err != nil {
+		return v, err
+	}
 	if err := r.pages.SeekToRow(int64(p) * pageRows); err != nil {
 		return v, err
 	}

@@ -3,82 +3,23 @@ package local
 import (
 	"bufio"
 	"cmp"
-	"encoding/binary"
 	"errors"
-	"fmt"
+	"io"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 
-	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
+	"github.com/parquet-go/parquet-go/deprecated"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/vfs"
 )
 
-// schemaMaker makes the nodes of one segment's schema. The codec compresses what compression pays for:
-// dictionaries and ids. It is the segment's own, since it keeps memory that fits the segment.
-type schemaMaker struct{ codec zstd.Codec }
-
-func (m *schemaMaker) text() parquet.Node {
-	return parquet.Compressed(parquet.Encoded(parquet.String(), &parquet.RLEDictionary), &m.codec)
-}
-
-func (m *schemaMaker) json() parquet.Node {
-	return parquet.Compressed(parquet.Encoded(parquet.JSON(), &parquet.RLEDictionary), &m.codec)
-}
-
-func delta(n parquet.Node) parquet.Node {
-	return parquet.Encoded(n, &parquet.DeltaBinaryPacked)
-}
-
-func (m *schemaMaker) count() parquet.Node {
-	return parquet.Compressed(parquet.Encoded(parquet.Int(64), &parquet.RLEDictionary), &m.codec)
-}
-
-// fixed are the columns of the schema that every segment has.
-func (m *schemaMaker) fixed() parquet.Group {
-	id := func(size int) parquet.Node { return parquet.Leaf(parquet.FixedLenByteArrayType(size)) }
-	return parquet.Group{
-		fixed[colTrace].name:         parquet.Compressed(parquet.Encoded(id(16), &parquet.RLEDictionary), &m.codec),
-		fixed[colSpan].name:          parquet.Encoded(id(8), &parquet.Plain),
-		fixed[colParent].name:        parquet.Optional(parquet.Compressed(parquet.Encoded(id(8), &parquet.Plain), &m.codec)),
-		fixed[colStart].name:         delta(parquet.Timestamp(parquet.Nanosecond)),
-		fixed[colDuration].name:      delta(parquet.Int(64)),
-		fixed[colService].name:       m.text(),
-		fixed[colName].name:          m.text(),
-		fixed[colKind].name:          m.text(),
-		fixed[colStatus].name:        m.text(),
-		fixed[colResource].name:      m.json(),
-		fixed[colScope].name:         m.json(),
-		fixed[colFlags].name:         m.count(),
-		fixed[colStatusMessage].name: parquet.Optional(m.text()),
-		fixed[colTraceState].name:    parquet.Optional(m.text()),
-		fixed[colEvents].name:        parquet.Optional(m.json()),
-		fixed[colLinks].name:         parquet.Optional(m.json()),
-		fixed[colMore].name:          parquet.Optional(m.json()),
-		fixed[colDroppedAttrs].name:  parquet.Optional(m.count()),
-		fixed[colDroppedEvents].name: parquet.Optional(m.count()),
-		fixed[colDroppedLinks].name:  parquet.Optional(m.count()),
-	}
-}
-
-func (m *schemaMaker) attr(t span.ValueType) parquet.Node {
-	switch t {
-	case span.String:
-		return parquet.Optional(m.text())
-	case span.Bytes:
-		return parquet.Optional(parquet.Compressed(parquet.Encoded(parquet.Leaf(parquet.ByteArrayType), &parquet.RLEDictionary), &m.codec))
-	case span.Int:
-		return parquet.Optional(m.count())
-	case span.Double:
-		return parquet.Optional(parquet.Compressed(parquet.Encoded(parquet.Leaf(parquet.DoubleType), &parquet.RLEDictionary), &m.codec))
-	case span.Bool:
-		return parquet.Optional(parquet.Compressed(parquet.Leaf(parquet.BooleanType), &m.codec))
-	case span.Null, span.List, span.Map:
-	}
-	return nil
-}
+// writers keeps the buffers of writers between segments, as long as memory is not short.
+var writers = sync.Pool{New: func() any { return new(segmentWriter) }}
 
 // writeSegment writes the rows of s to a file, clustered by trace and within a trace by start, and syncs
 // it. The file's name is the caller's to sync.
@@ -89,8 +30,14 @@ func writeSegment(fsys vfs.FS, name string, s *snapshot) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	out := bufio.NewWriterSize(&offsetWriter{f: f}, 128<<10)
-	w := newSegmentWriter(s, out)
-	if err := w.write(); err != nil {
+	w, ok := writers.Get().(*segmentWriter)
+	if !ok {
+		return errors.New("the pool of segment writers holds something else")
+	}
+	err = w.write(s, out)
+	w.forget()
+	writers.Put(w)
+	if err != nil {
 		return err
 	}
 	if err := out.Flush(); err != nil {
@@ -111,80 +58,166 @@ func (w *offsetWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// segmentWriter writes a segment from a snapshot: it finds the order of the rows, and then, column after
+// column, brings the values into it and encodes them page by page. Texts keep the codes that they have in
+// the head, renumbered by their first use, so no value is looked up again. Its memory is some arrays of
+// the length of the segment, and the largest dictionary.
 type segmentWriter struct {
+	parquetWriter
+
 	s      *snapshot
-	schema schemaMaker
-	order  []uint32                    // the rows of s in the order of the file
 	chosen []attrColumn                // the columns of attributes, in their order
-	paths  map[string]int              // column of s by path in the schema; colMore stands for more
 	more   map[uint32][]span.Attribute // by row of s: of columns that the file does not have
-	place  []int32                     // scratch: place + 1 of the value of a row of s; 0: none
-	w      *parquet.GenericWriter[any]
 
-	values []parquet.Value // of one page
-	bytes  []byte          // what they point to
+	order    []uint32 // rows of s by row of the file
+	inverse  []uint32 // rows of the file by row of s
+	traces   []span.TraceID
+	firstRow []uint32 // by trace: its first row of the file; and the number of rows
+	keys     []sortKey
+	slots    []uint32 // a hash table
+
+	present []uint64 // of a sparse column: bit i says that row i of the file has a value
+	place   []uint32 // of a sparse column: place in the head's arrays by row of the file
+	places  []uint32 // of a sparse column: places of its values, in the order of the file
+	at      []uint32 // the same of any column: places, or order
+	ends    []int    // by page: the values of it and those before
+
+	codes  []uint32
+	nums   []uint64
+	ints   []int64
+	remap  []uint32 // new code + 1 by code
+	unique []uint64 // by code: the number
+	plain  []byte   // a dictionary
+	levels []byte
+	body   []byte
 }
 
-func newSegmentWriter(s *snapshot, out *bufio.Writer) *segmentWriter {
-	w := &segmentWriter{s: s, paths: map[string]int{}, place: make([]int32, s.n)}
-	w.schema.codec.Level = zstd.SpeedFastest
-	w.sort()
-	group := w.schema.fixed()
-	for col, f := range fixed {
-		w.paths[f.name] = col
-	}
-	if attrs := w.chooseColumns(); len(attrs) > 0 {
-		group[attrGroup] = attrs
-	}
-	w.w = parquet.NewGenericWriter[any](out, parquet.NewSchema("span", group),
-		parquet.KeyValueMetadata(versionKey, segmentVersion),
-		parquet.CreatedBy("shuai", segmentVersion, ""),
-		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending(fixed[colTrace].name))),
-		parquet.PageBufferSize(4<<10), // for allocation only: pages end where column ends them
-	)
-	return w
+// forget lets go of the snapshot.
+func (w *segmentWriter) forget() {
+	w.s, w.chosen, w.more, w.at = nil, nil, nil, nil
+	w.out, w.compressor = nil, nil
+	clear(w.chunks[:cap(w.chunks)])
+	clear(w.columns[:cap(w.columns)])
+	clear(w.offsets[:cap(w.offsets)])
 }
 
-// sort puts the rows into the order of the file.
-func (w *segmentWriter) sort() {
-	ids, starts, spans := w.s.columns[colTrace].ids, w.s.columns[colStart].nums, w.s.columns[colSpan].nums
-	w.order = make([]uint32, w.s.n)
-	for i := range w.order {
-		w.order[i] = uint32(i)
+// sized returns s with length n; what it holds is undefined.
+func sized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
 	}
-	slices.SortFunc(w.order, func(a, b uint32) int {
-		if c := ids[a].Compare(ids[b]); c != 0 {
-			return c
-		}
-		return cmp.Or(cmp.Compare(int64(starts[a]), int64(starts[b])), cmp.Compare(spans[a], spans[b]), cmp.Compare(a, b))
+	return s[:n]
+}
+
+// leafOf is a fixed column as the schema has it.
+func leafOf(col int) parquetLeaf {
+	f := fixed[col]
+	leaf := parquetLeaf{name: f.name, optional: f.sparse, zstd: true}
+	switch {
+	case col == colTrace:
+		leaf.typ, leaf.length = format.FixedLenByteArray, 16
+	case col == colSpan, col == colParent:
+		leaf.typ, leaf.length = format.FixedLenByteArray, 8
+		leaf.optional, leaf.zstd = col == colParent, col == colParent
+	case col == colStart:
+		leaf.typ, leaf.zstd = format.Int64, false
+		leaf.logical = &format.TimestampType{IsAdjustedToUTC: true, Unit: format.TimeUnit{Value: &format.NanoSeconds{}}}
+	case col == colResource, col == colScope, col == colEvents, col == colLinks, col == colMore:
+		leaf.typ, leaf.logical, leaf.converted = format.ByteArray, &format.JsonType{}, thrift.New(deprecated.Json)
+	case f.layout == textLayout:
+		textLeaf(&leaf)
+	default:
+		intLeaf(&leaf)
+		leaf.zstd = col != colDuration
+	}
+	return leaf
+}
+
+func textLeaf(leaf *parquetLeaf) {
+	leaf.typ, leaf.logical, leaf.converted = format.ByteArray, &format.StringType{}, thrift.New(deprecated.UTF8)
+}
+
+func intLeaf(leaf *parquetLeaf) {
+	leaf.typ, leaf.logical, leaf.converted = format.Int64, &format.IntType{BitWidth: 64, IsSigned: true}, thrift.New(deprecated.Int64)
+}
+
+// attrLeaf is an attribute column as the schema has it.
+func attrLeaf(name string, t span.ValueType) parquetLeaf {
+	leaf := parquetLeaf{group: attrGroup, name: name, optional: true, zstd: true}
+	switch t {
+	case span.Bool:
+		leaf.typ, leaf.zstd = format.Boolean, false
+	case span.Int:
+		intLeaf(&leaf)
+	case span.Double:
+		leaf.typ = format.Double
+	case span.Bytes:
+		leaf.typ = format.ByteArray
+	case span.String, span.Null, span.List, span.Map: // the latter have no columns
+		textLeaf(&leaf)
+	}
+	return leaf
+}
+
+// segmentColumnPlan says which column of the snapshot a column of the file has.
+type segmentColumnPlan struct {
+	leaf parquetLeaf
+	col  int
+}
+
+// write writes s. The columns ascend by name, as do those of attributes in their group.
+func (w *segmentWriter) write(s *snapshot, out io.Writer) error {
+	w.s = s
+	plan := w.chooseColumns()
+	for col := range fixed {
+		plan = append(plan, segmentColumnPlan{leafOf(col), col})
+	}
+	slices.SortFunc(plan, func(a, b segmentColumnPlan) int {
+		return cmp.Or(strings.Compare(cmp.Or(a.leaf.group, a.leaf.name), cmp.Or(b.leaf.group, b.leaf.name)), strings.Compare(a.leaf.name, b.leaf.name))
 	})
+	w.sort()
+	if err := w.reset(out, s.n); err != nil {
+		return err
+	}
+	pages := w.bounds()
+	leaves, sorting := make([]parquetLeaf, len(plan)), 0
+	for i, p := range plan {
+		leaves[i] = p.leaf
+		if p.col == colTrace {
+			sorting = i
+		}
+		if err := w.column(p, pages); err != nil {
+			return err
+		}
+	}
+	return w.finish("span", leaves, sorting, []format.KeyValue{
+		{Key: sumKey, Value: indexSum(s.n, pages, w.chosen)}, {Key: versionKey, Value: segmentVersion}, // ascending
+	}, "shuai version "+segmentVersion+" (build )")
 }
 
-// chooseColumns makes the schema of the attribute columns and puts the values of the others into more.
-func (w *segmentWriter) chooseColumns() parquet.Group {
+// chooseColumns lists the attribute columns and puts the values of the others into more.
+func (w *segmentWriter) chooseColumns() (plan []segmentColumnPlan) {
 	byUse := make([]int, len(w.s.list))
 	for i := range byUse {
 		byUse[i] = i
 	}
 	used := func(i int) int { return len(w.s.columns[numFixed+i].rows) }
 	slices.SortStableFunc(byUse, func(a, b int) int { return cmp.Compare(used(b), used(a)) })
-	group := parquet.Group{}
 	keys, folded := map[string]bool{}, map[string]bool{}
 	for _, i := range byUse {
 		a := w.s.list[i]
 		name := columnName(a, keys[a.key])
 		// Names that differ in case only are one name to DuckDB.
-		if fold := strings.ToLower(name); len(group) < maxAttrColumns && !folded[fold] {
+		if fold := strings.ToLower(name); len(plan) < maxAttrColumns && !folded[fold] {
 			keys[a.key], folded[fold] = true, true
-			group[name] = w.schema.attr(a.typ)
 			w.chosen = append(w.chosen, a)
-			w.paths[attrGroup+"\x00"+name] = numFixed + i
+			plan = append(plan, segmentColumnPlan{attrLeaf(name, a.typ), numFixed + i})
 			continue
 		}
 		w.overflow(numFixed+i, a)
 	}
 	slices.SortFunc(w.chosen, attrColumn.compare)
-	return group
+	return plan
 }
 
 // overflow moves the values of a column to the maps of their rows.
@@ -202,6 +235,31 @@ func (w *segmentWriter) overflow(col int, a attrColumn) {
 		}
 		w.more[row] = append(w.more[row], span.Attribute{Key: a.key, Value: v})
 	}
+}
+
+// moreColumn is colMore with the values of overflow.
+func (w *segmentWriter) moreColumn() (*snapColumn, error) {
+	if w.more == nil {
+		return &w.s.columns[colMore], nil
+	}
+	for _, row := range w.s.columns[colMore].rows {
+		if _, ok := w.more[row]; !ok {
+			w.more[row] = nil
+		}
+	}
+	c := &snapColumn{vector: vector{sparse: true}}
+	c.rows = slices.Sorted(maps.Keys(w.more))
+	c.codes = make([]uint32, len(c.rows))
+	var d dictBuilder
+	for i, row := range c.rows {
+		text, err := w.moreText(row)
+		if err != nil {
+			return nil, err
+		}
+		c.codes[i] = d.code(text)
+	}
+	c.d = d.dict
+	return c, nil
 }
 
 // moreText is the text of colMore in a row, or nil.
@@ -230,105 +288,19 @@ func (s *snapshot) moreOf(row uint32) []byte {
 	return nil
 }
 
-// write writes all columns, each page by page.
-func (w *segmentWriter) write() error {
-	paths := w.w.Schema().Columns()
-	for i, cw := range w.w.ColumnWriters() {
-		path := strings.Join(paths[i], "\x00")
-		col, ok := w.paths[path]
-		if !ok {
-			return fmt.Errorf("no column for %q", path)
-		}
-		if err := w.column(cw, i, col); err != nil {
-			return fmt.Errorf("column %q: %w", path, err)
-		}
-	}
-	w.w.SetKeyValueMetadata(sumKey, indexSum(w.s.n, w.bounds(), w.chosen))
-	return w.w.Close()
-}
-
 // bounds are the bounds of the pages of the file.
 func (w *segmentWriter) bounds() []pageStats {
 	ids, starts, durations := w.s.columns[colTrace].ids, w.s.columns[colStart].nums, w.s.columns[colDuration].nums
-	var pages []pageStats
+	pages := make([]pageStats, 0, pagesOf(w.s.n))
 	for rows := range slices.Chunk(w.order, pageRows) {
 		st := newPageStats(ids[rows[0]])
+		st.lastTrace = ids[rows[len(rows)-1]]
 		for _, row := range rows {
-			st.add(ids[row], int64(starts[row]), int64(durations[row]))
+			start, duration := int64(starts[row]), int64(durations[row])
+			st.minStart, st.maxStart = min(st.minStart, start), max(st.maxStart, start)
+			st.minDuration, st.maxDuration = min(st.minDuration, duration), max(st.maxDuration, duration)
 		}
 		pages = append(pages, st)
 	}
 	return pages
-}
-
-func (w *segmentWriter) column(cw *parquet.ColumnWriter, index, col int) error {
-	c := &w.s.columns[col]
-	if c.sparse {
-		for at, row := range c.rows {
-			w.place[row] = int32(at) + 1
-		}
-		defer func() {
-			for _, row := range c.rows {
-				w.place[row] = 0
-			}
-		}()
-	}
-	for rows := range slices.Chunk(w.order, pageRows) {
-		w.values, w.bytes = w.values[:0], w.bytes[:0]
-		for _, row := range rows {
-			v, err := w.value(index, col, c, row)
-			if err != nil {
-				return err
-			}
-			w.values = append(w.values, v)
-		}
-		if _, err := cw.WriteRowValues(w.values); err != nil {
-			return err
-		}
-		if err := cw.Flush(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// value is the value of a row in a column of the file, with its definition level.
-func (w *segmentWriter) value(index, col int, c *snapColumn, row uint32) (parquet.Value, error) {
-	at := int(row)
-	level := 0
-	if c.sparse {
-		if col == colMore && w.more[row] != nil {
-			text, err := w.moreText(row)
-			return parquet.ByteArrayValue(text).Level(0, 1, index), err
-		}
-		if at = int(w.place[row]) - 1; at < 0 {
-			return parquet.NullValue().Level(0, 0, index), nil
-		}
-		level = 1
-	}
-	switch {
-	case col == colTrace:
-		id := c.ids[at].Bytes()
-		return parquet.FixedLenByteArrayValue(w.keep(id[:])).Level(0, level, index), nil
-	case col == colSpan:
-		return parquet.FixedLenByteArrayValue(w.keep(binary.BigEndian.AppendUint64(nil, c.nums[at]))).Level(0, level, index), nil
-	case col == colParent && c.nums[at] == 0:
-		return parquet.NullValue().Level(0, 0, index), nil
-	case col == colParent:
-		return parquet.FixedLenByteArrayValue(w.keep(binary.BigEndian.AppendUint64(nil, c.nums[at]))).Level(0, 1, index), nil
-	case c.codes != nil:
-		return parquet.ByteArrayValue(c.d.at(c.codes[at])).Level(0, level, index), nil
-	case col >= numFixed && w.s.list[col-numFixed].typ == span.Double:
-		return parquet.DoubleValue(span.Value{Num: c.nums[at]}.Double()).Level(0, level, index), nil
-	case col >= numFixed && w.s.list[col-numFixed].typ == span.Bool:
-		return parquet.BooleanValue(c.nums[at] != 0).Level(0, level, index), nil
-	}
-	return parquet.Int64Value(int64(c.nums[at])).Level(0, level, index), nil
-}
-
-// keep holds bytes until the page is written. Growing leaves earlier values in the array of before.
-func (w *segmentWriter) keep(p []byte) []byte {
-	from := len(w.bytes)
-	w.bytes = append(w.bytes, p...)
-	return w.bytes[from:len(w.bytes):len(w.bytes)]
 }

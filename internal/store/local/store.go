@@ -36,6 +36,14 @@ type Options struct {
 	SegmentBytes int
 	SealAfter    time.Duration
 
+	// Whole segments are dropped once their youngest span is older than Retention, and the oldest ones
+	// while the directory's segments and logs take more than MaxBytes. What is not sealed is never
+	// dropped: MaxBytes may be exceeded by the logs, and for a moment by a segment that has just been
+	// sealed. A span's age counts from its start, and, as long as that lies in the future, from the time
+	// of its segment's file. Zero keeps everything.
+	Retention time.Duration
+	MaxBytes  int64
+
 	// MaxWait is how long Append waits for room, while the disk cannot keep up, before it answers
 	// store.ErrFull (default 5 s).
 	MaxWait time.Duration
@@ -51,6 +59,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	sealWait time.Duration // of the sealer after its first failure; default 1 s
+	readOnly bool          // by OpenReadOnly
 }
 
 // maxHeads is how many heads there may be: the one that takes spans, and one that is being sealed.
@@ -68,8 +77,12 @@ type Store struct {
 	segments []*segment // ascending by number
 	heads    []*head    // ascending by number: the last takes spans, the others wait to be sealed
 	setAside []string
-	clamped  int64 // in heads that are gone
+	clamped  int64            // in heads that are gone
+	sealedAt map[uint64]int64 // Unix ns by number of segment
 	queries  sync.WaitGroup
+
+	droppedSegments int // by retention, since Open
+	droppedSpans    int64
 
 	requests chan *request
 	rotate   chan chan error // asks the committer to begin a new head
@@ -102,7 +115,7 @@ func (o *Options) setDefaults() error {
 	if o.Dir == "" {
 		return errors.New("the store needs a data directory")
 	}
-	if o.Decode == nil || o.Encode == nil {
+	if o.Decode == nil || o.Encode == nil && !o.readOnly {
 		return errors.New("the store needs a codec for its log")
 	}
 	if o.FS == nil {
@@ -127,15 +140,12 @@ func Open(o Options) (*Store, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
-	s := &Store{
-		o: o, fs: o.FS, cache: newCache(o.CacheBytes),
-		requests: make(chan *request, 256), rotate: make(chan chan error), closing: make(chan struct{}),
-		wake: make(chan struct{}, 1), sealed: make(chan struct{}, 1), last: make(chan struct{}),
-	}
+	s := newStore(o)
 	current, err := s.recover()
 	if err != nil {
 		return nil, err
 	}
+	s.retain(time.Now())
 	s.loops.Add(2)
 	go func() {
 		defer s.loops.Done()
@@ -148,6 +158,14 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
+func newStore(o Options) *Store {
+	return &Store{
+		o: o, fs: o.FS, cache: newCache(o.CacheBytes), sealedAt: map[uint64]int64{},
+		requests: make(chan *request, 256), rotate: make(chan chan error), closing: make(chan struct{}),
+		wake: make(chan struct{}, 1), sealed: make(chan struct{}, 1), last: make(chan struct{}),
+	}
+}
+
 // Append implements [store.Store].
 func (s *Store) Append(ctx context.Context, b *span.Batch) error {
 	if err := ctx.Err(); err != nil {
@@ -158,6 +176,9 @@ func (s *Store) Append(ctx context.Context, b *span.Batch) error {
 	s.mu.Unlock()
 	if closed {
 		return store.ErrClosed
+	}
+	if s.o.readOnly {
+		return ErrReadOnly
 	}
 	if b.Len() == 0 {
 		return nil
@@ -294,6 +315,7 @@ func (s *Store) Stats() store.Stats {
 	defer s.mu.Unlock()
 	st := store.Stats{
 		Segments: len(s.segments), Clamped: s.clamped, SetAside: append([]string(nil), s.setAside...),
+		DroppedSegments: s.droppedSegments, DroppedSpans: s.droppedSpans,
 	}
 	some := false
 	oldest := func(pages []pageStats) {
@@ -334,6 +356,9 @@ func (s *Store) Close() error {
 	s.loops.Wait()
 	var errs []error
 	for _, h := range s.heads { // those that could not be sealed
+		if s.o.readOnly {
+			break
+		}
 		errs = append(errs, h.log.sync(), h.log.f.Close())
 		if h.rows() == 0 {
 			errs = append(errs, s.fs.Remove(h.log.name))
@@ -342,5 +367,8 @@ func (s *Store) Close() error {
 	for _, seg := range s.segments {
 		errs = append(errs, seg.release())
 	}
-	return errors.Join(append(errs, s.lock.Close())...)
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
 }

@@ -1,0 +1,110 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/fuwu-project/fuwu/internal/store"
+	"github.com/fuwu-project/fuwu/internal/vfs"
+)
+
+// Inventory says what a directory holds.
+type Inventory struct {
+	Segments     int
+	SegmentSpans int64 // copies count
+	SegmentBytes int64
+	Logs         int // without a segment
+	LogSpans     int64
+	LogBytes     int64
+	Oldest       int64 // earliest start, Unix ns; 0 when there are no spans
+	Newest       int64 // latest start
+	SetAside     []string
+	Services     []Share // spans by service, most first
+	Columns      []Share // compressed bytes in segments by column, most first; attributes are attr.<key>
+}
+
+// Share is a part of a whole.
+type Share struct {
+	Name   string
+	Amount int64
+}
+
+// Inspect takes the inventory of a directory, as [OpenReadOnly] sees it.
+func Inspect(ctx context.Context, o Options) (inv Inventory, err error) {
+	s, err := OpenReadOnly(o)
+	if err != nil {
+		return inv, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	groups, err := s.Aggregate(ctx, store.AggregateQuery{By: []store.Field{store.ServiceName}})
+	if err != nil {
+		return inv, err
+	}
+	services, columns := map[string]int64{}, map[string]int64{}
+	for _, g := range groups {
+		services[g.Key[0]] += int64(g.Count)
+	}
+	inv.Services = shares(services)
+
+	st := s.Stats()
+	inv.Segments, inv.Logs, inv.Oldest, inv.SetAside = st.Segments, len(s.heads), st.OldestStart, st.SetAside
+	inv.LogSpans, inv.LogBytes = st.HeadSpans, st.LogBytes
+	inv.SegmentSpans, inv.SegmentBytes = st.Spans-st.HeadSpans, st.Bytes-st.LogBytes
+	newest := func(pages []pageStats) {
+		for _, p := range pages {
+			inv.Newest = max(inv.Newest, p.maxStart)
+		}
+	}
+	for _, seg := range s.segments {
+		newest(seg.pages)
+		if err := columnBytes(s.fs, seg.name, columns); err != nil && !errors.Is(err, fs.ErrNotExist) { // dropped by the server
+			return inv, err
+		}
+	}
+	for _, h := range s.heads {
+		newest(h.snapshot().pages)
+	}
+	inv.Columns = shares(columns)
+	return inv, nil
+}
+
+// shares sorts by amount, the most first, then by name.
+func shares(amounts map[string]int64) []Share {
+	list := make([]Share, 0, len(amounts))
+	for name, n := range amounts {
+		list = append(list, Share{name, n})
+	}
+	slices.SortFunc(list, func(a, b Share) int {
+		return cmp.Or(cmp.Compare(b.Amount, a.Amount), strings.Compare(a.Name, b.Name))
+	})
+	return list
+}
+
+// columnBytes adds the sizes of a segment's columns, dictionaries included, which its footer tells.
+func columnBytes(fsys vfs.FS, name string, sizes map[string]int64) (err error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	file, err := parquet.OpenFile(f, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return err
+	}
+	for _, group := range file.Metadata().RowGroups {
+		for _, c := range group.Columns {
+			sizes[strings.Join(c.MetaData.PathInSchema, ".")] += c.MetaData.TotalCompressedSize
+		}
+	}
+	return nil
+}
