@@ -1,6 +1,6 @@
 // Package api is the native HTTP API that the web UI and the command line use, and the server of the
-// UI's files. docs/api.md is its contract: routes, parameters, shapes and their meaning. It sees a
-// store.Store and never an engine.
+// UI's files, of other systems' APIs (package jaeger) and of the server's own metrics. docs/api.md is its
+// contract: routes, parameters, shapes and their meaning. It sees a store.Store and never an engine.
 //
 // Every answer is built whole before its first byte is sent, so a status is never taken back; questions
 // are bounded in number ([Config.MaxQueries]) and in time ([Config.QueryTimeout]), and end when the
@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,19 +25,23 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/fuwu-project/fuwu/internal/api/jaeger"
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
 )
 
 // Prefix is the path of the API; its version changes with the meaning of what is there.
-const Prefix = "/api/shuai/v1"
+const Prefix = nativeAPI + "/v1"
+
+const nativeAPI = "/api/shuai"
 
 // Config says what to serve. Only Store is needed.
 type Config struct {
 	Store   store.Store
 	UI      fs.FS         // the UI's files with index.html at the top; nil: no UI
 	Version string        // shown by /status
-	Ingest  func() Ingest // the collector's counters for /status; nil: none
+	Ingest  func() Ingest // the collector's counters for /status and /metrics; nil: none
+	Ready   func() error  // why the server should get no more requests, for /readyz; nil: the store decides
 	Logger  *slog.Logger  // told of internal errors; nil: nobody is
 	Now     func() time.Time
 
@@ -49,6 +54,14 @@ type Ingest struct {
 	Received int64            // spans stored
 	Rejected int64            // spans left out of requests that were taken
 	Refused  map[string]int64 // requests, by reason
+
+	Requests int64    // that were taken
+	Bytes    int64    // of their bodies, as they came off the wire
+	Cut      int64    // attributes, events and links left out, and texts shortened
+	Clamped  int64    // spans that ended before they started
+	Replaced int64    // texts that were not UTF-8
+	InFlight int64    // bytes of requests in memory now
+	Reasons  []string // all that Refused may have, so that metrics show those that never occurred as 0
 }
 
 // New makes the handler of the API and the UI. It may be used concurrently.
@@ -65,13 +78,18 @@ func New(cfg Config) http.Handler {
 	if cfg.QueryTimeout <= 0 {
 		cfg.QueryTimeout = 30 * time.Second
 	}
-	return &server{Config: cfg, ui: newFiles(cfg.UI), slots: make(chan struct{}, cfg.MaxQueries)}
+	return &server{
+		Config: cfg, ui: newFiles(cfg.UI), slots: make(chan struct{}, cfg.MaxQueries),
+		asked: newFigures(append(slices.Clone(nativeKinds), jaeger.Kinds...)), started: cfg.Now(),
+	}
 }
 
 type server struct {
 	Config
-	ui    *files
-	slots chan struct{}
+	ui      *files
+	slots   chan struct{}
+	asked   figures
+	started time.Time
 }
 
 // requestError is an error that is the client's to mend: its message is written for the person who asked.
@@ -98,15 +116,25 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	path := r.URL.Path // not cleaned: names in the UI's paths may hold anything
-	isAPI := path == "/api" || strings.HasPrefix(path, "/api/")
+	isNative := path == nativeAPI || strings.HasPrefix(path, nativeAPI+"/")
+	isOthers := !isNative && (path == "/api" || strings.HasPrefix(path, "/api/"))
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
-		s.fail(w, r, &requestError{status: http.StatusMethodNotAllowed, msg: "this address takes GET and HEAD, not " + clip(r.Method)})
+		if isOthers { // in the words of those whose API it is
+			writeText(w, http.StatusMethodNotAllowed, "Method Not Allowed\n")
+			return
+		}
+		fault{status: http.StatusMethodNotAllowed, msg: "this address takes GET and HEAD, not " + clip(r.Method)}.write(w, r, nativeErrors)
 		return
 	}
 	switch {
-	case isAPI:
-		s.serveAPI(w, r)
+	case isNative:
+		s.serveNative(w, r)
+	case isOthers:
+		s.serveOthers(w, r)
+	case path == "/metrics":
+		h.Set("Cache-Control", "no-store")
+		write(w, r, http.StatusOK, metricsType, s.metrics())
 	case path == "/healthz":
 		writeText(w, http.StatusOK, "ok\n")
 	case path == "/readyz":
@@ -116,18 +144,33 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ready answers 200 while the store answers questions.
+// readyWithin is how long the store may take to prove that it answers.
+const readyWithin = 2 * time.Second
+
+// ready answers 200 while requests are welcome and the store answers questions. It waits for no slot:
+// a busy server is a ready one.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
-	_, err := s.Store.Trace(r.Context(), span.TraceID{Hi: 1, Lo: 1})
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		writeText(w, http.StatusServiceUnavailable, "the store does not answer: "+err.Error()+"\n")
-		return
+	if s.Ready != nil {
+		if err := s.Ready(); err != nil {
+			writeText(w, http.StatusServiceUnavailable, err.Error()+"\n")
+			return
+		}
 	}
-	writeText(w, http.StatusOK, "ready\n")
+	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
+	defer cancel()
+	switch _, err := s.Store.Trace(ctx, span.TraceID{Hi: 1, Lo: 1}); {
+	case err == nil, errors.Is(err, store.ErrNotFound):
+		writeText(w, http.StatusOK, "ready\n")
+	case r.Context().Err() != nil: // nobody is listening
+	case errors.Is(err, context.DeadlineExceeded):
+		writeText(w, http.StatusServiceUnavailable, fmt.Sprintf("the store does not answer within %v\n", readyWithin))
+	default:
+		writeText(w, http.StatusServiceUnavailable, s.explain(r, err).msg+"\n")
+	}
 }
 
 func writeText(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Type", textType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text)) // an error here is the client's going away
@@ -136,25 +179,31 @@ func writeText(w http.ResponseWriter, status int, text string) {
 // An endpoint answers one question with JSON.
 type endpoint func(ctx context.Context, p *params) ([]byte, error)
 
-// find returns what answers the path behind Prefix, or nil.
-func (s *server) find(path string) endpoint {
+// nativeKinds are the questions of the native API, as the metrics name them.
+var nativeKinds = []string{"endpoints", "traces", "names", kindStatus, "skeleton", "stats", "spans"}
+
+// kindStatus asks the store nothing, and is wanted most while that is busy.
+const kindStatus = "status"
+
+// find returns the kind of the question at the path behind Prefix and what answers it, or nil.
+func (s *server) find(path string) (kind string, _ endpoint) {
 	switch path {
 	case "/endpoints":
-		return s.endpoints
+		return "endpoints", s.endpoints
 	case "/traces":
-		return s.traces
+		return "traces", s.traces
 	case "/names":
-		return s.names
+		return "names", s.names
 	case "/status":
-		return s.status
+		return kindStatus, s.status
 	}
 	rest, ok := strings.CutPrefix(path, "/traces/")
 	if !ok {
-		return nil
+		return "", nil
 	}
 	id, what, ok := strings.Cut(rest, "/")
 	if !ok {
-		return nil
+		return "", nil
 	}
 	var of func(ctx context.Context, p *params, id span.TraceID) ([]byte, error)
 	switch what {
@@ -165,9 +214,9 @@ func (s *server) find(path string) endpoint {
 	case "spans":
 		of = s.spans
 	default:
-		return nil
+		return "", nil
 	}
-	return func(ctx context.Context, p *params) ([]byte, error) {
+	return what, func(ctx context.Context, p *params) ([]byte, error) {
 		traceID, err := span.ParseTraceID(id)
 		if err != nil {
 			return nil, badRequest("%v", err)
@@ -176,76 +225,126 @@ func (s *server) find(path string) endpoint {
 	}
 }
 
-func (s *server) serveAPI(w http.ResponseWriter, r *http.Request) {
+func (s *server) serveNative(w http.ResponseWriter, r *http.Request) {
 	path, ok := strings.CutPrefix(r.URL.Path, Prefix)
-	answer := s.find(path)
+	kind, answer := s.find(path)
 	if !ok || answer == nil {
-		s.fail(w, r, &requestError{status: http.StatusNotFound, msg: "nothing answers at " + clip(r.URL.Path) + "; see docs/api.md"})
+		fault{status: http.StatusNotFound, msg: "nothing answers at " + clip(r.URL.Path) + "; see docs/api.md"}.write(w, r, nativeErrors)
 		return
 	}
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		s.fail(w, r, badRequest("the query string cannot be read: %v", err))
+	s.ask(w, r, kind, nativeErrors, func(ctx context.Context) ([]byte, error) {
+		values, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			return nil, badRequest("the query string cannot be read: %v", err)
+		}
+		return answer(ctx, &params{values: values, now: s.Now()})
+	})
+}
+
+// serveOthers serves the APIs of other systems. What none of them has is no page of the UI either.
+func (s *server) serveOthers(w http.ResponseWriter, r *http.Request) {
+	kind, answer := jaeger.Find(s.Store, s.Now(), r)
+	if answer == nil {
+		writeText(w, http.StatusNotFound, "404 page not found\n")
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.QueryTimeout)
+	s.ask(w, r, kind, jaegerErrors, answer)
+}
+
+// ask answers one question: bounded in time, one of a bounded number, and counted.
+func (s *server) ask(w http.ResponseWriter, r *http.Request, kind string, form errorForm, answer func(context.Context) ([]byte, error)) {
+	began := time.Now()
+	body, err := s.answer(r.Context(), kind, answer)
+	took := time.Since(began)
+	switch {
+	case err == nil:
+		s.asked.add(kind, took, answered)
+		w.Header().Set("Cache-Control", "no-store")
+		write(w, r, http.StatusOK, jsonType, body)
+	case r.Context().Err() != nil: // nobody is listening
+		s.asked.add(kind, took, abandoned)
+	default:
+		f := s.explain(r, err)
+		s.asked.add(kind, took, f.outcome)
+		f.write(w, r, form)
+	}
+}
+
+func (s *server) answer(ctx context.Context, kind string, answer func(context.Context) ([]byte, error)) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.QueryTimeout)
 	defer cancel()
-	if path != "/status" { // which asks the store nothing, and is wanted most while it is busy
+	if kind != kindStatus {
 		select {
 		case s.slots <- struct{}{}:
 			defer func() { <-s.slots }()
 		case <-ctx.Done():
-			s.fail(w, r, ctx.Err())
-			return
+			return nil, ctx.Err()
 		}
 	}
-	body, err := answer(ctx, &params{values: values, now: s.Now()})
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, r, http.StatusOK, body)
+	return answer(ctx)
 }
 
-// fail answers with an error: the client's own, or 503 when time ran out, or 500.
-func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		return // nobody is listening
-	}
-	var answer struct {
-		Error struct {
-			Message string `json:"message"`
-			At      *int   `json:"at,omitempty"`
-		} `json:"error"`
-	}
-	status := http.StatusInternalServerError
-	answer.Error.Message = "the server could not answer; its log says why"
+// fault is an error as the client is told it.
+type fault struct {
+	status  int
+	msg     string
+	at      *int // byte of the filter
+	outcome outcome
+}
+
+// explain finds the words for an error: the client's own, or 503 when time ran out, or 500.
+func (s *server) explain(r *http.Request, err error) fault {
 	if e, ok := errors.AsType[*requestError](err); ok {
-		status, answer.Error.Message, answer.Error.At = e.status, e.msg, e.at
-	} else {
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			status, answer.Error.Message = http.StatusNotFound, "no span of this trace is stored: it may not have arrived yet, not have been sampled, or be past retention"
-		case errors.Is(err, context.DeadlineExceeded):
-			status = http.StatusServiceUnavailable
-			answer.Error.Message = fmt.Sprintf("no answer within %v; ask for a shorter time range, or again later", s.QueryTimeout)
-		case errors.Is(err, store.ErrClosed):
-			status, answer.Error.Message = http.StatusServiceUnavailable, "the server is stopping"
-		default:
-			s.Logger.Error("query", "path", clip(r.URL.Path), "error", err)
-		}
+		return fault{e.status, e.msg, e.at, refused}
 	}
-	if status == http.StatusServiceUnavailable {
+	if e, ok := errors.AsType[*jaeger.Error](err); ok {
+		return fault{e.Status, e.Msg, nil, refused}
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return fault{http.StatusNotFound, "no span of this trace is stored: it may not have arrived yet, not have been sampled, or be past retention", nil, refused}
+	case errors.Is(err, context.DeadlineExceeded):
+		return fault{http.StatusServiceUnavailable, fmt.Sprintf("no answer within %v; ask for a shorter time range, or again later", s.QueryTimeout), nil, timedOut}
+	case errors.Is(err, store.ErrClosed):
+		return fault{http.StatusServiceUnavailable, "the server is stopping", nil, stopping}
+	}
+	s.Logger.Error("query", "path", clip(r.URL.Path), "error", err)
+	return fault{http.StatusInternalServerError, "the server could not answer; its log says why", nil, broken}
+}
+
+// errorForm is how an API words an error.
+type errorForm struct {
+	mediaType string
+	body      func(fault) []byte
+}
+
+var (
+	nativeErrors = errorForm{jsonType, func(f fault) []byte {
+		var answer struct {
+			Error struct {
+				Message string `json:"message"`
+				At      *int   `json:"at,omitempty"`
+			} `json:"error"`
+		}
+		answer.Error.Message, answer.Error.At = f.msg, f.at
+		body, _ := json.Marshal(answer) // strings and numbers always marshal
+		return body
+	}}
+	jaegerErrors = errorForm{textType, func(f fault) []byte { return jaeger.ErrorBody(f.status, f.msg) }}
+)
+
+func (f fault) write(w http.ResponseWriter, r *http.Request, form errorForm) {
+	if f.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "5")
 	}
-	body, err := json.Marshal(answer)
-	if err != nil {
-		s.Logger.Error("encode an error", "error", err)
-	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, r, status, body)
+	write(w, r, f.status, form.mediaType, form.body(f))
 }
+
+const (
+	jsonType = "application/json"
+	textType = "text/plain; charset=utf-8"
+)
 
 // gzipFrom is the size in bytes from which compressing is worth it: one packet.
 const gzipFrom = 1400
@@ -259,9 +358,9 @@ var gzipWriters = sync.Pool{New: func() any {
 	return w
 }}
 
-func writeJSON(w http.ResponseWriter, r *http.Request, status int, body []byte) {
+func write(w http.ResponseWriter, r *http.Request, status int, mediaType string, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", mediaType)
 	h.Add("Vary", "Accept-Encoding")
 	if len(body) < gzipFrom || !acceptsGzip(r) {
 		h.Set("Content-Length", strconv.Itoa(len(body)))

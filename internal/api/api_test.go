@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -245,8 +246,15 @@ func TestWrongQuestions(t *testing.T) {
 			t.Errorf("%.80s: %d %.300s; want %d and %q", tt.target, w.Code, answer.Error.Message, tt.code, tt.says)
 		}
 	}
-	for _, target := range []string{"/api", "/api/", "/api/traces", "/api/shuai/v2/status", "/api/shuai/v1x"} {
+	for _, target := range []string{"/api/shuai", "/api/shuai/", "/api/shuai/v2/status", "/api/shuai/v1x"} {
 		if w := get(t, h, target); w.Code != 404 || !json.Valid(w.Body.Bytes()) {
+			t.Errorf("%s: %d %s", target, w.Code, w.Body)
+		}
+	}
+	// What belongs to nobody is no page of the UI either.
+	for _, target := range []string{"/api", "/api/", "/api/shuaix", "/api/v3/services", "/api/echo", "/api//services"} {
+		w := get(t, h, target)
+		if w.Code != 404 || w.Body.String() != "404 page not found\n" || w.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
 			t.Errorf("%s: %d %s", target, w.Code, w.Body)
 		}
 	}
@@ -358,6 +366,46 @@ func TestOneIDForMany(t *testing.T) {
 	}
 	if len(answer.Spans) != maxSpans || answer.Omitted != 53 {
 		t.Errorf("%d spans, %d omitted", len(answer.Spans), answer.Omitted)
+	}
+}
+
+// countingStore counts the questions for spans.
+type countingStore struct {
+	store.Store
+	selects *atomic.Int64
+}
+
+func (s countingStore) Select(ctx context.Context, q store.Query) (store.Result, error) {
+	s.selects.Add(1)
+	return s.Store.Select(ctx, q)
+}
+
+// TestEqualEndpoints: a service that puts ids into its names has endpoints without number, all in one bucket of
+// the sketch; asking for the slowest is answered nevertheless.
+func TestEqualEndpoints(t *testing.T) {
+	s := storetest.NewModel()
+	b := new(span.Batch)
+	for i := range 2500 {
+		b.Append(&span.Span{
+			TraceID: span.TraceID{Hi: 1, Lo: uint64(i + 1)}, SpanID: 1, Name: fmt.Sprintf("GET /%04d", i),
+			Start: now.UnixNano() - int64(time.Minute), Duration: ms, Resource: resource("web"),
+		})
+	}
+	add(t, s, b)
+	counting := countingStore{s, new(atomic.Int64)}
+	w := get(t, handler(counting), Prefix+"/endpoints?sort=slowest&limit=2")
+	var answer struct {
+		Total     int
+		Endpoints []struct{ Max int64 }
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+		t.Fatal(err)
+	}
+	if answer.Total != 2500 || len(answer.Endpoints) != 2 || answer.Endpoints[0].Max != ms || answer.Endpoints[1].Max != ms {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if n := counting.selects.Load(); n != 2+maxTied {
+		t.Errorf("%d questions to the store for 2 lines", n)
 	}
 }
 
@@ -623,6 +671,45 @@ func TestBoundedQueries(t *testing.T) {
 		<-s.inside // the second has the slot
 		if a := <-second; a.code != 503 || a.took != 30*time.Second {
 			t.Errorf("the second was answered %d after %v", a.code, a.took)
+		}
+	})
+}
+
+// stuckWriter is a client that does not read its answer until it is released.
+type stuckWriter struct {
+	*httptest.ResponseRecorder
+	writing, released chan struct{}
+}
+
+func (w stuckWriter) Write(p []byte) (int, error) {
+	close(w.writing)
+	<-w.released
+	return w.ResponseRecorder.Write(p)
+}
+
+// TestSlowReader: with one slot, who does not read an answer keeps nobody else waiting for theirs.
+func TestSlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := New(Config{Store: fixture(t), MaxQueries: 1, Now: func() time.Time { return now }})
+		ask := func(w http.ResponseWriter) {
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, Prefix+"/names", nil))
+		}
+		slow := stuckWriter{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			ask(slow)
+		}()
+		<-slow.writing
+		w := httptest.NewRecorder()
+		ask(w)
+		if w.Code != 200 {
+			t.Errorf("another client was answered %d %s", w.Code, w.Body)
+		}
+		close(slow.released)
+		<-done
+		if slow.Code != 200 || slow.Body.String() != w.Body.String() {
+			t.Errorf("the slow one was answered %d %s", slow.Code, slow.Body)
 		}
 	})
 }

@@ -17,6 +17,9 @@ import (
 // maxRows bounds the rows of a list.
 const maxRows = 1000
 
+// maxTied bounds the endpoints beyond the listed ones whose slowest request is looked up because they may be slower.
+const maxTied = 1000
+
 // endpointRow is one line of /endpoints. Durations are ns; quantiles are within 1.1 %.
 type endpointRow struct {
 	Service      string  `json:"service"`
@@ -53,6 +56,12 @@ func (s *server) endpoints(ctx context.Context, p *params) ([]byte, error) {
 		return nil, err
 	}
 	rows := make([]endpointRow, 0, len(groups))
+	// What was not stored yet is no part of a rate: a server that is a minute old does not have an hour's.
+	from := r.From
+	if oldest := s.Store.Stats().OldestStart; oldest > from {
+		from = min(oldest, r.To)
+	}
+	seconds := max(time.Duration(r.To-from).Seconds(), 1)
 	var all float64
 	for i := range groups {
 		all += float64(groups[i].Sum)
@@ -62,7 +71,7 @@ func (s *server) endpoints(ctx context.Context, p *params) ([]byte, error) {
 		d := &g.Durations
 		row := endpointRow{
 			Service: g.Key[0], Name: g.Key[1], Count: g.Count, Errors: g.Errors, sum: g.Sum,
-			Rate: float64(g.Count) / time.Duration(r.To-r.From).Seconds(),
+			Rate: float64(g.Count) / seconds,
 			Mean: g.Sum / int64(max(g.Count, 1)),
 			P50:  d.Quantile(0.50), P95: d.Quantile(0.95), P99: d.Quantile(0.99), Max: d.Quantile(1),
 			bucket: -1,
@@ -84,7 +93,7 @@ func (s *server) endpoints(ctx context.Context, p *params) ([]byte, error) {
 		// So far the order is by bucket of the sketch. Whoever shares the last bucket of the page may be
 		// slower than those on it: ask for the exact figures of these, too.
 		n := limit
-		for n < len(rows) && rows[n].bucket == rows[limit-1].bucket {
+		for n < min(len(rows), limit+maxTied) && rows[n].bucket == rows[limit-1].bucket {
 			n++
 		}
 		listed = rows[:n]
@@ -98,6 +107,9 @@ func (s *server) endpoints(ctx context.Context, p *params) ([]byte, error) {
 		if err == nil && res.Spans.Len() > 0 {
 			row.Max, row.SlowestTrace = res.Spans.Duration[0], res.Spans.TraceID[0].String()
 			row.P50, row.P95, row.P99 = min(row.P50, row.Max), min(row.P95, row.Max), min(row.P99, row.Max)
+			if row.Count == 1 {
+				row.P50, row.P95, row.P99 = row.Max, row.Max, row.Max
+			}
 		}
 		return err
 	})
