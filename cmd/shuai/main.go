@@ -22,6 +22,7 @@ type CLI struct {
 	Demo  DemoCmd  `cmd:"" help:"Run the server with a small movie site that sends it traces."`
 	Trace TraceCmd `cmd:"" help:"Show one trace: what it called, how often, how long."`
 	Slow  SlowCmd  `cmd:"" help:"Show the endpoints that cost the most time, or the slowest traces."`
+	Store StoreCmd `cmd:"" help:"Look into a data directory: check its files, say what it holds."`
 	ID    IDCmd    `cmd:"" name:"id" help:"Say when and where an id made by Shuai was born."`
 	Bench BenchCmd `cmd:"" help:"Measure a server on this machine."`
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -40,12 +41,14 @@ type ServeCmd struct {
 	OTLPHTTP string `name:"otlp-http" default:"127.0.0.1:4318" placeholder:"ADDR" env:"SHUAI_OTLP_HTTP" help:"Take OTLP over HTTP here: POST /v1/traces, protobuf or JSON. (${default})"`
 	OTLPGRPC string `name:"otlp-grpc" default:"127.0.0.1:4317" placeholder:"ADDR" env:"SHUAI_OTLP_GRPC" help:"Take OTLP over gRPC here. (${default})"`
 
-	Host             []string `placeholder:"NAME" env:"SHUAI_HOST" help:"While --http listens on localhost, also answer requests for this name, as a proxy in front of it sends them. May be repeated. (localhost and IP addresses only, so that no web page can read your traces by DNS rebinding)"`
-	Fsync            string   `default:"interval" enum:"interval,batch" env:"SHUAI_FSYNC" help:"When the log goes to the disk itself. \"interval\": every 100 ms, so a crash of the process loses nothing and a power cut at most the last 100 ms. \"batch\": before every reply, so neither loses anything. (${default})"`
-	MaxRequestBytes  int      `default:"67108864" placeholder:"N" env:"SHUAI_MAX_REQUEST_BYTES" help:"Refuse a request that is larger than this after decompression, with 413 or RESOURCE_EXHAUSTED. (64 MiB)"`
-	MaxInFlightBytes int64    `default:"268435456" placeholder:"N" env:"SHUAI_MAX_IN_FLIGHT_BYTES" help:"Ask clients to come again (503, UNAVAILABLE) while requests under way hold more than this. (256 MiB)"`
-	CORSOrigin       []string `name:"cors-origin" placeholder:"ORIGIN" env:"SHUAI_CORS_ORIGIN" help:"Let web pages of this origin send spans; \"*\" is any. May be repeated. (none)"`
-	LogLevel         string   `default:"info" enum:"debug,info,warn,error" env:"SHUAI_LOG_LEVEL" help:"What to write to standard error: debug, info, warn or error. (${default})"`
+	Host             []string  `placeholder:"NAME" env:"SHUAI_HOST" help:"While --http listens on localhost, also answer requests for this name, as a proxy in front of it sends them. May be repeated. (localhost and IP addresses only, so that no web page can read your traces by DNS rebinding)"`
+	Fsync            string    `default:"interval" enum:"interval,batch" env:"SHUAI_FSYNC" help:"When the log goes to the disk itself. \"interval\": every 100 ms, so a crash of the process loses nothing and a power cut at most the last 100 ms. \"batch\": before every reply, so neither loses anything. (${default})"`
+	Retention        period    `default:"7d" placeholder:"PERIOD" env:"SHUAI_RETENTION" help:"Drop spans that started longer ago than this: 36h, 7d, 2w; 0 keeps them for ever. (${default})"`
+	MaxBytes         byteCount `default:"0" placeholder:"SIZE" env:"SHUAI_MAX_BYTES" help:"Drop the oldest spans while the data directory takes more than this: 50GB, 512MiB; 0 is no bound. (${default})"`
+	MaxRequestBytes  int       `default:"67108864" placeholder:"N" env:"SHUAI_MAX_REQUEST_BYTES" help:"Refuse a request that is larger than this after decompression, with 413 or RESOURCE_EXHAUSTED. (64 MiB)"`
+	MaxInFlightBytes int64     `default:"268435456" placeholder:"N" env:"SHUAI_MAX_IN_FLIGHT_BYTES" help:"Ask clients to come again (503, UNAVAILABLE) while requests under way hold more than this. (256 MiB)"`
+	CORSOrigin       []string  `name:"cors-origin" placeholder:"ORIGIN" env:"SHUAI_CORS_ORIGIN" help:"Let web pages of this origin send spans; \"*\" is any. May be repeated. (none)"`
+	LogLevel         string    `default:"info" enum:"debug,info,warn,error" env:"SHUAI_LOG_LEVEL" help:"What to write to standard error: debug, info, warn or error. (${default})"`
 
 	SegmentRows int `default:"131072" hidden:"" help:"Spans in a sealed segment; smaller ones are for tests."`
 }
@@ -62,6 +65,12 @@ line wins over the environment, the environment over the file. Example of a file
   data: /var/lib/shuai
   http: 0.0.0.0:7700
   fsync: batch
+  retention: 2w
+  max-bytes: 200GB
+
+What is stored lies in files that each hold the spans of some time (shuai store stats DIR shows them). Each minute those that
+have no span younger than --retention are deleted, then the oldest until the rest fits into --max-bytes. A span's age counts
+from its start, so spans that are already older when they arrive go soon after.
 
 Ctrl-C or SIGTERM lets requests that are under way finish, seals the store and stops.`
 }
@@ -77,7 +86,8 @@ func (cmd *ServeCmd) Run(ctx context.Context, io streams) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "ui         %s\notlp/http  %s\notlp/grpc  %s\ndata       %s\n", s.UI, s.OTLPHTTP, s.OTLPGRPC, cmd.Data)
+	fmt.Fprintf(io.out, "ui         %s\notlp/http  %s\notlp/grpc  %s\ndata       %s\nkept       %s\n",
+		s.UI, s.OTLPHTTP, s.OTLPGRPC, cmd.Data, kept(cmd.Retention, cmd.MaxBytes))
 	select {
 	case <-ctx.Done():
 	case err = <-s.failed:
@@ -139,6 +149,8 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 		Dir:         cmd.Data,
 		FsyncBatch:  cmd.Fsync == "batch",
 		SegmentRows: cmd.SegmentRows,
+		Retention:   time.Duration(cmd.Retention),
+		MaxBytes:    int64(cmd.MaxBytes),
 		Decode:      wire.Replay,
 		Encode:      wire.Encode,
 		Logger:      logger,
@@ -155,12 +167,16 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 		CORSOrigins:      cmd.CORSOrigin,
 		Logger:           logger,
 	})
+	var closing atomic.Bool
 	s := &server{
 		UI:       "http://" + uiListener.Addr().String(),
 		OTLPHTTP: "http://" + httpListener.Addr().String(),
 		OTLPGRPC: grpcListener.Addr().String(),
 		failed:   make(chan error, 3),
-		closed:   sync.OnceValue(closeAll),
+		closed: sync.OnceValue(func() error {
+			closing.Store(true) // while the doors close one by one
+			return closeAll()
+		}),
 	}
 	serve := func(name string, run func() error) {
 		go func() {
@@ -175,7 +191,16 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 		Store: spans, UI: ui.Files(), Version: version(), Logger: logger,
 		Ingest: func() api.Ingest {
 			st := collector.Stats()
-			return api.Ingest{Received: st.Spans, Rejected: st.Rejected, Refused: st.Refused}
+			return api.Ingest{
+				Received: st.Spans, Rejected: st.Rejected, Refused: st.Refused, Reasons: collect.Reasons(),
+				Requests: st.Requests, Bytes: st.Bytes, Cut: st.Cut, Clamped: st.Clamped, Replaced: st.Replaced, InFlight: st.InFlight,
+			}
+		},
+		Ready: func() error {
+			if closing.Load() {
+				return errors.New("the server is stopping")
+			}
+			return nil
 		},
 	})
 	if a, ok := uiListener.Addr().(*net.TCPAddr); ok && a.IP.IsLoopback() {
@@ -216,6 +241,9 @@ func stopGRPC(s *grpc.Server) {
 func listenError(flag, addr string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%s %s is taken by another program (another shuai?); stop that one or choose another address with %s", flag, addr, flag)
+	}
+	if _, _, split := net.SplitHostPort(addr); split != nil {
+		return fmt.Errorf("%s %s is no address: want HOST:PORT, such as 127.0.0.1:7700 or 0.0.0.0:7700", flag, addr)
 	}
 	return fmt.Errorf("%s %s: %w", flag, addr, err)
 }

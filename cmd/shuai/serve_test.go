@@ -91,7 +91,7 @@ func post(t *testing.T, url, body string) {
 func TestServe(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "not", "there", "yet")
 	for restart := range 3 {
-		s := startServe(t, "--data", dir)
+		s := startServe(t, "--data", dir, "--retention", "0")
 		if restart == 0 {
 			post(t, s.otlpHTTP, oneSpan)
 		}
@@ -130,13 +130,15 @@ func TestServeRefuses(t *testing.T) {
 		says []string
 	}{
 		"taken port":        {[]string{"serve", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--otlp-http", taken.Addr().String()}, 1, []string{taken.Addr().String(), "is taken", "--otlp-http"}},
-		"no such address":   {append([]string{"serve", "--data", t.TempDir()}, "--http", "nonsense"), 1, []string{"--http", "nonsense"}},
+		"no such address":   {append([]string{"serve", "--data", t.TempDir()}, "--http", "nonsense"), 1, []string{"--http", "nonsense", "HOST:PORT"}},
 		"data is a file":    {append([]string{"serve", "--data", file}, free...), 1, []string{file}},
 		"data below a file": {append([]string{"serve", "--data", filepath.Join(file, "x")}, free...), 1, []string{file}},
 		"data in use":       {append([]string{"serve", "--data", used}, free...), 1, []string{used, "in use"}},
 		"unknown flag":      {[]string{"serve", "--nonsense"}, 2, []string{"--nonsense", "--help"}},
 		"unknown command":   {[]string{"nonsense"}, 2, []string{"nonsense"}},
 		"bad value":         {[]string{"serve", "--fsync", "often"}, 2, []string{"--fsync", "interval", "batch"}},
+		"bad period":        {[]string{"serve", "--retention", "7 days"}, 2, []string{"--retention", "7 days", "2w"}},
+		"bad size":          {[]string{"serve", "--max-bytes", "much"}, 2, []string{"--max-bytes", "much", "50GB"}},
 		"unknown setting":   {[]string{"serve", "--config", file}, 2, []string{"bogus", "otlp-http"}},
 		"no server":         {[]string{"slow", "--server", "http://" + taken.Addr().String() + "0"}, 1, []string{"shuai serve"}},
 		"no such trace":     {[]string{"trace", "abc", "--server", running.ui}, 1, []string{"shuai trace: no span of this trace"}},
@@ -198,7 +200,7 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	code, out, _ := shuaiRun(t, "serve", "--help")
-	for _, want := range []string{"--data", "$SHUAI_DATA", "--otlp-grpc", "127.0.0.1:4317", "OTEL_EXPORTER_OTLP_ENDPOINT", "fsync: batch", "MiB"} {
+	for _, want := range []string{"--data", "$SHUAI_DATA", "--otlp-grpc", "127.0.0.1:4317", "OTEL_EXPORTER_OTLP_ENDPOINT", "fsync: batch", "MiB", "(7d)", "max-bytes: 200GB"} {
 		if code != 0 || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, and no %q in %s", code, want, out)
 		}

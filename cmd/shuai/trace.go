@@ -65,7 +65,7 @@ func (cmd *TraceCmd) Run(ctx context.Context, io streams) error {
 	var w strings.Builder
 	p := colours(io.out)
 	if len(t.Rows.Depth) > 0 {
-		fmt.Fprintf(&w, "%s\n", p.bold(plain(t.Services[t.Rows.Service[0]]+"  "+t.Names[t.Rows.Name[0]])))
+		fmt.Fprintf(&w, "%s\n", p.bold(heading(t.Services[t.Rows.Service[0]]+"  "+t.Names[t.Rows.Name[0]])))
 	}
 	facts := []string{
 		moment(t.Start), duration(t.Duration), count(len(t.Rows.Depth), "span"), count(len(t.Services), "service"),
@@ -125,7 +125,7 @@ func (cmd *TraceCmd) spans(ctx context.Context, out io.Writer, path string) erro
 		if s.Status == "error" {
 			status = "   " + p.red("error")
 		}
-		fmt.Fprintf(&w, "%s\nspan %s   row %d   %s   %s   self %s   %s below%s\n\n", p.bold(plain(s.Service+"  "+label(s.Name, s.Type))),
+		fmt.Fprintf(&w, "%s\nspan %s   row %d   %s   %s   self %s   %s below%s\n\n", p.bold(heading(s.Service+"  "+label(s.Name, s.Type))),
 			plain(s.SpanID), s.Row, plain(s.Kind), duration(s.Duration), duration(s.Self), count(stats.Spans-1, "span"), status)
 		writeStats(&w, p, stats)
 	}
@@ -164,6 +164,9 @@ func writeStats(w *strings.Builder, p paint, s analyze.Stats) {
 		direct.write(w, p)
 	}
 }
+
+// heading is a line for names that may be as long as their sender liked.
+func heading(s string) string { return fit(plain(s), columns()) }
 
 // label is a span's name, and its type where that says more.
 func label(name, typ string) string {
