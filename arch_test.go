@@ -41,7 +41,7 @@ func TestImportDirection(t *testing.T) {
 		switch name := d.Name(); {
 		case err != nil:
 			return err
-		case name == "node_modules" || name == "testdata" || name == ".git":
+		case d.IsDir() && (name == "node_modules" || name == "testdata" || name == ".git"):
 			return fs.SkipDir
 		case !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
 			return nil
