@@ -112,6 +112,13 @@ func (f *injectedFile) ReadAt(p []byte, off int64) (int, error) {
 	return f.File.ReadAt(p, off)
 }
 
+func (f *injectedFile) Map() ([]byte, error) {
+	if err := f.in.fault(OpRead, f.name); err != nil {
+		return nil, err
+	}
+	return f.File.Map()
+}
+
 func (f *injectedFile) WriteAt(p []byte, off int64) (int, error) {
 	if err := f.in.fault(OpWrite, f.name); err != nil {
 		if !errors.Is(err, io.ErrShortWrite) {

@@ -368,4 +368,13 @@ func (f *memFile) ModTime() (time.Time, error) {
 	return f.n.modified, nil
 }
 
+func (f *memFile) Map() ([]byte, error) {
+	f.m.mu.Lock()
+	defer f.m.mu.Unlock()
+	if f.m.crashed {
+		return nil, ErrCrashed
+	}
+	return slices.Clone(f.n.data), nil
+}
+
 func (f *memFile) Close() error { return nil }

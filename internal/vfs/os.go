@@ -14,9 +14,14 @@ func OS() FS { return osFS{} }
 
 type osFS struct{}
 
-type osFile struct{ *os.File }
+type osFile struct {
+	*os.File
+	mapped mapping
+}
 
-func (f osFile) Size() (int64, error) {
+func (f *osFile) Close() error { return errors.Join(f.mapped.unmap(), f.File.Close()) }
+
+func (f *osFile) Size() (int64, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return 0, err
@@ -24,7 +29,7 @@ func (f osFile) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-func (f osFile) ModTime() (time.Time, error) {
+func (f *osFile) ModTime() (time.Time, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return time.Time{}, err
@@ -37,7 +42,7 @@ func open(name string, flag int) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return &osFile{File: f}, nil
 }
 
 func (osFS) Create(name string) (File, error) {

@@ -5,6 +5,7 @@ package vfs
 import (
 	"errors"
 	"os"
+	"sync"
 	"syscall"
 )
 
@@ -16,4 +17,37 @@ func lockFile(f *os.File) error {
 		return ErrLocked
 	}
 	return err
+}
+
+// mapping is memory that shows a file.
+type mapping struct {
+	once sync.Once
+	data []byte
+	err  error
+}
+
+// Map implements [File] with mmap.
+func (f *osFile) Map() ([]byte, error) {
+	m := &f.mapped
+	m.once.Do(func() {
+		var size int64
+		if size, m.err = f.Size(); m.err != nil || size == 0 {
+			return
+		}
+		m.data, m.err = syscall.Mmap(int(f.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_SHARED)
+		if m.err != nil {
+			m.err = &os.PathError{Op: "mmap", Path: f.Name(), Err: m.err}
+		}
+	})
+	return m.data, m.err
+}
+
+// unmap gives the memory back.
+func (m *mapping) unmap() error {
+	m.once.Do(func() {}) // no Map comes behind it
+	data := m.data
+	if m.data = nil; data == nil {
+		return nil
+	}
+	return syscall.Munmap(data)
 }

@@ -53,6 +53,10 @@ type File interface {
 	Size() (int64, error)
 	// ModTime is when the contents last changed.
 	ModTime() (time.Time, error)
+	// Map is the contents, to be read only, until Close; nobody may change the file meanwhile. What the
+	// disk cannot read is a fault at the place of reading, which runtime/debug.SetPanicOnFault makes a panic, as
+	// is a place beyond the end of a file that was cut short.
+	Map() ([]byte, error)
 }
 
 // ErrLocked says that a lock is held by another process, or by another owner in this one.

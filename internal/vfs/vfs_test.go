@@ -1,11 +1,14 @@
 package vfs
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"syscall"
 	"testing"
@@ -249,3 +252,51 @@ func TestInject(t *testing.T) {
 		t.Fatalf("a short write leaves %q, %v", data, err)
 	}
 }
+
+// TestMap maps a file on each disk, and on the real one cuts it off meanwhile.
+func TestMap(t *testing.T) {
+	for name, fsys := range map[string]FS{"os": OS(), "mem": NewMem(), "inject": Inject(OS(), func(Op, string) error { return nil })} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := fsys.MkdirAll(dir); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "file")
+			want := bytes.Repeat([]byte("x"), 64<<10)
+			if err := WriteFile(fsys, path, want); err != nil {
+				t.Fatal(err)
+			}
+			f, err := fsys.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := f.Map()
+			if err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("%d bytes, %v", len(got), err)
+			}
+			if name == "os" {
+				if err := os.Truncate(path, 0); err != nil {
+					t.Fatal(err)
+				}
+				if fault := touch(got); fault == nil {
+					t.Error("reading what is gone faulted not")
+				}
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// touch reads p, and returns the fault that it met.
+func touch(p []byte) (fault any) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() { fault = recover() }()
+	for _, c := range p {
+		touched += c
+	}
+	return nil
+}
+
+var touched byte
