@@ -7,16 +7,19 @@ import (
 	"unsafe"
 )
 
-// Attr is an attribute, made by [String], [Int], [Float] or [Bool].
+// Attr is an attribute, made by [String], [Int], [Float], [Bool], [Strings], [Bytes], [List] or [Map].
 //
 // It is two words for the key and two for the value: text is its address and length; a number has
-// the address of the byte in kinds that stands for its type. So seven of them fit into a span of
-// 384 bytes, which a plain struct makes 576; allocating those costs a recorded span a fifth more.
+// the address of the byte in kinds that stands for its type; any other value is encoded at once, and marked in the length.
+// So seven of them fit into a span of 384 bytes, which a plain struct makes 576; allocating those costs a recorded span a
+// fifth more.
 type Attr struct {
 	key string
 	ptr *byte
-	num uint64 // length of the text, int64, IEEE 754 bits, or 0 and 1
+	num uint64 // length of the text, int64, IEEE 754 bits, or 0 and 1; or encodedBit and the length of an AnyValue
 }
+
+const encodedBit = 1 << 63
 
 var kinds [3]byte
 
@@ -42,21 +45,65 @@ func Bool(key string, v bool) Attr {
 	return Attr{key, kindBool, 0}
 }
 
-// isText reports that the value is text.
-func (a *Attr) isText() bool { return a.ptr != kindInt && a.ptr != kindFloat && a.ptr != kindBool }
+// Strings makes an attribute that is a list of texts.
+func Strings(key string, v ...string) Attr {
+	return composite(key, anyArray, len(v), func(i int) Attr { return String("", v[i]) })
+}
+
+// Bytes makes an attribute that is not text. A value of more than 16 KiB is cut.
+func Bytes(key string, v []byte) Attr {
+	v = v[:min(len(v), maxText)]
+	return encoded(key, append(appendLen(nil, anyBytes, len(v)), v...))
+}
+
+// List makes an attribute that is a list of the values of items, whose keys do not matter. What is beyond 16 KiB is cut.
+func List(key string, items ...Attr) Attr {
+	return composite(key, anyArray, len(items), func(i int) Attr { return items[i] })
+}
+
+// Map makes an attribute that has attributes. Those beyond 16 KiB are cut.
+func Map(key string, entries ...Attr) Attr {
+	return composite(key, anyMap, len(entries), func(i int) Attr { return entries[i] })
+}
+
+func composite(key string, kind, n int, at func(int) Attr) Attr {
+	b, start := open(nil, kind)
+	for i := range n {
+		a := at(i)
+		if len(b)+len(a.key)+a.size() > maxText {
+			break
+		}
+		if kind == anyMap {
+			b = appendAttr(b, 1, &a)
+		} else {
+			b = appendValue(b, 1, &a)
+		}
+	}
+	return encoded(key, closeMessage(b, start))
+}
+
+func encoded(key string, value []byte) Attr {
+	return Attr{key, unsafe.SliceData(value), encodedBit | uint64(len(value))}
+}
+
+// isPointer reports that ptr is the value's address.
+func (a *Attr) isPointer() bool { return a.ptr != kindInt && a.ptr != kindFloat && a.ptr != kindBool }
 
 // text is the value if it is text, else "".
 func (a *Attr) text() string {
-	if !a.isText() {
+	if !a.isPointer() || a.num&encodedBit != 0 {
 		return ""
 	}
 	return unsafe.String(a.ptr, int(a.num))
 }
 
+// encoded is the value as the fields of an AnyValue, if it is neither text nor a number.
+func (a *Attr) encoded() []byte { return unsafe.Slice(a.ptr, int(a.num&^encodedBit)) }
+
 // size is the memory that the attribute refers to.
 func (a *Attr) size() int {
-	if a.isText() {
-		return len(a.key) + int(a.num)
+	if a.isPointer() {
+		return len(a.key) + int(a.num&^encodedBit)
 	}
 	return len(a.key)
 }

@@ -96,7 +96,7 @@ func BenchmarkEncode4(b *testing.B) {
 	var e encoder
 	for b.Loop() {
 		e.add(s)
-		if len(e.buf) > maxRequest {
+		if e.size > maxRequest {
 			e.finish()
 		}
 	}
@@ -118,7 +118,7 @@ func BenchmarkGzip(b *testing.B) {
 		for _, s := range spans {
 			r.enc.add(s)
 		}
-		encoded = len(r.enc.buf)
+		encoded = r.enc.size
 		r.pack(epoch)
 		r.queue = queue{}
 	}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -146,7 +147,7 @@ type runState struct {
 }
 
 func (e *exporter) run() {
-	r := &runState{e: e, enc: encoder{resource: e.resource, scope: appendScope(nil)}, logged: map[string]time.Time{}}
+	r := &runState{e: e, enc: encoder{resource: e.resource}, logged: map[string]time.Time{}}
 	defer close(e.done)
 	defer func() {
 		e.stopped.Store(true)
@@ -255,7 +256,7 @@ func (r *runState) drain(now time.Time, last bool) {
 			spans[j] = nil
 			r.enc.add(s)
 			r.size += int64(s.rec.size)
-			if len(r.enc.buf) >= maxRequest {
+			if r.enc.size >= maxRequest {
 				r.pack(now)
 			}
 		}
@@ -284,20 +285,23 @@ func (r *runState) pack(now time.Time) {
 			r.zip, _ = gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
 		}
 		r.zip.Reset(&r.zipped)
-		r.zip.Write(request) //nolint:errcheck // a bytes.Buffer takes everything
+		for _, part := range request {
+			r.zip.Write(part) //nolint:errcheck // a bytes.Buffer takes everything
+		}
 		r.zip.Close()
-		request = r.zipped.Bytes()
+		request = [][]byte{r.zipped.Bytes()}
 	}
+	payload := slices.Concat(request...)
 	// Only a request of few spans under a long resource is larger than the spans were.
 	size := r.size
 	r.size = 0
-	if !r.e.reserve(int64(len(request)) - size) {
+	if !r.e.reserve(int64(len(payload)) - size) {
 		r.e.used.Add(-size)
 		r.e.bufferFull.Add(uint64(spans))
 		return
 	}
 	r.e.waiting.Add(int64(spans))
-	r.queue.push(batch{bytes.Clone(request), spans, now})
+	r.queue.push(batch{payload, spans, now})
 }
 
 // finish books what became of the batch that was sent.

@@ -224,7 +224,7 @@ func TestSampling(t *testing.T) {
 		}
 	}
 	// A trace kept at a small ratio is kept at every larger one.
-	src := &Tracer{} // random ids
+	src := &Tracer{pipeline: &pipeline{}} // random ids
 	kept := 0
 	for range 20_000 {
 		id := src.newTraceID()

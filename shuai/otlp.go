@@ -64,9 +64,12 @@ func appendString(b []byte, field int, s string) []byte {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "?")
 	}
-	b = append(b, byte(field<<3|wireBytes))
-	b = binary.AppendUvarint(b, uint64(len(s)))
-	return append(b, s...)
+	return append(appendLen(b, field, len(s)), s...)
+}
+
+// appendLen begins a field of n bytes.
+func appendLen(b []byte, field, n int) []byte {
+	return binary.AppendUvarint(append(b, byte(field<<3|wireBytes)), uint64(n))
 }
 
 func appendVarint(b []byte, field int, v uint64) []byte {
@@ -87,22 +90,40 @@ func appendSpanID(b []byte, field int, id SpanID) []byte {
 	return binary.BigEndian.AppendUint64(append(b, byte(field<<3|wireBytes), 8), uint64(id))
 }
 
-// appendAttr writes a KeyValue. The value is a oneof, so zeros are written too.
+// appendAttr writes a KeyValue.
 func appendAttr(b []byte, field int, a *Attr) []byte {
 	b, at := open(b, field)
 	b = appendText(b, 1, a.key)
-	b, value := open(b, 2)
-	switch a.ptr {
-	case kindBool:
-		b = appendVarint(b, 2, a.num)
-	case kindInt:
-		b = appendVarint(b, 3, a.num)
-	case kindFloat:
-		b = appendFixed64(b, 4, a.num)
+	return closeMessage(appendValue(b, 2, a), at)
+}
+
+// Fields of AnyValue, a oneof, so zeros are written too.
+const (
+	anyText  = 1
+	anyBool  = 2
+	anyInt   = 3
+	anyFloat = 4
+	anyArray = 5
+	anyMap   = 6
+	anyBytes = 7
+)
+
+// appendValue writes an AnyValue.
+func appendValue(b []byte, field int, a *Attr) []byte {
+	b, at := open(b, field)
+	switch {
+	case a.ptr == kindBool:
+		b = appendVarint(b, anyBool, a.num)
+	case a.ptr == kindInt:
+		b = appendVarint(b, anyInt, a.num)
+	case a.ptr == kindFloat:
+		b = appendFixed64(b, anyFloat, a.num)
+	case a.num&encodedBit != 0:
+		b = append(b, a.encoded()...)
 	default:
-		b = appendString(b, 1, a.text())
+		b = appendString(b, anyText, a.text())
 	}
-	return closeMessage(closeMessage(b, value), at)
+	return closeMessage(b, at)
 }
 
 func appendAttrs(b []byte, field int, attrs []Attr) []byte {
@@ -138,13 +159,16 @@ func appendSpan(b []byte, s *Span) []byte {
 		}
 		b = closeMessage(appendVarint(b, 3, uint64(r.status)), status)
 	}
-	flags := uint32(s.flags&wireFlags) | otlpRemoteKnown
-	if r.remote {
-		flags |= otlpRemote
+	return closeMessage(appendFlags(b, 16, s.flags, r.remote), at)
+}
+
+func appendFlags(b []byte, field int, flags uint8, remote bool) []byte {
+	v := uint32(flags&wireFlags) | otlpRemoteKnown
+	if remote {
+		v |= otlpRemote
 	}
-	b = append(b, 16<<3&0x7f|wireFixed32|0x80, 16>>4) // a tag of two bytes
-	b = binary.LittleEndian.AppendUint32(b, flags)
-	return closeMessage(b, at)
+	b = binary.AppendUvarint(b, uint64(field<<3|wireFixed32))
+	return binary.LittleEndian.AppendUint32(b, v)
 }
 
 func appendMore(b []byte, m *moreThanMostNeed) []byte {
@@ -170,7 +194,9 @@ func appendMore(b []byte, m *moreThanMostNeed) []byte {
 		b, at = open(b, 13)
 		b = appendTraceID(b, 1, l.trace)
 		b = appendSpanID(b, 2, l.span)
-		b = closeMessage(appendAttrs(b, 4, l.attrs), at)
+		b = appendText(b, 3, l.state)
+		b = appendAttrs(b, 4, l.attrs)
+		b = closeMessage(appendFlags(b, 6, l.flags, l.flags&flagRemote != 0), at)
 	}
 	return count(b, 14, m.droppedLinks)
 }
@@ -212,47 +238,93 @@ func resourceOf(s settings, id identity) []Attr {
 	return attrs
 }
 
-// appendScope writes an InstrumentationScope as field 1 of ScopeSpans.
-func appendScope(b []byte) []byte {
+// ownScope is that of spans made by this package.
+var ownScope = appendScope(nil, "github.com/fuwu-project/fuwu/shuai", Version, "", nil)
+
+// appendScope writes the fields of a ScopeSpans but for the spans: field 1, an InstrumentationScope, and 3.
+func appendScope(b []byte, name, version, schemaURL string, attrs []Attr) []byte {
 	b, at := open(b, 1)
-	b = appendText(b, 1, "github.com/fuwu-project/fuwu/shuai")
-	return closeMessage(appendText(b, 2, Version), at)
+	b = appendText(b, 1, name)
+	b = appendText(b, 2, version)
+	return appendText(closeMessage(appendAttrs(b, 3, attrs), at), 3, schemaURL)
 }
 
-// An encoder builds an ExportTraceServiceRequest. What stands before the spans contains the length
-// of the spans, so room for it is left and it is written last, right-aligned.
+// An encoder builds an ExportTraceServiceRequest of one ResourceSpans, with a ScopeSpans for each tracer whose spans there are.
 type encoder struct {
 	resource []byte // encoded
-	scope    []byte // encoded
-	buf      []byte
+	scopes   []scopeSpans
+	last     int // the scope of the span before
+	size     int // bytes in all scopes
 	spans    int
 }
 
+// scopeSpans are the spans of one scope. What stands before them contains their length, so room for it is left and it is written last,
+// right-aligned.
+type scopeSpans struct {
+	tracer *Tracer
+	buf    []byte
+}
+
 // room is the most that can stand before the spans: two tags and lengths, resource and scope.
-func (e *encoder) room() int { return 2*(1+binary.MaxVarintLen64) + len(e.resource) + len(e.scope) }
+func (e *encoder) room(t *Tracer) int {
+	return 2*(1+binary.MaxVarintLen64) + len(e.resource) + len(t.scope)
+}
 
 func (e *encoder) add(s *Span) {
-	if e.spans == 0 {
-		e.buf = append(e.buf[:0], make([]byte, e.room())...)
+	if e.spans == 0 || e.scopes[e.last].tracer != s.tracer {
+		e.enter(s.tracer)
 	}
-	e.buf = appendSpan(e.buf, s)
+	into := &e.scopes[e.last]
+	before := len(into.buf)
+	into.buf = appendSpan(into.buf, s)
+	e.size += len(into.buf) - before
 	e.spans++
 }
 
-// finish returns the request, which is valid until the next add.
-func (e *encoder) finish() (request []byte, spans int) {
-	spans, e.spans = e.spans, 0
-	body := len(e.buf) - e.room()
-	head := make([]byte, 0, e.room())
-	scopeSpans := len(e.scope) + body
-	head = append(head, 1<<3|wireBytes)
-	head = binary.AppendUvarint(head, uint64(len(e.resource)+1+varintLen(uint64(scopeSpans))+scopeSpans))
-	head = append(head, e.resource...)
-	head = append(head, 2<<3|wireBytes)
-	head = binary.AppendUvarint(head, uint64(scopeSpans))
-	head = append(head, e.scope...)
-	request = e.buf[e.room()-len(head):]
-	copy(request, head)
+// enter makes t's scope the last one.
+func (e *encoder) enter(t *Tracer) {
+	i := slices.IndexFunc(e.scopes, func(s scopeSpans) bool { return s.tracer == t })
+	if i < 0 {
+		i = len(e.scopes)
+		if i == 1 && len(e.scopes[0].buf) == 0 {
+			i = 0 // of the request before
+		} else {
+			e.scopes = append(e.scopes, scopeSpans{})
+		}
+		e.scopes[i].tracer = t
+	}
+	if s := &e.scopes[i]; len(s.buf) == 0 {
+		s.buf = append(s.buf, make([]byte, e.room(t))...)
+	}
+	e.last = i
+}
+
+// finish returns the request, in parts, which are valid until the next add.
+func (e *encoder) finish() (request [][]byte, spans int) {
+	total := 0 // bytes of all ScopeSpans with their tags and lengths
+	for _, s := range e.scopes {
+		n := len(s.tracer.scope) + len(s.buf) - e.room(s.tracer)
+		total += 1 + varintLen(uint64(n)) + n
+	}
+	for i := range e.scopes {
+		s := &e.scopes[i]
+		room := e.room(s.tracer)
+		head := make([]byte, 0, room)
+		if i == 0 {
+			head = appendLen(head, 1, len(e.resource)+total)
+			head = append(head, e.resource...)
+		}
+		head = appendLen(head, 2, len(s.tracer.scope)+len(s.buf)-room)
+		head = append(head, s.tracer.scope...)
+		part := s.buf[room-len(head):]
+		copy(part, head)
+		request = append(request, part)
+		s.buf = s.buf[:0]
+	}
+	spans = e.spans
+	e.spans, e.size = 0, 0
+	clear(e.scopes[min(1, len(e.scopes)):])
+	e.scopes = e.scopes[:min(1, len(e.scopes))] // one buffer is kept
 	return request, spans
 }
 

@@ -2,6 +2,7 @@ package shuai
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"flag"
 	"io"
@@ -14,11 +15,13 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files")
 
+var goldenTracer = &Tracer{&pipeline{exporter: newExporter(settings{limit: 1 << 20}, nil)}, ownScope}
+
 // goldenSpans are made of fixed parts; bench/tracer checks the encoder against the official types with random ones.
 func goldenSpans() map[string][]*Span {
 	span := func(edit func(*Span)) *Span {
 		r := &recordedSpan{
-			span: Span{tracer: &Tracer{exporter: newExporter(settings{limit: 1 << 20}, nil)}, trace: exampleTrace, flags: flagSampled | flagRandom | flagRecorded},
+			span: Span{tracer: goldenTracer, trace: exampleTrace, flags: flagSampled | flagRandom | flagRecorded},
 			rec:  record{start: exampleTime.UnixNano(), name: "GET /subject/{id}", kind: KindServer},
 		}
 		r.span.rec = &r.rec
@@ -39,7 +42,7 @@ func goldenSpans() map[string][]*Span {
 		s.SetFloat("float", 0.5)
 		s.SetBool("false", false)
 		s.SetBool("true", true) // the eighth: not inline
-		s.AddLink(TraceID{1, 2}, 3, String("why", "batch"))
+		s.AddLink(SpanFromContext(Remote(context.TODO(), TraceID{1, 2}, 3, FlagSampled, "congo=t61rcWkgMzE")), String("why", "batch"))
 		s.Error(io.ErrUnexpectedEOF)
 		s.rec.more.events[0].time = exampleTime.UnixNano() + 1000
 	})
@@ -51,7 +54,7 @@ func goldenSpans() map[string][]*Span {
 			s.AddEvent("e")
 		}
 		for range maxLinks + 4 {
-			s.AddLink(exampleTrace, exampleSpan)
+			s.AddLink(s)
 		}
 		for i := range s.rec.more.events {
 			s.rec.more.events[i].time = exampleTime.UnixNano()
@@ -62,18 +65,30 @@ func goldenSpans() map[string][]*Span {
 		s.SetStatus(StatusOK, "no message")
 		s.SetStatus(StatusError, "too late")
 	})
-	return map[string][]*Span{"minimal": {minimal}, "full": {full}, "limits": {limits}, "three": {minimal, full, minimal}}
+	composites := span(func(s *Span) {
+		s.Set(Strings("hosts", "a", "", "b\xff"), Strings("none"), Bytes("bytes", []byte{0, 255}),
+			List("list", Int("", -1), Float("", 2), Bool("", true), List("", String("", "deep"))),
+			Map("map", String("k", "v"), Map("m", Int("n", 1))))
+	})
+	other := span(func(s *Span) {
+		s.tracer = goldenTracer.Scope("redis", "9", "https://opentelemetry.io/schemas/1.44.0", Bool("pooled", true))
+	})
+	return map[string][]*Span{
+		"minimal": {minimal}, "full": {full}, "limits": {limits}, "three": {minimal, full, minimal},
+		"composites": {composites}, "scopes": {other, minimal, other},
+	}
 }
 
 func TestGolden(t *testing.T) {
 	resource := []Attr{String("service.name", "movie-web"), Int("process.pid", 48211)}
 	for name, spans := range goldenSpans() {
-		enc := encoder{resource: appendResource(nil, resource), scope: appendScope(nil)}
+		enc := encoder{resource: appendResource(nil, resource)}
 		for range 2 { // the buffer is used again
 			for _, s := range spans {
 				enc.add(s)
 			}
-			request, n := enc.finish()
+			parts, n := enc.finish()
+			request := bytes.Join(parts, nil)
 			if n != len(spans) {
 				t.Errorf("%s: %d spans, want %d", name, n, len(spans))
 			}

@@ -44,14 +44,28 @@ func Extract(ctx context.Context, c Carrier) context.Context {
 	if !ok {
 		return ctx
 	}
-	if parent, ok := ctx.(*Span); ok {
-		ctx = parent.base()
+	return Remote(ctx, p.trace, p.span, Flags(p.flags), c.Get(headerState))
+}
+
+// Remote returns a context whose span is one in another process, for callers whose ids do not come in the headers that [Extract]
+// knows. The state is a W3C tracestate, or empty; a state that is not valid is ignored. Without ids it returns ctx.
+func Remote(ctx context.Context, trace TraceID, span SpanID, flags Flags, state string) context.Context {
+	if trace.IsZero() || span == 0 {
+		return ctx
 	}
-	s := &Span{ctx: ctx, trace: p.trace, flags: p.flags | flagRemote}
-	s.id.Store(uint64(p.span))
-	if state := parseTracestate(c.Get(headerState)); state != "" {
+	s := remote(ctx, trace, span, uint8(flags)&wireFlags)
+	if state := parseTracestate(state); state != "" {
 		s.rec = &record{more: &moreThanMostNeed{state: state}}
 	}
+	return s
+}
+
+func remote(ctx context.Context, trace TraceID, span SpanID, flags uint8) *Span {
+	if around, ok := ctx.(*Span); ok {
+		ctx = around.base()
+	}
+	s := &Span{ctx: ctx, trace: trace, flags: flags | flagRemote}
+	s.id.Store(uint64(span))
 	return s
 }
 

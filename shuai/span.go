@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unsafe"
+
+	"github.com/fuwu-project/fuwu/shuai/internal/bridge"
 )
 
 // Kind says which side of a call a span is; the numbers are OTLP's.
@@ -32,15 +34,26 @@ const (
 	StatusError
 )
 
-// Bits of a traceparent's flags, and ours in the same byte.
+// Flags are those of a W3C traceparent.
+type Flags uint8
+
+// The flags that are known. Others are not passed on, as the specification asks.
+const (
+	FlagSampled Flags = flagSampled // the trace is recorded
+	FlagRandom  Flags = flagRandom  // level 2: the low 56 bits of the trace id are random
+)
+
+// The bits of [Flags], and ours in the same byte.
 const (
 	flagSampled = 1 << 0
-	flagRandom  = 1 << 1 // Trace Context level 2: the low 56 bits of the trace id are random
+	flagRandom  = 1 << 1
 	wireFlags   = flagSampled | flagRandom
 
-	flagRecorded = 1 << 5 // the span has a record of its own, in which it keeps what it is told
-	flagRemote   = 1 << 6 // made by Extract: the span is in another process
-	flagMuted    = 1 << 7 // nothing below this span is traced
+	flagUndecided = 1 << 3 // a remote span whose caller left it to us whether the trace is recorded
+	flagDecided   = 1 << 4 // a remote span without ids, whose flagSampled says what is to become of a root
+	flagRecorded  = 1 << 5 // the span has a record of its own, in which it keeps what it is told
+	flagRemote    = 1 << 6 // made by Extract: the span is in another process
+	flagMuted     = 1 << 7 // nothing below this span is traced
 )
 
 // Span is one timed piece of work, and the context in which it is done. All methods are safe for
@@ -101,6 +114,8 @@ type event struct {
 type link struct {
 	trace TraceID
 	span  SpanID
+	flags uint8
+	state string // tracestate
 	attrs []Attr
 }
 
@@ -129,6 +144,10 @@ func SpanFromContext(ctx context.Context) *Span {
 	if ctx == nil {
 		return nil
 	}
+	if b := bridge.Installed.Load(); b != nil {
+		s, _ := b.Span(ctx.Value(b.Key)).(*Span) // the nearest of both kinds: ours answer for that key too
+		return s
+	}
 	s, _ := ctx.Value(spanKey{}).(*Span)
 	return s
 }
@@ -146,6 +165,9 @@ func (s *Span) Err() error { return s.base().Err() }
 func (s *Span) Value(key any) any {
 	if _, ok := key.(spanKey); ok {
 		return s
+	}
+	if b := bridge.Installed.Load(); b != nil && key == b.Key {
+		return b.View(s)
 	}
 	return s.base().Value(key)
 }
@@ -192,6 +214,33 @@ func (s *Span) Sampled() bool { return s != nil && s.flags&flagSampled != 0 }
 // Recording reports whether the span keeps what it is told: whether an attribute that is
 // expensive to compute is worth it.
 func (s *Span) Recording() bool { return s != nil && s.flags&flagRecorded != 0 }
+
+// Remote reports whether the span is in another process: [Extract] or [Remote] made it.
+func (s *Span) Remote() bool { return s != nil && s.flags&flagRemote != 0 }
+
+// Flags are those of the span's traceparent.
+func (s *Span) Flags() Flags {
+	if s == nil {
+		return 0
+	}
+	return Flags(s.flags & wireFlags)
+}
+
+// Tracestate is what other tracing systems passed along, as in the W3C header of that name.
+func (s *Span) Tracestate() string {
+	if s == nil {
+		return ""
+	}
+	return s.state()
+}
+
+// Tracer is the one that made the span; nil for a remote and for a no-op span.
+func (s *Span) Tracer() *Tracer {
+	if s == nil {
+		return nil
+	}
+	return s.tracer
+}
 
 // valid reports whether the span can be a parent.
 func (s *Span) valid() bool { return s != nil && !s.trace.IsZero() }
@@ -385,25 +434,37 @@ func (s *Span) Panic(value any) {
 
 // AddEvent notes that something happened now.
 func (s *Span) AddEvent(name string, attrs ...Attr) {
-	r := s.lock()
-	if r == nil {
-		return
+	if r := s.lock(); r != nil {
+		r.addEvent(r.start+int64(time.Since(epoch)-r.since), name, attrs)
+		r.mu.Unlock()
 	}
-	defer r.mu.Unlock()
+}
+
+// AddEventAt notes that something happened at a time that may be long past.
+func (s *Span) AddEventAt(t time.Time, name string, attrs ...Attr) {
+	if r := s.lock(); r != nil {
+		r.addEvent(t.UnixNano(), name, attrs)
+		r.mu.Unlock()
+	}
+}
+
+func (r *record) addEvent(unixNano int64, name string, attrs []Attr) {
 	m := r.extra()
 	if len(m.events) >= maxEvents {
 		m.droppedEvents++
 		return
 	}
 	own := append([]Attr(nil), attrs[:min(len(attrs), maxAttrs)]...)
-	e := event{r.start + int64(time.Since(epoch)-r.since), clip(name), own}
+	e := event{unixNano, clip(name), own}
 	m.events = append(m.events, e)
 	r.size += int32(eventBytes + len(e.name) + attrsSize(own))
 }
 
-// AddLink points at a span that is related but not the parent. An invalid id changes nothing.
-func (s *Span) AddLink(trace TraceID, span SpanID, attrs ...Attr) {
-	if trace.IsZero() || span == 0 {
+// AddLink points at a span that is related but not the parent, such as that of a message of the batch that s
+// handles, which [Extract] makes from the message's headers. A span without ids changes nothing.
+func (s *Span) AddLink(to *Span, attrs ...Attr) {
+	id := to.SpanID()
+	if !to.valid() || id == 0 {
 		return
 	}
 	r := s.lock()
@@ -417,8 +478,9 @@ func (s *Span) AddLink(trace TraceID, span SpanID, attrs ...Attr) {
 		return
 	}
 	own := append([]Attr(nil), attrs[:min(len(attrs), maxAttrs)]...)
-	m.links = append(m.links, link{trace, span, own})
-	r.size += int32(linkBytes + attrsSize(own))
+	l := link{to.trace, id, to.flags, to.state(), own}
+	m.links = append(m.links, l)
+	r.size += int32(linkBytes + len(l.state) + attrsSize(own))
 }
 
 func attrsSize(attrs []Attr) int {
@@ -429,13 +491,33 @@ func attrsSize(attrs []Attr) int {
 	return n
 }
 
+// SetStart says that the work began at t, which need not be when the span was started: of a message that waited, for
+// instance, only its consumer makes a span.
+func (s *Span) SetStart(t time.Time) {
+	if r := s.lock(); r != nil {
+		r.since += time.Duration(t.UnixNano() - r.start)
+		r.start = t.UnixNano()
+		r.mu.Unlock()
+	}
+}
+
 // End stops the clock and hands the span to its tracer's exporter. It never blocks.
 func (s *Span) End() {
-	r := s.lock()
-	if r == nil {
-		return
+	if r := s.lock(); r != nil {
+		s.end(r, time.Since(epoch)-r.since)
 	}
-	r.duration = max(0, time.Since(epoch)-r.since)
+}
+
+// EndAt is End for work that ended at t. A time before the start makes the duration 0.
+func (s *Span) EndAt(t time.Time) {
+	if r := s.lock(); r != nil {
+		s.end(r, time.Duration(t.UnixNano()-r.start))
+	}
+}
+
+// end is called with the lock held, and releases it.
+func (s *Span) end(r *record, duration time.Duration) {
+	r.duration = max(0, duration)
 	r.ended = true
 	r.size += int32(spanBytes + len(r.name))
 	if r.more != nil {

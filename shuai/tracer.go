@@ -11,6 +11,13 @@ import (
 // Tracer starts spans for one service and exports them. A process may have several. Its methods may
 // be called concurrently, and on nil, which traces nothing.
 type Tracer struct {
+	*pipeline
+	scope []byte // encoded; the instrumentation whose spans these are
+}
+
+// pipeline is what all scopes of a tracer share.
+type pipeline struct {
+	own       *Tracer // the tracer whose scope is this package
 	threshold uint64
 	ids       *idSource // nil: random
 	exporter  *exporter
@@ -31,7 +38,8 @@ func New(cfg Config) (*Tracer, error) {
 		return nil, err
 	}
 	id := processIdentity()
-	t := &Tracer{threshold: s.threshold, ids: id.ids}
+	t := &Tracer{&pipeline{threshold: s.threshold, ids: id.ids}, ownScope}
+	t.own = t
 	if s.randomIDs {
 		t.ids = nil
 	}
@@ -77,9 +85,38 @@ func (t *Tracer) Stop(ctx context.Context) error {
 func StartSpan(ctx context.Context, name string, kind Kind) (context.Context, *Span) {
 	parent := SpanFromContext(ctx)
 	if parent != nil && parent.tracer != nil {
-		return parent.tracer.start(ctx, parent, name, kind)
+		return parent.tracer.own.start(ctx, parent, name, kind)
 	}
 	return defaultTracer.Load().start(ctx, parent, name, kind)
+}
+
+// StartRoot starts a new trace, whatever span ctx runs in: work that a request causes but does not wait for, or a request from
+// a caller whose trace is not to be trusted. AddLink says what caused it.
+func StartRoot(ctx context.Context, name string, kind Kind) (context.Context, *Span) {
+	if s := SpanFromContext(ctx); s != nil && s.tracer != nil {
+		return s.tracer.own.StartRoot(ctx, name, kind)
+	}
+	return Default().StartRoot(ctx, name, kind)
+}
+
+// StartRoot starts a new trace. See the function [StartRoot].
+func (t *Tracer) StartRoot(ctx context.Context, name string, kind Kind) (context.Context, *Span) {
+	if s := SpanFromContext(ctx); s != nil && s.flags&flagMuted != 0 {
+		return ctx, noSpan
+	}
+	return t.start(ctx, nil, name, kind)
+}
+
+// Default is the tracer of the last [Start], or nil, whose methods may be called.
+func Default() *Tracer { return defaultTracer.Load() }
+
+// Scope returns a tracer like t whose spans say that another instrumentation made them: OpenTelemetry's instrumentation scope.
+// To be called once for each instrumentation: the exporter sends each tracer's spans apart.
+func (t *Tracer) Scope(name, version, schemaURL string, attrs ...Attr) *Tracer {
+	if t == nil {
+		return nil
+	}
+	return &Tracer{t.pipeline, appendScope(nil, name, version, schemaURL, attrs)}
 }
 
 // StartSpan starts a child of the span in which ctx runs, or a root. See the function [StartSpan].
@@ -104,13 +141,19 @@ func (t *Tracer) start(ctx context.Context, parent *Span, name string, kind Kind
 	var flags uint8
 	if parent.valid() {
 		trace, flags = parent.trace, parent.flags&wireFlags
-	} else {
-		parent = nil
-		trace = t.newTraceID()
-		flags = flagRandom
-		if sampled(trace, t.threshold) {
+		if parent.flags&flagUndecided != 0 && sampled(trace, t.threshold) {
 			flags |= flagSampled
 		}
+	} else {
+		trace = t.newTraceID()
+		flags = flagRandom
+		switch {
+		case parent != nil && parent.flags&flagDecided != 0:
+			flags |= parent.flags & flagSampled
+		case sampled(trace, t.threshold):
+			flags |= flagSampled
+		}
+		parent = nil
 	}
 	started := &t.started[trace.Lo>>60]
 	started.all.Add(1)

@@ -227,7 +227,7 @@ func TestMisuse(t *testing.T) {
 		s.Error(nil)
 		s.Panic("x")
 		s.AddEvent("x", Int("k", 1))
-		s.AddLink(exampleTrace, exampleSpan)
+		s.AddLink(s)
 		s.End()
 		s.End()
 		_, _, _, _ = s.TraceID(), s.SpanID(), s.Sampled(), s.String()
@@ -237,7 +237,7 @@ func TestMisuse(t *testing.T) {
 	}
 	_, s := tr.StartSpan(t.Context(), "typed nil", KindInternal)
 	s.Error((*nilError)(nil))
-	s.AddLink(TraceID{}, 0)
+	s.AddLink(noSpan)
 	s.End()
 	Inject(t.Context(), MapCarrier{})
 	Inject(nil, MapCarrier{}) //nolint:staticcheck // a nil context is the misuse

@@ -97,10 +97,17 @@ var (
 func valid(s string) string { return strings.ToValidUTF8(s, "?") }
 
 // genAttr draws an attribute in both forms.
-func genAttr(t *rapid.T) (shuai.Attr, *commonpb.KeyValue) {
+func genAttr(t *rapid.T) (shuai.Attr, *commonpb.KeyValue) { return genValue(t, 2) }
+
+// genValue draws one whose value has at most depth levels of lists and maps.
+func genValue(t *rapid.T, depth int) (shuai.Attr, *commonpb.KeyValue) {
 	key := genKey.Draw(t, "key")
 	kv := &commonpb.KeyValue{Key: valid(key), Value: &commonpb.AnyValue{}}
-	switch rapid.IntRange(0, 3).Draw(t, "type") {
+	types := 4
+	if depth > 0 {
+		types = 7
+	}
+	switch rapid.IntRange(0, types).Draw(t, "type") {
 	case 0:
 		v := genString.Draw(t, "string")
 		kv.Value.Value = &commonpb.AnyValue_StringValue{StringValue: valid(v)}
@@ -113,10 +120,29 @@ func genAttr(t *rapid.T) (shuai.Attr, *commonpb.KeyValue) {
 		v := rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, math.Inf(1), math.Copysign(0, -1)})).Draw(t, "float")
 		kv.Value.Value = &commonpb.AnyValue_DoubleValue{DoubleValue: v}
 		return shuai.Float(key, v), kv
+	case 3:
+		v := rapid.Bool().Draw(t, "bool")
+		kv.Value.Value = &commonpb.AnyValue_BoolValue{BoolValue: v}
+		return shuai.Bool(key, v), kv
+	case 4:
+		v := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "bytes")
+		kv.Value.Value = &commonpb.AnyValue_BytesValue{BytesValue: v}
+		return shuai.Bytes(key, v), kv
 	}
-	v := rapid.Bool().Draw(t, "bool")
-	kv.Value.Value = &commonpb.AnyValue_BoolValue{BoolValue: v}
-	return shuai.Bool(key, v), kv
+	var items []shuai.Attr
+	list, entries := &commonpb.ArrayValue{}, &commonpb.KeyValueList{}
+	for range rapid.IntRange(0, 4).Draw(t, "items") {
+		a, item := genValue(t, depth-1)
+		items = append(items, a)
+		list.Values = append(list.Values, item.Value)
+		entries.Values = append(entries.Values, item)
+	}
+	if rapid.Bool().Draw(t, "list") {
+		kv.Value.Value = &commonpb.AnyValue_ArrayValue{ArrayValue: list}
+		return shuai.List(key, items...), kv
+	}
+	kv.Value.Value = &commonpb.AnyValue_KvlistValue{KvlistValue: entries}
+	return shuai.Map(key, items...), kv
 }
 
 func genAttrs(t *rapid.T, most int) (attrs []shuai.Attr, kvs []*commonpb.KeyValue) {
@@ -167,9 +193,13 @@ func genSpan(t *rapid.T, tr *shuai.Tracer, ctx context.Context, parent *shuai.Sp
 	for range rapid.IntRange(0, 3).Draw(t, "links") {
 		trace := shuai.TraceID{Hi: rapid.Uint64Min(1).Draw(t, "hi"), Lo: rapid.Uint64().Draw(t, "lo")}
 		span := shuai.SpanID(rapid.Uint64Min(1).Draw(t, "span"))
+		flags := rapid.SampledFrom([]shuai.Flags{0, shuai.FlagSampled, shuai.FlagSampled | shuai.FlagRandom}).Draw(t, "flags")
+		state := rapid.SampledFrom([]string{"", "congo=t61rcWkgMzE"}).Draw(t, "link state")
 		attrs, kvs := genAttrs(t, 2)
-		s.AddLink(trace, span, attrs...)
-		want.Links = append(want.Links, &tracepb.Span_Link{TraceId: traceBytes(trace), SpanId: spanBytes(span), Attributes: kvs})
+		s.AddLink(shuai.SpanFromContext(shuai.Remote(ctx, trace, span, flags, state)), attrs...)
+		want.Links = append(want.Links, &tracepb.Span_Link{
+			TraceId: traceBytes(trace), SpanId: spanBytes(span), TraceState: state, Attributes: kvs, Flags: 0x300 | uint32(flags),
+		})
 	}
 	switch message := genString.Draw(t, "message"); rapid.IntRange(0, 3).Draw(t, "status") {
 	case 1:
@@ -208,11 +238,18 @@ func TestOracle(t *testing.T) {
 			parent = shuai.SpanFromContext(ctx)
 		}
 		before := uint64(time.Now().UnixNano())
-		want := map[string]*tracepb.Span{}
+		tracers := map[string]*shuai.Tracer{
+			"github.com/fuwu-project/fuwu/shuai": tr,
+			"redis":                              tr.Scope("redis", "9.1", "https://example.com/1", shuai.Bool("pooled", true)),
+			"sql":                                tr.Scope("sql", "", ""),
+		}
+		want, scopes := map[string]*tracepb.Span{}, map[string]string{}
 		for range rapid.IntRange(1, 5).Draw(t, "depth") {
 			var span *tracepb.Span
-			ctx, span = genSpan(t, tr, ctx, parent, state, remote) //nolint:fatcontext // a chain of children is what is tested
+			scope := rapid.SampledFrom(slices.Sorted(maps.Keys(tracers))).Draw(t, "scope")
+			ctx, span = genSpan(t, tracers[scope], ctx, parent, state, remote) //nolint:fatcontext // a chain of children is what is tested
 			want[string(span.SpanId)] = span
+			scopes[string(span.SpanId)] = scope
 			parent, remote = shuai.SpanFromContext(ctx), false
 		}
 		if err := tr.Stop(context.Background()); err != nil {
@@ -226,31 +263,52 @@ func TestOracle(t *testing.T) {
 		}
 		got := map[string]*tracepb.Span{}
 		for _, r := range requests {
-			if len(r.ResourceSpans) != 1 || len(r.ResourceSpans[0].ScopeSpans) != 1 {
+			if len(r.ResourceSpans) != 1 {
 				t.Fatalf("%d resources", len(r.ResourceSpans))
 			}
 			checkResource(t, r.ResourceSpans[0].Resource, cfg)
-			scope := r.ResourceSpans[0].ScopeSpans[0]
-			if scope.Scope.Name != "github.com/fuwu-project/fuwu/shuai" || scope.Scope.Version != shuai.Version {
-				t.Errorf("scope %v", scope.Scope)
-			}
-			for _, s := range scope.Spans {
-				times := []uint64{before, s.StartTimeUnixNano}
-				for _, e := range s.Events {
-					times = append(times, e.TimeUnixNano)
-					e.TimeUnixNano = 0
+			seen := map[string]bool{}
+			for _, ss := range r.ResourceSpans[0].ScopeSpans {
+				if seen[ss.Scope.Name] {
+					t.Errorf("scope %s is there twice", ss.Scope.Name)
 				}
-				if times = append(times, s.EndTimeUnixNano, after); !slices.IsSorted(times) {
-					t.Errorf("times are out of order: %v", times)
+				seen[ss.Scope.Name] = true
+				checkScope(t, ss)
+				for _, s := range ss.Spans {
+					if scopes[string(s.SpanId)] != ss.Scope.Name {
+						t.Errorf("a span of %s is under %s", scopes[string(s.SpanId)], ss.Scope.Name)
+					}
+					times := []uint64{before, s.StartTimeUnixNano}
+					for _, e := range s.Events {
+						times = append(times, e.TimeUnixNano)
+						e.TimeUnixNano = 0
+					}
+					if times = append(times, s.EndTimeUnixNano, after); !slices.IsSorted(times) {
+						t.Errorf("times are out of order: %v", times)
+					}
+					s.StartTimeUnixNano, s.EndTimeUnixNano = 0, 0
+					got[string(s.SpanId)] = s
 				}
-				s.StartTimeUnixNano, s.EndTimeUnixNano = 0, 0
-				got[string(s.SpanId)] = s
 			}
 		}
 		if d := cmp.Diff(want, got, protocmp.Transform()); d != "" {
 			t.Errorf("recorded (-) is not what arrived (+):\n%s", d)
 		}
 	})
+}
+
+func checkScope(t *rapid.T, ss *tracepb.ScopeSpans) {
+	want := &tracepb.ScopeSpans{Scope: &commonpb.InstrumentationScope{Name: ss.Scope.Name}, Spans: ss.Spans}
+	switch ss.Scope.Name {
+	case "redis":
+		want.Scope.Version, want.SchemaUrl = "9.1", "https://example.com/1"
+		want.Scope.Attributes = []*commonpb.KeyValue{{Key: "pooled", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_BoolValue{BoolValue: true}}}}
+	case "github.com/fuwu-project/fuwu/shuai":
+		want.Scope.Version = shuai.Version
+	}
+	if d := cmp.Diff(want, ss, protocmp.Transform()); d != "" {
+		t.Errorf("scope: %s", d)
+	}
 }
 
 func checkResource(t *rapid.T, r *resourcepb.Resource, cfg shuai.Config) {

@@ -1,0 +1,23 @@
+// Package bridge lets the tracer and another tracing API see each other's spans in one context, so that an application
+// that uses both gets one tree. The tracer must not import the other API; contrib/otel imports both, and installs a Bridge.
+package bridge
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// Bridge says how the other API keeps its spans. Its functions may be called concurrently.
+type Bridge struct {
+	// Key is the key under which the other API keeps its current span in a context.
+	Key any
+	// View returns a span of ours, a *shuai.Span, as the other API has it: the value for Key.
+	View func(span any) any
+	// Span is the reverse: the *shuai.Span that a value for Key stands for, or nil.
+	Span func(view any) any
+	// Baggage returns what the other API keeps as W3C baggage in ctx, as the header has it.
+	Baggage func(ctx context.Context) string
+}
+
+// Installed is the bridge, or nil.
+var Installed atomic.Pointer[Bridge]
