@@ -24,7 +24,7 @@ type TraceCmd struct {
 
 // Help is the long text of trace --help.
 func (*TraceCmd) Help() string {
-	return `Count Stats says how often each kind of call was made below the span, Duration Stats how long the calls took, Direct Child Count what the span called itself. Five or more siblings of one kind are folded into one line of the tree: "mc ×89  Σ 52.1 ms  serial 96 %", where serial is the share of their time in which one ran alone.`
+	return `Count Stats says how often each kind of call was made below the span, Duration Stats how long the calls took (share: of the time in which one ran; critical: of what the request waited for), Direct Child Count what the span called itself. Five or more siblings of one kind are folded into one line of the tree: "mc ×89  Σ 52.1 ms  serial 96 %", where serial is the share of their time in which one ran alone.`
 }
 
 // skeleton is the API's answer.
@@ -146,11 +146,11 @@ func writeStats(w *strings.Builder, p paint, s analyze.Stats) {
 		}
 		return nil
 	}
-	times := table{head: []string{"total", "self", "mean", "p50", "p95", "max", "share", "<span type"}}
+	times := table{head: []string{"total", "self", "mean", "p50", "p95", "max", "share", "critical", "serial", "<span type"}}
 	for _, t := range s.Types {
 		counts.add(strconv.Itoa(t.Count), strconv.Itoa(t.Errors), plain(t.Type))
 		times.add(duration(t.Total), duration(t.Self), duration(t.Mean), duration(t.P50), duration(t.P95), duration(t.Max),
-			percent(t.Share), plain(t.Type))
+			percent(t.Share), percent(t.CriticalShare), percent(t.Serial), plain(t.Type))
 	}
 	counts.write(w, p)
 	w.WriteString("\n" + p.bold("Duration Stats") + "\n")

@@ -13,7 +13,7 @@ import (
 
 // TestScripts runs the cases of testdata/traces: a trace as text, and what is made of it.
 //
-//	tree | stats row=N | fold min=N
+//	tree | stats row=N | fold min=N | critical row=N | paths row=N
 //	id parent kind service[@host] name start duration [error]
 //
 // Ids are hex, "-" is no parent; times are ns. Spans of one service@host share a resource; without
@@ -41,6 +41,14 @@ func TestScripts(t *testing.T) {
 				least := 5
 				d.MaybeScanArgs(t, "min", &least)
 				return showGroups(tree, tree.Fold(least))
+			case "critical":
+				row := 0
+				d.MaybeScanArgs(t, "row", &row)
+				return showCritical(tree, tree.CriticalPath(row))
+			case "paths":
+				row := 0
+				d.MaybeScanArgs(t, "row", &row)
+				return showProfile(NewProfiler().Profile(tree, row))
 			}
 			d.Fatalf(t, "unknown command %q", d.Cmd)
 			return ""
@@ -110,10 +118,10 @@ func showTree(t *Tree) string {
 
 func showStats(s Stats) string {
 	var w strings.Builder
-	fmt.Fprintf(&w, "row %d, %d spans, %d ns\n", s.Row, s.Spans, s.Duration)
+	fmt.Fprintf(&w, "row %d, %d spans, %d ns, self %d critical %d\n", s.Row, s.Spans, s.Duration, s.Self, s.Critical)
 	for _, t := range s.Types {
-		fmt.Fprintf(&w, "%s count %d errors %d total %d self %d mean %d p50 %d p95 %d max %d share %.3f\n",
-			t.Type, t.Count, t.Errors, t.Total, t.Self, t.Mean, t.P50, t.P95, t.Max, t.Share)
+		fmt.Fprintf(&w, "%s count %d errors %d total %d self %d mean %d p50 %d p95 %d max %d share %.3f critical %d %.3f serial %.3f\n",
+			t.Type, t.Count, t.Errors, t.Total, t.Self, t.Mean, t.P50, t.P95, t.Max, t.Share, t.Critical, t.CriticalShare, t.Serial)
 	}
 	fmt.Fprintf(&w, "direct %d:", s.Direct.Count)
 	for _, t := range s.Direct.Types {
@@ -131,6 +139,25 @@ func showGroups(t *Tree, groups []Group) string {
 		}
 		fmt.Fprintf(&w, "under %d: %s ×%d %s sum %d p50 %d p95 %d serial %.3f\n",
 			g.Parent, t.Types[g.Type], len(g.Rows), rows, g.Sum, g.P50, g.P95, g.Serial)
+	}
+	return w.String()
+}
+
+func showCritical(t *Tree, path []Segment) string {
+	var w strings.Builder
+	for _, s := range path {
+		fmt.Fprintf(&w, "%d to %d: %s %s\n", s.From, s.To, t.Services[t.Service[s.Row]], t.Names[t.Name[s.Row]])
+	}
+	return w.String()
+}
+
+func showProfile(r *Profile) string {
+	var w strings.Builder
+	fmt.Fprintf(&w, "%d spans, %d ns\n", r.Spans, r.Duration)
+	for i := range r.Paths {
+		p := &r.Paths[i]
+		fmt.Fprintf(&w, "%s%s %s ×%d most %d errors %d total %d self %d critical %d serial %.3f\n", strings.Repeat("  ", p.Depth),
+			p.Service, p.Label, p.Count, p.Most, p.Errors, p.Total, p.Self, p.Critical, p.Serial())
 	}
 	return w.String()
 }

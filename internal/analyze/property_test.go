@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -244,7 +245,16 @@ func slowStats(tree *Tree, p int) Stats {
 		}
 		return false
 	}
-	s := Stats{Row: p, Spans: 1, Duration: tree.Length[p]}
+	s := Stats{Row: p, Spans: 1, Duration: tree.Length[p], Self: tree.Self[p]}
+	critical := map[int32]int64{}
+	slowCritical(tree, int32(p), tree.Offset[p], tree.Offset[p]+tree.Length[p], critical)
+	s.Critical = critical[int32(p)]
+	for _, h := range tree.Children(p) {
+		if isHalf(int(h)) {
+			s.Self += tree.Self[h]
+			s.Critical += critical[h]
+		}
+	}
 	calls := map[string][]int32{}
 	direct := map[string]int{}
 	for q := range tree.Len() {
@@ -292,6 +302,31 @@ func slowStats(tree *Tree, p int) Stats {
 			ts.Total += tree.Length[q]
 			durations = append(durations, tree.Length[q])
 		}
+		alone, any := 0, 0
+		for x := range tree.Duration {
+			switch n := running(tree, rows, x); {
+			case n == 1:
+				alone++
+				any++
+			case n > 1:
+				any++
+			}
+		}
+		ts.Serial = 1
+		if any > 0 {
+			ts.Serial = float64(alone) / float64(any)
+		}
+		for _, q := range rows {
+			ts.Critical += critical[q]
+			for _, h := range tree.Children(int(q)) {
+				if isHalf(int(h)) {
+					ts.Critical += critical[h]
+				}
+			}
+		}
+		if tree.Length[p] > 0 {
+			ts.CriticalShare = float64(ts.Critical) / float64(tree.Length[p])
+		}
 		ts.Mean, ts.Max = ts.Total/int64(len(rows)), slices.Max(durations)
 		ts.P50, ts.P95 = slowQuantile(durations, 50), slowQuantile(durations, 95)
 		covered := 0
@@ -315,6 +350,162 @@ func slowStats(tree *Tree, p int) Stats {
 		return 1
 	})
 	return s
+}
+
+// slowCritical adds to each span what it spent itself on the critical path between from and to, by looking at
+// all children again for each step.
+func slowCritical(tree *Tree, p int32, from, to int64, spent map[int32]int64) {
+	for now := to; ; {
+		best, bestFrom, bestTo := int32(-1), int64(0), int64(-1)
+		for _, q := range tree.Children(int(p)) {
+			a, b := max(tree.Offset[q], from), min(tree.Offset[q]+tree.Length[q], to)
+			message := tree.Batch.Kind[tree.Row[q]] == span.KindConsumer || tree.Batch.Kind[tree.Row[p]] == span.KindProducer
+			outlasts := tree.Offset[q]+tree.Length[q] > tree.Offset[p]+tree.Length[p]
+			if b > now || b <= a || message && outlasts {
+				continue
+			}
+			if b > bestTo || b == bestTo && a < bestFrom {
+				best, bestFrom, bestTo = q, a, b
+			}
+		}
+		if best < 0 {
+			spent[p] += now - from
+			return
+		}
+		spent[p] += now - bestTo
+		slowCritical(tree, best, bestFrom, bestTo, spent)
+		now = bestFrom
+	}
+}
+
+func TestCriticalPath(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tree := NewTree(randomTrace(t))
+		if tree.Len() == 0 {
+			return
+		}
+		p := rapid.IntRange(0, tree.Len()-1).Draw(t, "row")
+		path := tree.CriticalPath(p)
+		at := tree.Offset[p]
+		spent, want := map[int32]int64{}, map[int32]int64{}
+		for _, s := range path { // they follow each other without a gap, so they are disjoint and sum to the whole
+			if s.From != at || s.To <= s.From || s.Row < int32(p) || s.Row >= tree.End[p] {
+				t.Fatalf("segment %+v after %d:\n%s%s", s, at, showCritical(tree, path), showTree(tree))
+			}
+			if s.From < tree.Offset[s.Row] || s.To > tree.Offset[s.Row]+tree.Length[s.Row] {
+				t.Fatalf("segment %+v is outside its span", s)
+			}
+			at = s.To
+			spent[s.Row] += s.To - s.From
+		}
+		if end := tree.Offset[p] + tree.Length[p]; at != end {
+			t.Fatalf("the path ends at %d, the span at %d", at, end)
+		}
+		slowCritical(tree, int32(p), tree.Offset[p], at, want)
+		for q := range int32(tree.Len()) {
+			if spent[q] != want[q] {
+				t.Fatalf("position %d: %d ns on the path, want %d\n%s%s", q, spent[q], want[q], showCritical(tree, path), showTree(tree))
+			}
+		}
+	})
+}
+
+// TestProfile compares a profile with sums over the spans.
+func TestProfile(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tree := NewTree(randomTrace(t))
+		if tree.Len() == 0 {
+			return
+		}
+		p := rapid.IntRange(0, tree.Len()-1).Draw(t, "row")
+		r := NewProfiler().Profile(tree, p)
+		stats := tree.Stats(p)
+		if !(r.Paths[0].Parent == nil && r.Paths[0].Depth == 0) {
+			t.Fatalf("the first path is %+v", r.Paths[0].Path)
+		}
+		seen := map[*Path]bool{}
+		count := 1 // the root
+		errors, total, self, critical := 0, tree.Length[p], stats.Self, stats.Critical
+		for _, ts := range stats.Types {
+			count, errors, total = count+ts.Count, errors+ts.Errors, total+ts.Total
+			self, critical = self+ts.Self, critical+ts.Critical
+		}
+		rootFailed := tree.Flags[p]&Failed != 0
+		for _, h := range tree.Children(p) {
+			rootFailed = rootFailed || tree.Flags[h]&(Failed|ServerHalf) == Failed|ServerHalf
+		}
+		if rootFailed {
+			errors++
+		}
+		for i := range r.Paths {
+			s := &r.Paths[i]
+			if seen[s.Path] || s.Parent != nil && !seen[s.Parent] {
+				t.Fatalf("path %d is there twice or before its parent\n%s", i, showProfile(r))
+			}
+			if seen[s.Path] = true; s.Most < 1 || s.Most > s.Count || s.Alone > s.Covered || s.Covered > s.Total {
+				t.Fatalf("impossible path %+v", s)
+			}
+			count, errors, total, self, critical = count-s.Count, errors-s.Errors, total-s.Total, self-s.Self, critical-s.Critical
+		}
+		if count != 0 || errors != 0 || total != 0 || self != 0 || critical != 0 {
+			t.Fatalf("off by %d calls, %d errors, %d total, %d self, %d critical\n%s%s", count, errors, total, self, critical, showProfile(r), showTree(tree))
+		}
+	})
+}
+
+// TestCompareSums: what paths add makes the difference of the whole.
+func TestCompareSums(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := NewProfiler()
+		draw := func(name string) (pop Population, profiles []*Profile) {
+			for range rapid.IntRange(0, 4).Draw(t, name) {
+				if tree := NewTree(randomTrace(t)); tree.Len() > 0 {
+					r := f.Profile(tree, 0)
+					pop.Add(r)
+					profiles = append(profiles, r)
+				}
+			}
+			return pop, profiles
+		}
+		a, profiles := draw("a")
+		b, _ := draw("b")
+		extra, share := 0.0, 0.0
+		for _, d := range Compare(&a, &b) {
+			extra += d.Extra
+			share += d.Share
+		}
+		whole := a.Mean() - b.Mean()
+		if math.Abs(extra-whole) > 1e-6 || whole != 0 && math.Abs(share-1) > 1e-6 {
+			t.Fatalf("extras sum to %v, shares to %v of %v", extra, share, whole)
+		}
+		var critical int64
+		seen := map[*Path]bool{}
+		for _, p := range a.Paths() {
+			critical += p.Critical
+			if p.Parent != nil && !seen[p.Parent] {
+				t.Fatalf("%s stands before its parent", p.Label)
+			}
+			seen[p.Path] = true
+		}
+		if critical != a.Duration {
+			t.Fatalf("critical times sum to %d of %d", critical, a.Duration)
+		}
+		requests, took := 0, int64(0)
+		for _, p := range Patterns(profiles) {
+			requests, took = requests+p.Requests, took+p.Duration
+			if p.Typical.Pattern != p.ID || p.P50 > p.P95 || p.P95 > p.Max || len(p.Slowest.Only(p.Typical)) > 0 {
+				t.Fatalf("impossible pattern %+v", p)
+			}
+		}
+		if requests != a.Requests || took != a.Duration {
+			t.Fatalf("patterns have %d requests of %d ns; there are %d of %d", requests, took, a.Requests, a.Duration)
+		}
+		for _, l := range Lifts(&a, &b) {
+			if l.InA <= l.InB || l.Times <= 1 || l.InA > 1 {
+				t.Fatalf("impossible lift %+v", l)
+			}
+		}
+	})
 }
 
 // slowQuantile is the least duration that percent of all do not exceed.
@@ -399,6 +590,19 @@ func FuzzTree(f *testing.F) {
 		tree := NewTree(b)
 		checkShape(t, tree)
 		tree.Fold(2)
+		if tree.Len() > 0 {
+			var sum int64
+			for _, s := range tree.CriticalPath(0) {
+				sum += s.To - s.From
+			}
+			r := NewProfiler().Profile(tree, 0)
+			for i := range r.Paths {
+				sum -= r.Paths[i].Critical
+			}
+			if sum != 0 {
+				t.Fatalf("the critical path and the paths differ by %d", sum)
+			}
+		}
 		for i := range min(tree.Len(), 5) {
 			s := tree.Stats(i)
 			total := 0
@@ -460,6 +664,9 @@ func TestBigTraces(t *testing.T) {
 			t.Errorf("%s: the root has %d spans", shape.name, s.Spans)
 		}
 		tree.Fold(5)
+		if r := NewProfiler().Profile(tree, 0); r.Spans != bigSize {
+			t.Errorf("%s: the profile has %d spans", shape.name, r.Spans)
+		}
 	}
 }
 
@@ -493,6 +700,19 @@ func BenchmarkSkeleton(b *testing.B) {
 				t := NewTree(batch)
 				t.Stats(0)
 				t.Fold(5)
+				t.CriticalPath(0)
+			}
+		})
+	}
+}
+
+// BenchmarkProfile is what comparing requests needs of each.
+func BenchmarkProfile(b *testing.B) {
+	for _, shape := range bigShapes {
+		batch := bigTrace(bigSize, shape.parent)
+		b.Run(shape.name, func(b *testing.B) {
+			for b.Loop() {
+				NewProfiler().Profile(NewTree(batch), 0)
 			}
 		})
 	}

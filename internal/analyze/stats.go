@@ -15,6 +15,8 @@ type Stats struct {
 	Row      int         `json:"row"`
 	Spans    int         `json:"spans"`    // in the subtree, the row included
 	Duration int64       `json:"duration"` // of the row, ns
+	Self     int64       `json:"self"`     // of the row, and of its server half
+	Critical int64       `json:"critical"` // of the critical path of the row, what it and its server half spent themselves
 	Types    []TypeStats `json:"types"`    // by count, descending, then type
 	Direct   Direct      `json:"direct"`
 }
@@ -32,6 +34,13 @@ type TypeStats struct {
 	P95    int64   `json:"p95"`
 	Max    int64   `json:"max"`
 	Share  float64 `json:"share"` // part of the row's duration in which at least one of the calls ran
+
+	// Critical is the time on the critical path of the row, in the calls themselves: with the row's own they
+	// sum to the row's duration. CriticalShare is the part of that duration.
+	Critical      int64   `json:"critical"`
+	CriticalShare float64 `json:"criticalShare"`
+	// Serial is the share of the time covered by the calls in which exactly one of them ran.
+	Serial float64 `json:"serial"`
 }
 
 // Direct counts the calls that a span makes itself, by span type: by count, descending, then type.
@@ -53,6 +62,7 @@ func (t *Tree) Stats(p int) Stats {
 
 	// What the server halves add to their calls, and which calls they failed.
 	self := slices.Clone(t.Self[p:end])
+	critical := onPath(t.CriticalPath(p), p, end-p)
 	failed := make([]bool, end-p)
 	calls := make([]int32, 0, end-p)
 	for q := p + 1; q < end; q++ {
@@ -61,10 +71,13 @@ func (t *Tree) Stats(p int) Stats {
 		} else {
 			client := int(t.Parent[q]) - p
 			self[client] = addSat(self[client], t.Self[q])
+			critical[client] += critical[q-p]
 			failed[client] = failed[client] || t.Flags[q]&Failed != 0
 		}
 		failed[q-p] = failed[q-p] || t.Flags[q]&Failed != 0
 	}
+
+	s.Self, s.Critical = self[0], critical[0]
 
 	slices.SortFunc(calls, func(x, y int32) int {
 		if c := cmp.Compare(t.Type[x], t.Type[y]); c != 0 {
@@ -72,18 +85,21 @@ func (t *Tree) Stats(p int) Stats {
 		}
 		return cmp.Compare(t.Offset[x], t.Offset[y])
 	})
-	var durations []int64
+	var durations, ends []int64
 	for from := 0; from < len(calls); {
+		first := from
 		typ := t.Type[calls[from]]
 		ts := TypeStats{Type: t.Types[typ]}
-		durations = durations[:0]
+		durations, ends = durations[:0], ends[:0]
 		var covered int64
 		until := t.Offset[p]
 		rowEnd := t.Offset[p] + t.Length[p]
 		for ; from < len(calls) && t.Type[calls[from]] == typ; from++ {
 			q := calls[from]
 			durations = append(durations, t.Length[q])
+			ends = append(ends, t.Offset[q]+t.Length[q])
 			ts.Count++
+			ts.Critical += critical[int(q)-p]
 			ts.Total = addSat(ts.Total, t.Length[q])
 			ts.Self = addSat(ts.Self, self[int(q)-p])
 			if failed[int(q)-p] {
@@ -95,11 +111,14 @@ func (t *Tree) Stats(p int) Stats {
 			}
 		}
 		slices.Sort(durations)
+		slices.Sort(ends)
+		ts.Serial = t.serial(calls[first:from], ends)
 		ts.Mean = ts.Total / int64(ts.Count)
 		ts.P50, ts.P95 = quantile(durations, 0.50), quantile(durations, 0.95)
 		ts.Max = durations[len(durations)-1]
 		if t.Length[p] > 0 {
 			ts.Share = float64(covered) / float64(t.Length[p])
+			ts.CriticalShare = float64(ts.Critical) / float64(t.Length[p])
 		}
 		s.Types = append(s.Types, ts)
 	}
@@ -201,9 +220,10 @@ func (t *Tree) Fold(least int) []Group {
 	return groups
 }
 
-// serial merges the starts of rows, which are in order, with their ends, sorted.
-func (t *Tree) serial(rows []int32, ends []int64) float64 {
-	var alone, covered, last int64
+// sweep merges the starts of rows, which are in order, with their ends, sorted: the time in which exactly
+// one of them ran, and that in which any did.
+func (t *Tree) sweep(rows []int32, ends []int64) (alone, covered int64) {
+	var last int64
 	started, ended := 0, 0
 	for ended < len(ends) {
 		now := ends[ended]
@@ -224,6 +244,13 @@ func (t *Tree) serial(rows []int32, ends []int64) float64 {
 			ended++
 		}
 	}
+	return alone, covered
+}
+
+// serial is the share of the time covered by rows, which are in order of start, in which exactly one ran; 1
+// if they cover no time.
+func (t *Tree) serial(rows []int32, ends []int64) float64 {
+	alone, covered := t.sweep(rows, ends)
 	if covered == 0 {
 		return 1
 	}

@@ -180,7 +180,7 @@ func writeText(w http.ResponseWriter, status int, text string) {
 type endpoint func(ctx context.Context, p *params) ([]byte, error)
 
 // nativeKinds are the questions of the native API, as the metrics name them.
-var nativeKinds = []string{"endpoints", "traces", "names", kindStatus, "skeleton", "stats", "spans"}
+var nativeKinds = []string{"endpoints", "traces", "names", kindStatus, "skeleton", "stats", "spans", "paths", "percentile"}
 
 // kindStatus asks the store nothing, and is wanted most while that is busy.
 const kindStatus = "status"
@@ -201,10 +201,11 @@ func (s *server) find(path string) (kind string, _ endpoint) {
 	if !ok {
 		return "", nil
 	}
-	id, what, ok := strings.Cut(rest, "/")
-	if !ok {
+	slash := strings.LastIndexByte(rest, '/') // an id in base64 may have one, too
+	if slash < 0 {
 		return "", nil
 	}
+	id, what := rest[:slash], rest[slash+1:]
 	var of func(ctx context.Context, p *params, id span.TraceID) ([]byte, error)
 	switch what {
 	case "skeleton":
@@ -213,11 +214,15 @@ func (s *server) find(path string) (kind string, _ endpoint) {
 		of = s.stats
 	case "spans":
 		of = s.spans
+	case "paths":
+		of = s.paths
+	case "percentile":
+		of = s.percentile
 	default:
 		return "", nil
 	}
 	return what, func(ctx context.Context, p *params) ([]byte, error) {
-		traceID, err := span.ParseTraceID(id)
+		traceID, err := parseTraceID(id)
 		if err != nil {
 			return nil, badRequest("%v", err)
 		}

@@ -154,6 +154,10 @@ func TestGolden(t *testing.T) {
 		"skeleton-rootless":  "/traces/6b49d2000000000000000005/skeleton",
 		"stats":              trace2 + "/stats",
 		"stats-row":          trace2 + "/stats?row=1",
+		"paths":              trace2 + "/paths",
+		"paths-row":          trace2 + "/paths?row=1",
+		"percentile-few":     trace2 + "/percentile?row=0",
+		"percentile":         trace2 + "/percentile?row=3&from=now-2d",
 		"spans":              trace2 + "/spans?rows=0,2",
 		"spans-ids":          trace2 + "/spans?ids=0000000000020003,ffff",
 		"names-services":     "/names",
@@ -222,6 +226,8 @@ func TestWrongQuestions(t *testing.T) {
 		{"/traces/2/nothing", 404, "nothing answers"},
 		{"/traces/2", 404, "nothing answers"},
 		{"/traces//skeleton", 400, "hex"},
+		{trace2 + "/paths?row=12", 400, "rows 0 to 11"},
+		{trace2 + "/percentile?from=x", 400, "RFC 3339"},
 		{trace2 + "/stats?row=-1", 400, "row"},
 		{trace2 + "/stats?row=99999999999", 400, "row"},
 		{trace2 + "/spans", 400, "rows=0,17"},
@@ -256,6 +262,41 @@ func TestWrongQuestions(t *testing.T) {
 		w := get(t, h, target)
 		if w.Code != 404 || w.Body.String() != "404 page not found\n" || w.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
 			t.Errorf("%s: %d %s", target, w.Code, w.Body)
+		}
+	}
+}
+
+// TestTraceIDs: an id is taken as it stands in logs and headers.
+func TestTraceIDs(t *testing.T) {
+	h := handler(fixture(t))
+	for _, id := range []string{
+		"6b49d200000000000000000000000002"[:16] + "0000000000000002", "6B49D2000000000000000002", "0000000000000002", "2",
+		"00-000000006b49d2000000000000000002-0000000000020001-01", "01-000000006b49d2000000000000000002-0000000000020001-01-more",
+		"00000000-6b49-d200-0000-000000000002", "AAAAAGtJ0gAAAAAAAAAAAg==", "AAAAAGtJ0gAAAAAAAAAAAg", "AAAAAAAAAAI=",
+	} {
+		w := get(t, h, Prefix+"/traces/"+url.PathEscape(id)+"/stats")
+		if want := 200; strings.HasPrefix(id, "6b49d2000000000000000") && len(id) == 32 {
+			if w.Code != 404 { // another trace
+				t.Errorf("%s: %d", id, w.Code)
+			}
+		} else if w.Code != want {
+			t.Errorf("%s: %d %s", id, w.Code, w.Body)
+		}
+	}
+	for _, c := range []struct{ text, want string }{
+		{"//79/Pv6+fj39vX08/Lx8A==", "fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0"},
+		{"__79_Pv6-fj39vX08_Lx8A", "fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0"},
+	} {
+		if id, err := parseTraceID(c.text); err != nil || id.String() != c.want {
+			t.Errorf("%s: %v, %v", c.text, id, err)
+		}
+		if w := get(t, h, Prefix+"/traces/"+url.PathEscape(c.text)+"/stats"); w.Code != 404 || !strings.Contains(w.Body.String(), "not have been sampled") {
+			t.Errorf("%s: %d %s", c.text, w.Code, w.Body)
+		}
+	}
+	for _, bad := range []string{"////", "AAAAAAAAAAA=", "00-0-0-0", "00000000-0000-0000-0000-00000000000g", "zz", strings.Repeat("z", 23)} {
+		if id, err := parseTraceID(bad); err == nil {
+			t.Errorf("%s is %v", bad, id)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/base64"
 	"errors"
 	"math"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
 )
 
@@ -175,4 +177,26 @@ func parseDuration(s string) (time.Duration, error) {
 		sum += time.Duration(times * int64(d))
 	}
 	return sum, nil
+}
+
+// parseTraceID reads a trace id as people find it in logs and headers: 1 to 32 hex digits, a W3C traceparent, a
+// UUID, or the 8 or 16 bytes in base64, of either alphabet, with or without padding.
+func parseTraceID(s string) (span.TraceID, error) {
+	id, err := span.ParseTraceID(s)
+	if err == nil {
+		return id, nil
+	}
+	if parts := strings.Split(s, "-"); len(parts) >= 4 && len(parts[0]) == 2 && len(parts[1]) == 32 && len(parts[2]) == 16 {
+		return span.ParseTraceID(parts[1])
+	}
+	if len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' {
+		return span.ParseTraceID(strings.ReplaceAll(s, "-", ""))
+	}
+	plain := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(s, "="))
+	if raw, bad := base64.RawStdEncoding.DecodeString(plain); bad == nil && (len(raw) == 8 || len(raw) == 16) {
+		if id, ok := span.TraceIDFromBytes(raw); ok {
+			return id, nil
+		}
+	}
+	return span.TraceID{}, err
 }

@@ -127,6 +127,14 @@ func appendSkeleton(dst []byte, t *analyze.Tree, id span.TraceID, notes []string
 	key("flags")
 	dst = appendColumn(dst, t.Flags)
 
+	path := t.CriticalPath(0)
+	dst = append(dst, `},"criticalPath":{"row":`...)
+	dst = appendColumnOf(dst, path, func(s analyze.Segment) int64 { return int64(s.Row) })
+	key("offset")
+	dst = appendColumnOf(dst, path, func(s analyze.Segment) int64 { return s.From })
+	key("duration")
+	dst = appendColumnOf(dst, path, func(s analyze.Segment) int64 { return s.To - s.From })
+
 	dst = append(dst, `},"groups":[`...)
 	for i := range groups {
 		g := &groups[i]
@@ -161,6 +169,17 @@ func appendColumn[T ~int32 | ~int64 | ~uint8](dst []byte, column []T) []byte {
 	return append(dst, ']')
 }
 
+func appendColumnOf[T any](dst []byte, rows []T, of func(T) int64) []byte {
+	dst = append(dst, '[')
+	for i := range rows {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = strconv.AppendInt(dst, of(rows[i]), 10)
+	}
+	return append(dst, ']')
+}
+
 // cutName cuts a name that is too long to draw, at the start of a character.
 func cutName(s string) string {
 	if len(s) <= maxDrawn {
@@ -185,18 +204,24 @@ func drawn(s analyze.Stats) analyze.Stats {
 }
 
 func (s *server) stats(ctx context.Context, p *params, id span.TraceID) ([]byte, error) {
-	row := p.number("row", 0, 0, 1<<31-1)
-	if p.err != nil {
-		return nil, p.err
-	}
-	t, err := s.tree(ctx, p, id)
+	t, row, err := s.treeAndRow(ctx, p, id)
 	if err != nil {
 		return nil, err
 	}
-	if row >= t.Len() {
-		return nil, badRequest("row=%d: the trace has rows 0 to %d", row, t.Len()-1)
-	}
 	return json.Marshal(drawn(t.Stats(row)))
+}
+
+// treeAndRow is the trace, and the row that the parameter names.
+func (s *server) treeAndRow(ctx context.Context, p *params, id span.TraceID) (*analyze.Tree, int, error) {
+	row := p.number("row", 0, 0, 1<<31-1)
+	if p.err != nil {
+		return nil, 0, p.err
+	}
+	t, err := s.tree(ctx, p, id)
+	if err == nil && row >= t.Len() {
+		err = badRequest("row=%d: the trace has rows 0 to %d", row, t.Len()-1)
+	}
+	return t, row, err
 }
 
 const (

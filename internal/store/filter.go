@@ -132,6 +132,11 @@ func HasStatus(s span.Status) Expr {
 	return Compare{StatusCode, Eq, Literal{Type: StatusLiteral, Int: int64(s)}}
 }
 
+// HasKind matches spans of a kind.
+func HasKind(k span.Kind) Expr {
+	return Compare{KindOf, Eq, Literal{Type: KindLiteral, Int: int64(k)}}
+}
+
 // AtLeast matches spans that took d or longer.
 func AtLeast(d time.Duration) Expr {
 	return Compare{Duration, Ge, Literal{Type: DurationLiteral, Int: int64(d)}}

@@ -70,6 +70,36 @@ func (s *Sketch) Quantile(q float64) int64 {
 	return 0
 }
 
+// Below is the number of observations that are shorter than ns; those within 2.2 % of it, which share its
+// bucket, count as not.
+func (s *Sketch) Below(ns int64) uint64 {
+	if ns <= 0 {
+		return 0
+	}
+	n := s.Zeros
+	for i, c := range s.Counts {
+		if s.First+i >= bucketOf(ns) {
+			break
+		}
+		n += c
+	}
+	return n
+}
+
+// Each calls yield for every bucket that has observations, in order of duration: count of them are longer than
+// over ns and at most upTo ns. Durations of 0 come first, as over = upTo = 0.
+func (s *Sketch) Each(yield func(over, upTo float64, count uint64)) {
+	if s.Zeros > 0 {
+		yield(0, 0, s.Zeros)
+	}
+	for i, c := range s.Counts {
+		if c > 0 {
+			at := float64(s.First + i)
+			yield(math.Exp2(at/(1<<sketchScale)), math.Exp2((at+1)/(1<<sketchScale)), c)
+		}
+	}
+}
+
 // grow makes room for bucket i and returns its place in Counts.
 func (s *Sketch) grow(i int) int {
 	switch {

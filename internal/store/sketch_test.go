@@ -74,6 +74,49 @@ func TestSketchMerge(t *testing.T) {
 	})
 }
 
+func TestSketchBelowAndEach(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ns := durations.Draw(t, "durations")
+		s := sketchOf(ns)
+		at := int64(0)
+		if len(ns) > 0 {
+			at = rapid.SampledFrom(ns).Draw(t, "at")
+		}
+		// What is well below counts, what is not below does not; in between lies the bucket.
+		least, most := uint64(0), uint64(0)
+		for _, d := range ns {
+			if max(d, 0) < at {
+				most++
+			}
+			if float64(max(d, 0)) < float64(at)/1.022 {
+				least++
+			}
+		}
+		if got := s.Below(at); got < least || got > most {
+			t.Fatalf("%d of %v are below %d; it must be %d to %d", got, ns, at, least, most)
+		}
+		n, last := uint64(0), 0.0
+		s.Each(func(over, upTo float64, count uint64) {
+			if over < last || upTo < over || count == 0 {
+				t.Fatalf("bucket (%v, %v] with %d after %v", over, upTo, count, last)
+			}
+			within := uint64(0)
+			for _, d := range ns {
+				if f := float64(max(d, 0)); f > over && f <= upTo || f == 0 && upTo == 0 {
+					within++
+				}
+			}
+			if within != count && upTo < 1<<50 && upTo != over { // above, a float64 does not tell neighbours apart
+				t.Fatalf("(%v, %v] has %d of %v, not %d", over, upTo, within, ns, count)
+			}
+			n, last = n+count, upTo
+		})
+		if n != s.Count() {
+			t.Fatalf("buckets have %d of %d", n, s.Count())
+		}
+	})
+}
+
 func TestSketchEdges(t *testing.T) {
 	var s Sketch
 	if s.Count() != 0 || s.Quantile(.5) != 0 || s.Quantile(math.NaN()) != 0 {
