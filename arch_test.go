@@ -26,7 +26,8 @@ var mayImport = map[string]string{
 	"internal/store":           "internal/span",
 	"internal/store/storetest": "internal/span internal/store internal/workload",
 	"internal/store/local":     "internal/span internal/store internal/vfs",
-	"internal/collect":         "internal/span internal/store internal/wire", // never an engine
+	"internal/sampling":        "",
+	"internal/collect":         "internal/sampling internal/span internal/store internal/wire", // never an engine
 	"internal/workload":        "internal/span",
 	"internal/analyze":         "internal/span internal/store",
 	"internal/api":             "internal/analyze internal/span internal/store", // never an engine

@@ -42,6 +42,7 @@ func (cmd *DemoCmd) Run(ctx context.Context, out streams) (err error) {
 	serve := ServeCmd{
 		Data: cmd.Data, HTTP: cmd.HTTP, OTLPHTTP: cmd.OTLPHTTP, OTLPGRPC: cmd.OTLPGRPC,
 		MaxRequestBytes: defaultMaxRequestBytes, MaxInFlightBytes: defaultMaxInFlightBytes,
+		TracesPerMinute: defaultTracesPerMinute,
 	}
 	kept := serve.Data
 	if serve.Data == "" {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/fuwu-project/fuwu/internal/api"
 	"github.com/fuwu-project/fuwu/internal/collect"
+	"github.com/fuwu-project/fuwu/internal/sampling"
 	"github.com/fuwu-project/fuwu/internal/store/local"
 	"github.com/fuwu-project/fuwu/internal/wire"
 	"github.com/fuwu-project/fuwu/ui"
@@ -30,6 +31,7 @@ const stopTimeout = 5 * time.Second
 const (
 	defaultMaxRequestBytes  = 64 << 20
 	defaultMaxInFlightBytes = 256 << 20
+	defaultTracesPerMinute  = 60
 )
 
 // ServeCmd runs the server.
@@ -47,6 +49,7 @@ type ServeCmd struct {
 	MaxBytes         byteCount `default:"0" placeholder:"SIZE" env:"SHUAI_MAX_BYTES" help:"Drop the oldest spans while the data directory takes more than this: 50GB, 512MiB; 0 is no bound. (${default})"`
 	MaxRequestBytes  int       `default:"67108864" placeholder:"N" env:"SHUAI_MAX_REQUEST_BYTES" help:"Refuse a request that is larger than this after decompression, with 413 or RESOURCE_EXHAUSTED. (64 MiB)"`
 	MaxInFlightBytes int64     `default:"268435456" placeholder:"N" env:"SHUAI_MAX_IN_FLIGHT_BYTES" help:"Ask clients to come again (503, UNAVAILABLE) while requests under way hold more than this. (256 MiB)"`
+	TracesPerMinute  float64   `default:"60" placeholder:"N" env:"SHUAI_TRACES_PER_MINUTE" help:"Tell the tracers to keep about so many traces a minute of each endpoint of a service, all of a rarer one; 0 leaves it to their own ratio. (${default})"`
 	CORSOrigin       []string  `name:"cors-origin" placeholder:"ORIGIN" env:"SHUAI_CORS_ORIGIN" help:"Let web pages of this origin send spans; \"*\" is any. May be repeated. (none)"`
 	LogLevel         string    `default:"info" enum:"debug,info,warn,error" env:"SHUAI_LOG_LEVEL" help:"What to write to standard error: debug, info, warn or error. (${default})"`
 
@@ -162,6 +165,7 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 
 	collector := collect.New(collect.Config{
 		Store:            spans,
+		Sampling:         sampling.New(cmd.TracesPerMinute),
 		Limits:           wire.Limits{RequestBytes: cmd.MaxRequestBytes},
 		MaxInFlightBytes: cmd.MaxInFlightBytes,
 		CORSOrigins:      cmd.CORSOrigin,

@@ -1,4 +1,4 @@
-// Package collect receives spans: OTLP over HTTP (port 4318 by custom) and over gRPC (4317). A request's
+// Package collect receives spans and metrics: OTLP over HTTP (port 4318 by custom) and over gRPC (4317). A request's
 // body is read into a pooled buffer, unpacked, decoded to columns and appended to the store, and only then
 // acknowledged. Nothing is queued in between, so what a sender has been told is stored, is stored.
 //
@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fuwu-project/fuwu/internal/sampling"
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
 	"github.com/fuwu-project/fuwu/internal/wire"
@@ -26,6 +27,12 @@ import (
 // Config says where spans go and how many may come. Only Store is needed.
 type Config struct {
 	Store store.Store
+
+	// Metrics takes the metrics that arrive; default nobody.
+	Metrics MetricsSink
+
+	// Sampling learns from them how many traces begin, and is asked by tracers how many to keep; default nobody.
+	Sampling *sampling.Targets
 
 	// Limits bound one request.
 	Limits wire.Limits
@@ -49,6 +56,8 @@ const retryAfter = time.Second
 // Collector receives spans. Its methods may be called concurrently.
 type Collector struct {
 	store    store.Store
+	metrics  MetricsSink
+	sampling *sampling.Targets
 	limits   wire.Limits
 	inFlight budget
 	origins  []string
@@ -66,6 +75,8 @@ func New(cfg Config) *Collector {
 	}
 	return &Collector{
 		store:    cfg.Store,
+		metrics:  cfg.Metrics,
+		sampling: cfg.Sampling,
 		limits:   cfg.Limits,
 		inFlight: budget{max: max(cfg.MaxInFlightBytes, 2*int64(cfg.Limits.MaxRequestBytes()+1))},
 		origins:  cfg.CORSOrigins,
@@ -83,6 +94,7 @@ type Stats struct {
 	Clamped  int64 // spans that ended before they started
 	Replaced int64 // texts that were not UTF-8
 	InFlight int64 // bytes in memory now
+	Metrics  int64 // requests of metrics accepted
 
 	Refused map[string]int64 // whole requests, by reason; reasons that never occurred are absent
 }
@@ -98,6 +110,7 @@ func (c *Collector) Stats() Stats {
 		Clamped:  c.stats.clamped.Load(),
 		Replaced: c.stats.replaced.Load(),
 		InFlight: c.inFlight.used.Load(),
+		Metrics:  c.stats.metrics.Load(),
 		Refused:  map[string]int64{},
 	}
 	for r := range reasons {
@@ -118,7 +131,7 @@ func Reasons() []string {
 }
 
 type counters struct {
-	requests, spans, bytes, rejected, cut, clamped, replaced atomic.Int64
+	requests, spans, bytes, rejected, cut, clamped, replaced, metrics atomic.Int64
 
 	refused [reasons]atomic.Int64
 }
@@ -164,9 +177,8 @@ var batches = sync.Pool{New: func() any { return new(span.Batch) }}
 // maxPooled is the number of attributes beyond which a batch is left to the garbage collector.
 const maxPooled = 1 << 20
 
-// take decodes a body and appends it to the store. wireFormat and wireBody are the same body as it came off
-// the wire. The caller may reuse both bodies afterwards.
-func (c *Collector) take(ctx context.Context, format wire.Format, body []byte, wireFormat wire.Format, wireBody []byte) (accepted, *refusal) {
+// takeSpans decodes a body and appends it to the store. The caller may reuse it afterwards.
+func (c *Collector) takeSpans(ctx context.Context, in body, _ *load) (accepted, *refusal) {
 	b, _ := batches.Get().(*span.Batch)
 	defer func() {
 		if len(b.Values) <= maxPooled {
@@ -174,7 +186,7 @@ func (c *Collector) take(ctx context.Context, format wire.Format, body []byte, w
 			batches.Put(b)
 		}
 	}()
-	rep, err := wire.Decode(format, body, c.limits, b)
+	rep, err := wire.Decode(in.format, in.raw, c.limits, b)
 	switch {
 	case errors.Is(err, wire.ErrTooLarge):
 		return accepted{}, refuse(tooLarge, "%v", err)
@@ -182,7 +194,7 @@ func (c *Collector) take(ctx context.Context, format wire.Format, body []byte, w
 		return accepted{}, refuse(malformed, "the body is not an ExportTraceServiceRequest: %v", err)
 	}
 	if !rep.Limited { // else the log has to keep the spans as they are now, not as they were sent
-		b.Wire.Format, b.Wire.Body = byte(wireFormat), wireBody
+		b.Wire.Format, b.Wire.Body = byte(in.wireFormat), in.wireBody
 	}
 	if b.Len() > 0 {
 		switch err := c.store.Append(ctx, b); {
@@ -198,7 +210,7 @@ func (c *Collector) take(ctx context.Context, format wire.Format, body []byte, w
 	}
 	c.stats.requests.Add(1)
 	c.stats.spans.Add(int64(b.Len()))
-	c.stats.bytes.Add(int64(len(wireBody)))
+	c.stats.bytes.Add(int64(len(in.wireBody)))
 	c.stats.rejected.Add(int64(rep.Rejected))
 	c.stats.cut.Add(int64(rep.Cut))
 	c.stats.clamped.Add(int64(rep.Clamped))

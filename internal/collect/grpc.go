@@ -24,7 +24,7 @@ import (
 	"github.com/fuwu-project/fuwu/internal/wire"
 )
 
-// GRPCServer returns a server of OTLP's TraceService and grpc.health.v1.Health; opts are added to those it needs.
+// GRPCServer returns a server of OTLP's TraceService and MetricsService and of grpc.health.v1.Health; opts are added to those it needs.
 // The caller serves and stops it. gzip is undone here and not by gRPC, which knows no budget: so memory stays bounded
 // whatever unpacks to how much, and the store's log keeps a body as it came.
 func (c *Collector) GRPCServer(opts ...grpc.ServerOption) *grpc.Server {
@@ -42,24 +42,25 @@ func (c *Collector) GRPCServer(opts ...grpc.ServerOption) *grpc.Server {
 	}
 	s := grpc.NewServer(append(own, opts...)...)
 	s.RegisterService(&traceService, c)
+	s.RegisterService(&metricsService, c)
 	healthpb.RegisterHealthServer(s, health.NewServer())
 	return s
 }
 
 // admit refuses streams while no budget is left, before gRPC reads their message into memory of its own.
 func (c *Collector) admit(ctx context.Context, info *tap.Info) (context.Context, error) {
-	if info.FullMethodName == exportMethod && c.inFlight.used.Load() >= c.inFlight.max {
+	if (info.FullMethodName == tracesMethod || info.FullMethodName == metricsMethod) && c.inFlight.used.Load() >= c.inFlight.max {
 		return nil, c.refused(refuse(overloaded, "too many requests are under way; come again later"))
 	}
 	return ctx, nil
 }
 
-const exportMethod = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+const tracesMethod = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 var traceService = grpc.ServiceDesc{
 	ServiceName: "opentelemetry.proto.collector.trace.v1.TraceService",
 	HandlerType: (*any)(nil),
-	Methods:     []grpc.MethodDesc{{MethodName: "Export", Handler: export}},
+	Methods:     []grpc.MethodDesc{{MethodName: "Export", Handler: export(tracesMethod, (*Collector).takeSpans)}},
 	Metadata:    "opentelemetry/proto/collector/trace/v1/trace_service.proto",
 }
 
@@ -67,42 +68,40 @@ var traceService = grpc.ServiceDesc{
 type (
 	exportRequest struct {
 		load load
-		body []byte
+		body body
 		no   *refusal
-
-		wireFormat wire.Format // of wireBody, which is body as it came
-		wireBody   []byte
 	}
 	exportResponse []byte
 )
 
-//nolint:revive // the order of arguments is grpc.MethodDesc's
-func export(srv any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
-	c, ok := srv.(*Collector)
-	if !ok {
-		return nil, status.Error(codes.Internal, "not a collector")
+// export is the handler of a service's only method.
+func export(method string, take func(*Collector, context.Context, body, *load) (accepted, *refusal)) grpc.MethodHandler {
+	//nolint:revive // the order of arguments is grpc.MethodDesc's
+	return func(srv any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+		c, ok := srv.(*Collector)
+		if !ok {
+			return nil, status.Error(codes.Internal, "not a collector")
+		}
+		req := &exportRequest{load: load{c: c}}
+		defer req.load.release()
+		if err := dec(req); err != nil {
+			return nil, err
+		}
+		handle := func(ctx context.Context, _ any) (any, error) {
+			if req.no != nil {
+				return nil, c.refused(req.no)
+			}
+			verdict, no := take(c, ctx, req.body, &req.load)
+			if no != nil {
+				return nil, c.refused(no)
+			}
+			return exportResponse(appendResponse(nil, verdict)), nil
+		}
+		if interceptor == nil {
+			return handle(ctx, req)
+		}
+		return interceptor(ctx, req, &grpc.UnaryServerInfo{Server: srv, FullMethod: method}, handle)
 	}
-	req := &exportRequest{load: load{c: c}}
-	defer req.load.release()
-	if err := dec(req); err != nil {
-		return nil, err
-	}
-	handle := func(ctx context.Context, _ any) (any, error) { return c.export(ctx, req) }
-	if interceptor == nil {
-		return handle(ctx, req)
-	}
-	return interceptor(ctx, req, &grpc.UnaryServerInfo{Server: srv, FullMethod: exportMethod}, handle)
-}
-
-func (c *Collector) export(ctx context.Context, req *exportRequest) (any, error) {
-	if req.no != nil {
-		return nil, c.refused(req.no)
-	}
-	verdict, no := c.take(ctx, wire.OTLPProto, req.body, req.wireFormat, req.wireBody)
-	if no != nil {
-		return nil, c.refused(no)
-	}
-	return exportResponse(appendResponse(nil, verdict)), nil
 }
 
 // refused counts a refusal and returns it as a status. Whoever may come again is told when; without that,
@@ -172,10 +171,10 @@ func (k codec) Unmarshal(data mem.BufferSlice, v any) error {
 	buf := req.load.buffer()
 	*buf = slices.Grow(*buf, n)[:n]
 	data.CopyTo(*buf)
-	req.body, req.wireBody, req.wireFormat = *buf, *buf, wire.OTLPProto
-	if isGzip(req.body) {
-		req.wireFormat |= wire.Gzip
-		req.body, req.no = req.load.gunzip(req.wireBody, k.c.limits.MaxRequestBytes())
+	req.body = body{wire.OTLPProto, *buf, wire.OTLPProto, *buf}
+	if isGzip(*buf) {
+		req.body.wireFormat |= wire.Gzip
+		req.body.raw, req.no = req.load.gunzip(*buf, k.c.limits.MaxRequestBytes())
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -41,48 +42,69 @@ func NewHTTPServer(h http.Handler) *http.Server {
 	return s
 }
 
-// HTTPHandler serves POST /v1/traces in protobuf and JSON, plain or gzipped.
+// HTTPHandler serves POST /v1/traces and /v1/metrics in protobuf and JSON, plain or gzipped, and GET /v1/shuai/sampling.
 func (c *Collector) HTTPHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/v1/traces", c.traces)
+	mux.HandleFunc("/v1/traces", c.post(c.takeSpans, c.limits.MaxRequestBytes()))
+	mux.HandleFunc("/v1/metrics", c.post(c.takeMetrics, maxMetricsBytes))
+	mux.HandleFunc("/v1/shuai/sampling", c.ratios)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		plain(w, http.StatusNotFound, "404 not found: this address takes spans, as POST /v1/traces, and nothing else")
+		plain(w, http.StatusNotFound, "404 not found: this address takes spans, as POST /v1/traces, and metrics, as POST /v1/metrics, and nothing else")
 	})
 	return mux
 }
 
-func (c *Collector) traces(w http.ResponseWriter, r *http.Request) {
-	if c.cors(w, r) {
-		return
+// body is a request's, unpacked and as it came off the wire.
+type body struct {
+	format wire.Format
+	raw    []byte
+
+	wireFormat wire.Format
+	wireBody   []byte
+}
+
+// taker does with a body what the service is for. Memory that it needs beyond the body's it takes from l.
+type taker func(ctx context.Context, b body, l *load) (accepted, *refusal)
+
+// post handles requests whose bodies have at most limit bytes, packed or not.
+func (c *Collector) post(take taker, limit int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if c.cors(w, r) {
+			return
+		}
+		if r.Method != http.MethodPost {
+			c.stats.refused[unsupported].Add(1)
+			w.Header().Set("Allow", http.MethodPost)
+			plain(w, http.StatusMethodNotAllowed, "405 method not allowed, supported: [POST]")
+			return
+		}
+		var format wire.Format
+		mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		switch mediaType {
+		case protoType:
+			format = wire.OTLPProto
+		case jsonType:
+			format = wire.OTLPJSON
+		default:
+			c.stats.refused[unsupported].Add(1)
+			plain(w, http.StatusUnsupportedMediaType, "415 unsupported media type, supported: [application/json, application/x-protobuf]")
+			return
+		}
+		w.Header().Set("Content-Type", mediaType)
+		l := load{c: c}
+		defer l.release()
+		b, no := l.receive(w, r, format, limit)
+		var verdict accepted
+		if no == nil {
+			verdict, no = take(r.Context(), b, &l)
+		}
+		if no != nil {
+			c.stats.refused[no.reason].Add(1)
+			writeRefusal(w, format, no)
+			return
+		}
+		writeAccepted(w, format, verdict)
 	}
-	if r.Method != http.MethodPost {
-		c.stats.refused[unsupported].Add(1)
-		w.Header().Set("Allow", http.MethodPost)
-		plain(w, http.StatusMethodNotAllowed, "405 method not allowed, supported: [POST]")
-		return
-	}
-	var format wire.Format
-	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	switch mediaType {
-	case protoType:
-		format = wire.OTLPProto
-	case jsonType:
-		format = wire.OTLPJSON
-	default:
-		c.stats.refused[unsupported].Add(1)
-		plain(w, http.StatusUnsupportedMediaType, "415 unsupported media type, supported: [application/json, application/x-protobuf]")
-		return
-	}
-	w.Header().Set("Content-Type", mediaType)
-	l := load{c: c}
-	defer l.release()
-	verdict, no := c.receive(w, r, format, &l)
-	if no != nil {
-		c.stats.refused[no.reason].Add(1)
-		writeRefusal(w, format, no)
-		return
-	}
-	writeAccepted(w, format, verdict)
 }
 
 func plain(w http.ResponseWriter, code int, text string) {
@@ -91,24 +113,20 @@ func plain(w http.ResponseWriter, code int, text string) {
 	_, _ = io.WriteString(w, text) // a client that is gone needs no answer
 }
 
-// receive reads, unpacks and takes the body of a request.
-func (c *Collector) receive(w http.ResponseWriter, r *http.Request, format wire.Format, l *load) (accepted, *refusal) {
-	limit := c.limits.MaxRequestBytes()
-	body, no := l.read(w, r, limit)
+// receive reads and unpacks the body of a request.
+func (l *load) receive(w http.ResponseWriter, r *http.Request, format wire.Format, limit int) (body, *refusal) {
+	p, no := l.read(w, r, limit)
 	if no != nil {
-		return accepted{}, no
+		return body{}, no
 	}
 	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
 	case "", "identity":
-		return c.take(r.Context(), format, body, format, body)
+		return body{format, p, format, p}, nil
 	case "gzip":
-		raw, no := l.gunzip(body, limit)
-		if no != nil {
-			return accepted{}, no
-		}
-		return c.take(r.Context(), format, raw, format|wire.Gzip, body)
+		raw, no := l.gunzip(p, limit)
+		return body{format, raw, format | wire.Gzip, p}, no
 	default:
-		return accepted{}, refuse(unsupported, "unsupported content encoding %q, supported: [gzip, identity]", encoding)
+		return body{}, refuse(unsupported, "unsupported content encoding %q, supported: [gzip, identity]", encoding)
 	}
 }
 
