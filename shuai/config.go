@@ -42,6 +42,10 @@ type Config struct {
 	// IDs is "structured", ids that say where and when they were born, or "random"; SHUAI_IDS.
 	// Default: structured.
 	IDs string
+	// Accept lists the formats in which the trace of a caller is looked for; the first whose headers are there and valid counts.
+	// Send lists those in which calls pass it on. They are "tracecontext" and "baggage" (W3C), "b3" (one header), "b3multi", and
+	// "none". OTEL_PROPAGATORS is for both. Default: accept all, in this order; send tracecontext and baggage.
+	Accept, Send []string
 	// FlushEvery is the longest that an ended span waits for its export. Default: 1 s.
 	FlushEvery time.Duration
 	// BufferBytes bounds the memory of all spans that have ended and that the collector has not yet
@@ -70,6 +74,7 @@ type settings struct {
 	gzip       bool
 	randomIDs  bool
 	disabled   bool
+	formats    formats
 	flushEvery time.Duration
 	limit      int64
 	log        *slog.Logger
@@ -142,6 +147,13 @@ func (c Config) resolve(getenv func(string) string) (settings, error) {
 		s.randomIDs = true
 	default:
 		errs = append(errs, fmt.Errorf("IDs (SHUAI_IDS): %q is neither structured nor random", v))
+	}
+	formats, unknown, err := c.propagation(getenv)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	if s.formats = formats; unknown != nil {
+		s.log.Warn("OTEL_PROPAGATORS names formats that this tracer does not have", "formats", unknown)
 	}
 	s.disabled = strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true")
 	if err := errors.Join(errs...); err != nil {

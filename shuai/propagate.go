@@ -2,7 +2,11 @@ package shuai
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/fuwu-project/fuwu/shuai/internal/bridge"
 )
 
 // Carrier is where the headers of a call are kept: those of HTTP, gRPC metadata, a Thrift header
@@ -32,19 +36,145 @@ func (m MapCarrier) Keys() []string {
 	return keys
 }
 
+// format is one way to write a trace, or what goes with it, into headers.
+type format uint8
+
 const (
-	headerParent = "traceparent"
-	headerState  = "tracestate"
+	formatW3C format = iota
+	formatBaggage
+	formatB3
+	formatB3Multi
 )
 
-// Extract returns a context whose span is the caller's, from the headers traceparent and tracestate
-// of W3C Trace Context (level 2). Without a valid traceparent it returns ctx.
-func Extract(ctx context.Context, c Carrier) context.Context {
-	p, ok := parseTraceparent(strings.Trim(c.Get(headerParent), " \t"))
-	if !ok {
-		return ctx
+var formatNames = []string{"tracecontext", "baggage", "b3", "b3multi"}
+
+// formats are those that a tracer looks for in the calls that it gets, and those that it writes into the calls that are made.
+type formats struct{ accept, send []format }
+
+var defaultFormats = formats{
+	accept: []format{formatW3C, formatBaggage, formatB3, formatB3Multi},
+	send:   []format{formatW3C, formatBaggage},
+}
+
+// parseFormats reads names as OTEL_PROPAGATORS has them; those that it does not know are returned.
+func parseFormats(names []string) (list []format, unknown []string) {
+	list = []format{}
+	for _, name := range names {
+		name = strings.ToLower(strings.TrimSpace(name))
+		switch i := slices.Index(formatNames, name); {
+		case i >= 0 && !slices.Contains(list, format(i)):
+			list = append(list, format(i))
+		case i < 0 && name != "" && name != "none":
+			unknown = append(unknown, name)
+		}
 	}
-	return Remote(ctx, p.trace, p.span, Flags(p.flags), c.Get(headerState))
+	return list, unknown
+}
+
+// propagation is the choice of formats after environment and defaults; unknown are names in the environment, which are no error.
+func (c Config) propagation(getenv func(string) string) (f formats, unknown []string, err error) {
+	f = defaultFormats
+	if s := getenv("OTEL_PROPAGATORS"); s != "" {
+		f.accept, unknown = parseFormats(strings.Split(s, ","))
+		f.send = f.accept
+	}
+	for _, choice := range []struct {
+		field string
+		names []string
+		into  *[]format
+	}{{"Accept", c.Accept, &f.accept}, {"Send", c.Send, &f.send}} {
+		if choice.names == nil {
+			continue
+		}
+		list, bad := parseFormats(choice.names)
+		if bad != nil {
+			return f, unknown, fmt.Errorf("%s: %q is none of %s and none", choice.field, bad[0], strings.Join(formatNames, ", "))
+		}
+		*choice.into = list
+	}
+	return f, unknown, nil
+}
+
+func (t *Tracer) formats() formats {
+	if t == nil {
+		return defaultFormats
+	}
+	return t.propagation
+}
+
+// Extract returns a context whose span is the caller's, in the formats that the default tracer accepts: see [Config.Accept].
+// Headers that are not valid are as good as none, and without any it returns ctx.
+func Extract(ctx context.Context, c Carrier) context.Context { return Default().Extract(ctx, c) }
+
+// Extract returns a context whose span is the caller's. See the function [Extract].
+func (t *Tracer) Extract(ctx context.Context, c Carrier) context.Context {
+	accept := t.formats().accept
+	if slices.Contains(accept, formatBaggage) {
+		ctx = extractBaggage(ctx, c) // below the span, so that the context that comes back is the span
+	}
+	for _, f := range accept {
+		var s *Span
+		switch f {
+		case formatW3C:
+			s = extractW3C(ctx, c)
+		case formatB3:
+			s = extractB3(ctx, c)
+		case formatB3Multi:
+			s = extractB3Multi(ctx, c)
+		case formatBaggage:
+		}
+		if s != nil {
+			return s
+		}
+	}
+	return ctx
+}
+
+// Inject writes the span in which ctx runs and its baggage to the headers of a call, in the formats that the span's tracer
+// sends, or where there is none, the default tracer: see [Config.Send].
+func Inject(ctx context.Context, c Carrier) {
+	s := SpanFromContext(ctx)
+	t := s.Tracer()
+	if t == nil {
+		t = Default()
+	}
+	t.inject(ctx, s, c)
+}
+
+// Inject writes the span in which ctx runs and its baggage to the headers of a call, in the formats that t sends.
+func (t *Tracer) Inject(ctx context.Context, c Carrier) { t.inject(ctx, SpanFromContext(ctx), c) }
+
+func (t *Tracer) inject(ctx context.Context, s *Span, c Carrier) {
+	for _, f := range t.formats().send {
+		switch {
+		case f == formatBaggage:
+			injectBaggage(ctx, c)
+		case !s.valid():
+		case f == formatW3C:
+			injectW3C(s, c)
+		case f == formatB3:
+			injectB3(s, c)
+		case f == formatB3Multi:
+			injectB3Multi(s, c)
+		}
+	}
+}
+
+// Fields are the names of the headers that Inject may write.
+func (t *Tracer) Fields() (names []string) {
+	for _, f := range t.formats().send {
+		switch f {
+		case formatW3C:
+			names = append(names, headerParent, headerState)
+		case formatBaggage:
+			names = append(names, headerBaggage)
+		case formatB3:
+			names = append(names, headerB3)
+		case formatB3Multi:
+			names = append(names, headerB3Trace, headerB3Span, headerB3Sampled)
+		}
+	}
+	return names
 }
 
 // Remote returns a context whose span is one in another process, for callers whose ids do not come in the headers that [Extract]
@@ -54,9 +184,7 @@ func Remote(ctx context.Context, trace TraceID, span SpanID, flags Flags, state 
 		return ctx
 	}
 	s := remote(ctx, trace, span, uint8(flags)&wireFlags)
-	if state := parseTracestate(state); state != "" {
-		s.rec = &record{more: &moreThanMostNeed{state: state}}
-	}
+	s.setState(state)
 	return s
 }
 
@@ -69,124 +197,17 @@ func remote(ctx context.Context, trace TraceID, span SpanID, flags uint8) *Span 
 	return s
 }
 
-// Inject writes the span in which ctx runs to the headers of a call. Without a span it writes nothing.
-func Inject(ctx context.Context, c Carrier) {
-	s := SpanFromContext(ctx)
-	if !s.valid() {
-		return
-	}
-	b := make([]byte, 0, traceparentLen)
-	b = append(b, "00-"...)
-	b = s.trace.appendHex(b)
-	b = append(b, '-')
-	b = appendHex64(b, uint64(s.SpanID()))
-	b = append(b, '-', '0', '0'+s.flags&wireFlags)
-	c.Set(headerParent, string(b))
-	if state := s.state(); state != "" {
-		c.Set(headerState, state)
+// setState is for a remote span that nobody else knows yet.
+func (s *Span) setState(header string) {
+	if state := parseTracestate(header); state != "" {
+		s.rec = &record{more: &moreThanMostNeed{state: state}}
 	}
 }
 
-type traceparent struct {
-	trace TraceID
-	span  SpanID
-	flags uint8
-}
-
-// 00-{32 hex}-{16 hex}-{2 hex}
-const traceparentLen = 55
-
-// parseTraceparent reads any version: of one that it does not know, the part that version 00
-// has, as section 4.3 of the specification asks.
-func parseTraceparent(s string) (p traceparent, ok bool) {
-	if len(s) < traceparentLen || s[2] != '-' || s[35] != '-' || s[52] != '-' {
-		return p, false
+// otherBaggage is what another API has put into ctx.
+func otherBaggage(ctx context.Context) string {
+	if b := bridge.Installed.Load(); b != nil && b.Baggage != nil {
+		return b.Baggage(ctx)
 	}
-	version, ok0 := parseHex(s[:2])
-	hi, ok1 := parseHex(s[3:19])
-	lo, ok2 := parseHex(s[19:35])
-	span, ok3 := parseHex(s[36:52])
-	flags, ok4 := parseHex(s[53:55])
-	switch {
-	case !ok0, !ok1, !ok2, !ok3, !ok4, version == 0xff, hi|lo == 0, span == 0:
-		return p, false
-	case len(s) > traceparentLen && (version == 0 || s[traceparentLen] != '-'):
-		return p, false
-	}
-	return traceparent{TraceID{hi, lo}, SpanID(span), uint8(flags) & wireFlags}, true
-}
-
-// parseHex reads lower-case digits only, as the specification has it.
-func parseHex(s string) (v uint64, ok bool) {
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c && c <= 'f':
-			c -= 'a' - 10
-		default:
-			return 0, false
-		}
-		v = v<<4 | uint64(c)
-	}
-	return v, true
-}
-
-const (
-	maxStateMembers = 32
-	maxStateBytes   = 512 // what the specification asks everyone to propagate
-	longStateMember = 128 // members longer than this are the first to go
-)
-
-// parseTracestate returns the header as it is to be passed on: without white space and empty members,
-// at most 32 members and 512 bytes; "" if it is not valid, as section 3.3 of the specification asks.
-func parseTracestate(s string) string {
-	if s == "" {
-		return ""
-	}
-	var members []string
-	size := -1
-	for m := range strings.SplitSeq(s, ",") {
-		m = strings.Trim(m, " \t")
-		if m == "" {
-			continue
-		}
-		if !validMember(m) {
-			return ""
-		}
-		if len(members) < maxStateMembers {
-			members = append(members, m)
-			size += len(m) + 1
-		}
-	}
-	for _, atLeast := range []int{longStateMember + 1, 0} {
-		for i := len(members) - 1; i >= 0 && size > maxStateBytes; i-- {
-			if len(members[i]) >= atLeast {
-				size -= len(members[i]) + 1
-				members = append(members[:i], members[i+1:]...)
-			}
-		}
-	}
-	return strings.Join(members, ",")
-}
-
-func validMember(m string) bool {
-	key, value, ok := strings.Cut(m, "=")
-	if !ok || key == "" || len(key) > 256 || value == "" || len(value) > 256 {
-		return false
-	}
-	for i := range len(key) {
-		c := key[i]
-		alnum := 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
-		if !alnum && (i == 0 || strings.IndexByte("_-*/@", c) < 0) {
-			return false
-		}
-	}
-	for i := range len(value) {
-		if c := value[i]; c < ' ' || c > '~' || c == '=' {
-			return false
-		}
-	}
-	return true // the value does not end in a space: the member was trimmed
+	return ""
 }

@@ -1,149 +1,100 @@
 package shuai
 
 import (
-	"context"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 )
 
-const (
-	hexTrace = "6b0349c00a112a079f3b6c1de85a7042"
-	hexSpan  = "1503bc5349c04000"
+var (
+	w3cHeaders = MapCarrier{"traceparent": "00-" + hexTrace + "-" + hexSpan + "-03", "tracestate": "a=1", "baggage": "k=v"}
+	b3Headers  = MapCarrier{"b3": "1111111111111111-2222222222222222-1"}
+	b3mHeaders = MapCarrier{"x-b3-traceid": "3333333333333333", "x-b3-spanid": "4444444444444444", "x-b3-sampled": "1"}
 )
 
-func TestExtractInject(t *testing.T) {
-	const head = "00-" + hexTrace + "-" + hexSpan
-	for _, tt := range []struct{ name, parent, want string }{
-		{"sampled and random", head + "-03", head + "-03"},
-		{"sampled, level 1", head + "-01", head + "-01"},
-		{"not sampled", head + "-02", head + "-02"},
-		{"no flags", head + "-00", head + "-00"},
-		{"unknown flags are cleared", head + "-ff", head + "-03"},
-		{"white space around", " " + head + "-01\t", head + "-01"},
-		{"later version", "cc-" + hexTrace + "-" + hexSpan + "-01", head + "-01"},
-		{"later version with more", "cc-" + hexTrace + "-" + hexSpan + "-01-what-the-future-will-be-like", head + "-01"},
-		{"later version, ends in a hyphen", "cc-" + hexTrace + "-" + hexSpan + "-01-", head + "-01"},
-		{"later version with more but no hyphen", "cc-" + hexTrace + "-" + hexSpan + "-01.what", ""},
-		{"version ff", "ff-" + hexTrace + "-" + hexSpan + "-01", ""},
-		{"version 00 with more", head + "-01-extra", ""},
-		{"version 00 with a hyphen", head + "-01-", ""},
-		{"absent", "", ""},
-		{"short", head + "-0", ""},
-		{"upper case", "00-" + strings.ToUpper(hexTrace) + "-" + hexSpan + "-01", ""},
-		{"trace of zeros", "00-" + strings.Repeat("0", 32) + "-" + hexSpan + "-01", ""},
-		{"span of zeros", "00-" + hexTrace + "-" + strings.Repeat("0", 16) + "-01", ""},
-		{"no hex", "00-" + hexTrace[1:] + "g-" + hexSpan + "-01", ""},
-		{"flags no hex", head + "-0x", ""},
-		{"wrong separators", strings.ReplaceAll(head+"-01", "-", "_"), ""},
-		{"two headers", head + "-01," + head + "-01", ""},
+func headersOf(carriers ...MapCarrier) MapCarrier {
+	all := MapCarrier{}
+	for _, c := range carriers {
+		maps.Copy(all, c)
+	}
+	return all
+}
+
+func TestFormats(t *testing.T) {
+	all := headersOf(w3cHeaders, b3Headers, b3mHeaders)
+	for _, tt := range []struct {
+		name         string
+		accept, send []string
+		env          string
+		in           MapCarrier
+		parent       string   // span id of the parent that is found
+		out          []string // headers sent
+	}{
+		{name: "default: W3C first", in: all, parent: hexSpan, out: []string{"baggage", "traceparent", "tracestate"}},
+		{name: "default: then one header", in: headersOf(b3Headers, b3mHeaders), parent: "2222222222222222", out: []string{"traceparent"}},
+		{name: "default: then many", in: b3mHeaders, parent: "4444444444444444", out: []string{"traceparent"}},
+		{name: "default: what is not valid is passed by", in: headersOf(MapCarrier{"traceparent": "x", "b3": "y"}, b3mHeaders), parent: "4444444444444444", out: []string{"traceparent"}},
+		{name: "accept", accept: []string{"b3multi"}, in: all, parent: "4444444444444444", out: []string{"traceparent"}},
+		{name: "accept: order counts", accept: []string{"b3", "tracecontext"}, in: all, parent: "2222222222222222", out: []string{"traceparent"}},
+		{name: "accept none", accept: []string{"none"}, in: all, out: []string{"traceparent"}},
+		{name: "send", send: []string{"B3", " b3multi "}, in: all, parent: hexSpan, out: []string{"b3", "x-b3-sampled", "x-b3-spanid", "x-b3-traceid"}},
+		{name: "send none", send: []string{"none"}, in: all, parent: hexSpan},
+		{name: "environment", env: "b3, baggage", in: all, parent: "2222222222222222", out: []string{"b3", "baggage"}},
+		{name: "environment: unknown names are no error", env: "jaeger,tracecontext", in: all, parent: hexSpan, out: []string{"traceparent", "tracestate"}},
+		{name: "environment: none", env: "none", in: all},
+		{name: "configuration before environment", env: "none", accept: []string{"b3"}, in: all, parent: "2222222222222222"},
 	} {
-		in := MapCarrier{"traceparent": tt.parent, "tracestate": "a=1"}
-		out := MapCarrier{}
-		ctx := Extract(t.Context(), in)
+		t.Setenv("OTEL_PROPAGATORS", tt.env)
+		tr, _ := testTracer(t, Config{Accept: tt.accept, Send: tt.send})
+		ctx, s := tr.StartSpan(tr.Extract(t.Context(), tt.in), "x", KindServer)
+		if got := s.rec.parent; got.String() != tt.parent && (got != 0 || tt.parent != "") {
+			t.Errorf("%s: parent %s, want %s", tt.name, got, tt.parent)
+		}
+		out, byTracer := MapCarrier{}, MapCarrier{}
 		Inject(ctx, out)
-		if got := out.Get("traceparent"); got != tt.want {
-			t.Errorf("%s: %q comes out as %q, want %q", tt.name, tt.parent, got, tt.want)
+		tr.Inject(ctx, byTracer)
+		if got := slices.Sorted(maps.Keys(out)); !slices.Equal(got, tt.out) || !maps.Equal(out, byTracer) {
+			t.Errorf("%s: sent %v, %v by the tracer, want %v", tt.name, out, byTracer, tt.out)
 		}
-		state := "a=1"
-		if tt.want == "" { // the state is not read without a parent
-			state = ""
+		for name := range out {
+			if !slices.Contains(tr.Fields(), name) {
+				t.Errorf("%s: %s is not among the fields %v", tt.name, name, tr.Fields())
+			}
 		}
-		if got := out.Get("tracestate"); got != state {
-			t.Errorf("%s: tracestate %q, want %q", tt.name, got, state)
-		}
-		if tt.want == "" && (len(out.Keys()) != 0 || SpanFromContext(ctx) != nil) {
-			t.Errorf("%s: an invalid header made a span", tt.name)
+	}
+	for _, cfg := range []Config{{Accept: []string{"zipkin"}}, {Send: []string{"tracecontext", "x"}}} {
+		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "none of tracecontext, baggage, b3, b3multi and none") {
+			t.Errorf("%+v: %v", cfg, err)
 		}
 	}
 }
 
-func TestTracestate(t *testing.T) {
-	many := func(n int, value string) string {
-		var m []string
-		for i := range n {
-			m = append(m, "k"+string(rune('a'+i/26))+string(rune('a'+i%26))+"="+value)
-		}
-		return strings.Join(m, ",")
-	}
-	long := strings.Repeat("v", 200)
-	for _, tt := range []struct{ name, in, want string }{
-		{"one", "rojo=00f067aa0ba902b7", "rojo=00f067aa0ba902b7"},
-		{"white space and empty members", " a=1 ,\t, b=2,", "a=1,b=2"},
-		{"tenant", "fw529a3039@dt=FfffCJUg", "fw529a3039@dt=FfffCJUg"},
-		{"level 2: a key may start with a digit", "0v=1", "0v=1"},
-		{"spaces inside a value", "a=b c", "a=b c"},
-		{"no value", "a=", ""},
-		{"no key", "=1", ""},
-		{"no equals", "a", ""},
-		{"two equals", "a=b=c", ""},
-		{"upper case key", "A=1", ""},
-		{"key starts with a special", "_a=1", ""},
-		{"control character", "a=\x01b", ""},
-		{"beyond ASCII", "a=é", ""},
-		{"one bad member spoils all", "a=1,B=2", ""},
-		{"key too long", strings.Repeat("k", 257) + "=1", ""},
-		{"value too long", "a=" + strings.Repeat("v", 257), ""},
-		{"32 members", many(32, "1"), many(32, "1")},
-		{"33 members: the right-most goes", many(33, "1"), many(32, "1")},
-		{"too long: long members go first, from the right", "a=" + long + ",b=1,c=" + long + ",d=" + long + ",e=2", "a=" + long + ",b=1,c=" + long + ",e=2"},
-		{"too long: then short ones from the right", many(32, strings.Repeat("v", 20)), many(20, strings.Repeat("v", 20))},
-	} {
-		if got := parseTracestate(tt.in); got != tt.want {
-			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
-		}
-	}
-}
-
-func TestStateReachesCalls(t *testing.T) {
-	for _, flags := range []string{"-00", "-01"} {
-		tr, _ := testTracer(t, Config{})
-		ctx := Extract(t.Context(), MapCarrier{"traceparent": "00-" + hexTrace + "-" + hexSpan + flags, "tracestate": "a=1"})
-		ctx, server := tr.StartSpan(ctx, "server", KindServer)
-		ctx, client := StartSpan(ctx, "client", KindClient)
+// Without a tracer a service still passes on what it got.
+func TestPassThrough(t *testing.T) {
+	for _, in := range []MapCarrier{w3cHeaders, headersOf(w3cHeaders, b3Headers)} {
 		out := MapCarrier{}
-		Inject(ctx, out)
-		if want := "00-" + hexTrace + "-" + client.SpanID().String() + flags; out["traceparent"] != want || out["tracestate"] != "a=1" {
-			t.Errorf("sent %v, want %s with the state", out, want)
-		}
-		if client.SpanID() == server.SpanID() || server.SpanID().String() == hexSpan {
-			t.Errorf("spans share an id: %s, %s", server, client)
-		}
-		if got := out.Keys(); !slices.Contains(got, "traceparent") || len(got) != 2 {
-			t.Errorf("keys %v", got)
+		Inject(Extract(t.Context(), in), out)
+		if !maps.Equal(out, w3cHeaders) {
+			t.Errorf("%v is passed on as %v", in, out)
 		}
 	}
 }
 
-func FuzzTraceparent(f *testing.F) {
-	f.Add("00-" + hexTrace + "-" + hexSpan + "-03")
-	f.Add("cc-" + hexTrace + "-" + hexSpan + "-01-x")
-	f.Fuzz(func(t *testing.T, s string) {
-		out := MapCarrier{}
-		Inject(Extract(context.Background(), MapCarrier{"traceparent": s}), out)
-		p, ok := parseTraceparent(s)
-		if !ok {
-			return
-		}
-		if p.trace.IsZero() || p.span == 0 || p.flags&^wireFlags != 0 {
-			t.Fatalf("%q gives %+v", s, p)
-		}
-		if again, ok := parseTraceparent(out["traceparent"]); !ok || again != p || len(out["traceparent"]) != traceparentLen {
-			t.Errorf("%q is passed on as %q", s, out["traceparent"])
-		}
-	})
-}
-
-func FuzzTracestate(f *testing.F) {
-	f.Add("rojo=00f067aa0ba902b7, congo=t61rcWkgMzE,,")
-	f.Add(strings.Repeat("k=v,", 40))
-	f.Fuzz(func(t *testing.T, s string) {
-		out := parseTracestate(s)
-		if len(out) > maxStateBytes || strings.Count(out, ",") >= maxStateMembers {
-			t.Errorf("%q is passed on with %d bytes: %q", s, len(out), out)
-		}
-		if again := parseTracestate(out); again != out {
-			t.Errorf("%q is passed on as %q, then as %q", s, out, again)
-		}
-	})
+func TestRemote(t *testing.T) {
+	ctx := Remote(t.Context(), exampleTrace, exampleSpan, FlagSampled|0x80, "a=1")
+	s := SpanFromContext(ctx)
+	if s.TraceID() != exampleTrace || s.SpanID() != exampleSpan || s.Flags() != FlagSampled || s.Tracestate() != "a=1" || !s.Remote() || s.Tracer() != nil {
+		t.Errorf("%s flags %x state %q", s, s.Flags(), s.Tracestate())
+	}
+	if Remote(ctx, TraceID{}, exampleSpan, 0, "") != ctx || Remote(ctx, exampleTrace, 0, 0, "") != ctx {
+		t.Error("a span without ids")
+	}
+	if got := SpanFromContext(Remote(t.Context(), exampleTrace, exampleSpan, 0, "A=1")).Tracestate(); got != "" {
+		t.Errorf("state %q", got)
+	}
+	var none *Span
+	if none.Flags() != 0 || none.Tracestate() != "" || none.Remote() || none.Tracer() != nil {
+		t.Error("a nil span says something")
+	}
 }

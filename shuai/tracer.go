@@ -17,11 +17,12 @@ type Tracer struct {
 
 // pipeline is what all scopes of a tracer share.
 type pipeline struct {
-	own       *Tracer // the tracer whose scope is this package
-	threshold uint64
-	ids       *idSource // nil: random
-	exporter  *exporter
-	started   [16]startedSpans // striped by trace, so that cores do not fight for one word
+	own         *Tracer // the tracer whose scope is this package
+	threshold   uint64
+	propagation formats
+	ids         *idSource // nil: random
+	exporter    *exporter
+	started     [16]startedSpans // striped by trace, so that cores do not fight for one word
 }
 
 type startedSpans struct {
@@ -38,7 +39,7 @@ func New(cfg Config) (*Tracer, error) {
 		return nil, err
 	}
 	id := processIdentity()
-	t := &Tracer{&pipeline{threshold: s.threshold, ids: id.ids}, ownScope}
+	t := &Tracer{&pipeline{threshold: s.threshold, propagation: s.formats, ids: id.ids}, ownScope}
 	t.own = t
 	if s.randomIDs {
 		t.ids = nil

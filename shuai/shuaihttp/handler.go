@@ -35,7 +35,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	attr, name := method(r.Method)
-	ctx, span := h.cfg.start(shuai.Extract(r.Context(), Header(r.Header)), name, shuai.KindServer)
+	ctx, span := h.cfg.start(h.cfg.extract(r), name, shuai.KindServer)
 	r2 := r.WithContext(ctx)
 	if !span.Recording() {
 		defer func() { r.Pattern = r2.Pattern }() // for whoever logs the request outside

@@ -32,6 +32,13 @@ func (c Config) start(ctx context.Context, name string, kind shuai.Kind) (contex
 	return shuai.StartSpan(ctx, name, kind)
 }
 
+func (c Config) extract(r *http.Request) context.Context {
+	if c.Tracer != nil {
+		return c.Tracer.Extract(r.Context(), Header(r.Header))
+	}
+	return shuai.Extract(r.Context(), Header(r.Header))
+}
+
 func (c Config) skips(r *http.Request) bool { return c.Filter != nil && !c.Filter(r) }
 
 // Header is a [shuai.Carrier] of HTTP headers.
@@ -39,7 +46,7 @@ type Header http.Header
 
 // Get returns the values of a header, joined by commas.
 func (h Header) Get(key string) string {
-	switch v := http.Header(h).Values(key); len(v) {
+	switch v := h[canonical(key)]; len(v) {
 	case 0:
 		return ""
 	case 1:
@@ -50,7 +57,30 @@ func (h Header) Get(key string) string {
 }
 
 // Set replaces a header.
-func (h Header) Set(key, value string) { http.Header(h).Set(key, value) }
+func (h Header) Set(key, value string) { h[canonical(key)] = []string{value} }
+
+// canonical spares the names that every request is asked for an allocation.
+func canonical(key string) string {
+	switch key {
+	case "traceparent":
+		return "Traceparent"
+	case "tracestate":
+		return "Tracestate"
+	case "baggage":
+		return "Baggage"
+	case "b3":
+		return "B3"
+	case "x-b3-traceid":
+		return "X-B3-Traceid"
+	case "x-b3-spanid":
+		return "X-B3-Spanid"
+	case "x-b3-sampled":
+		return "X-B3-Sampled"
+	case "x-b3-flags":
+		return "X-B3-Flags"
+	}
+	return http.CanonicalHeaderKey(key)
+}
 
 // Keys returns the names of all headers.
 func (h Header) Keys() []string {
