@@ -44,6 +44,7 @@ type BenchIngestCmd struct {
 	Seed        uint64 `default:"1" help:"The same seed makes the same spans. (${default})"`
 	Fsync       string `default:"interval" enum:"interval,batch" help:"The server's --fsync. (${default})"`
 	Data        string `type:"path" help:"Keep the data here, for bench query. (a temporary directory)"`
+	Profile     string `type:"path" help:"Write the server's CPU profile here, for go tool pprof."`
 }
 
 // Run sends, waits for the server to seal and stop, and reports.
@@ -55,7 +56,11 @@ func (cmd *BenchIngestCmd) Run(ctx context.Context, out streams) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	p, err := startProcess(ctx, dir, "--fsync", cmd.Fsync)
+	flags := []string{"--fsync", cmd.Fsync}
+	if cmd.Profile != "" {
+		flags = append(flags, "--cpu-profile", cmd.Profile)
+	}
+	p, err := startProcess(ctx, dir, flags...)
 	if err != nil {
 		return err
 	}

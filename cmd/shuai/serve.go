@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"runtime/pprof"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -53,7 +55,8 @@ type ServeCmd struct {
 	CORSOrigin       []string  `name:"cors-origin" placeholder:"ORIGIN" env:"SHUAI_CORS_ORIGIN" help:"Let web pages of this origin send spans; \"*\" is any. May be repeated. (none)"`
 	LogLevel         string    `default:"info" enum:"debug,info,warn,error" env:"SHUAI_LOG_LEVEL" help:"What to write to standard error: debug, info, warn or error. (${default})"`
 
-	SegmentRows int `default:"131072" hidden:"" help:"Spans in a sealed segment; smaller ones are for tests."`
+	SegmentRows int    `default:"131072" hidden:"" help:"Spans in a sealed segment; smaller ones are for tests."`
+	CPUProfile  string `name:"cpu-profile" type:"path" hidden:"" help:"Write a CPU profile from start to stop here; bench asks for it."`
 }
 
 // Help is the long text of serve --help.
@@ -79,12 +82,25 @@ Ctrl-C or SIGTERM lets requests that are under way finish, seals the store and s
 }
 
 // Run serves until ctx ends.
-func (cmd *ServeCmd) Run(ctx context.Context, io streams) error {
+func (cmd *ServeCmd) Run(ctx context.Context, io streams) (err error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(cmd.LogLevel)); err != nil {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: level}))
+	if cmd.CPUProfile != "" {
+		f, err := os.Create(cmd.CPUProfile)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return errors.Join(err, f.Close())
+		}
+		defer func() {
+			pprof.StopCPUProfile()
+			err = errors.Join(err, f.Close())
+		}()
+	}
 	s, err := startServer(ctx, *cmd, logger)
 	if err != nil {
 		return err

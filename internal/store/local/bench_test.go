@@ -52,9 +52,11 @@ func BenchmarkAppend(b *testing.B) {
 // BenchmarkHead is the part of ingest that is the head's.
 func BenchmarkHead(b *testing.B) {
 	batches, spans := generated(benchTraces)
-	var h *head
+	h := newHead(1)
 	for b.Loop() {
+		before := h
 		h = newHead(1)
+		h.expect(before)
 		for _, batch := range batches {
 			h.append(batch)
 		}

@@ -2,7 +2,6 @@ package local
 
 import (
 	"cmp"
-	"hash/maphash"
 	"math"
 	"slices"
 
@@ -136,79 +135,6 @@ func (v *vector) place(i int) int {
 
 func (v *vector) size() int {
 	return 96 + 4*len(v.rows) + 4*len(v.codes) + 8*len(v.nums) + 16*len(v.ids)
-}
-
-// dict holds the distinct texts of a column; a code is a text's index. Entry i is
-// text[offsets[i]:offsets[i+1]].
-type dict struct {
-	text    []byte
-	offsets []uint32
-}
-
-func (d *dict) len() int { return max(len(d.offsets)-1, 0) }
-
-func (d *dict) at(code uint32) []byte { return d.text[d.offsets[code]:d.offsets[code+1]] }
-
-func (d *dict) size() int { return len(d.text) + 4*len(d.offsets) }
-
-// dictBuilder is a dict that finds codes by text: an open-addressing hash table of codes beside it.
-type dictBuilder struct {
-	dict
-	slots []uint32 // code + 1; 0: free; a power of two of them, at most half in use
-	last  uint32   // the code given last: neighbours are often equal
-}
-
-var hashSeed = maphash.MakeSeed()
-
-// code returns the code of p, adding it if it is new.
-func (d *dictBuilder) code(p []byte) uint32 {
-	if n := d.len(); n > 0 && string(d.at(d.last)) == string(p) {
-		return d.last
-	} else if 2*n >= len(d.slots) {
-		d.grow()
-	}
-	mask := uint64(len(d.slots) - 1)
-	i := maphash.Bytes(hashSeed, p) & mask
-	for ; d.slots[i] != 0; i = (i + 1) & mask {
-		if c := d.slots[i] - 1; string(d.at(c)) == string(p) {
-			d.last = c
-			return c
-		}
-	}
-	d.last = uint32(d.len())
-	d.slots[i] = d.last + 1
-	d.text = append(d.text, p...)
-	d.offsets = append(d.offsets, uint32(len(d.text)))
-	return d.last
-}
-
-// lookup is the code of p, if it has one.
-func (d *dictBuilder) lookup(p []byte) (uint32, bool) {
-	if d.len() == 0 {
-		return 0, false
-	}
-	mask := uint64(len(d.slots) - 1)
-	for i := maphash.Bytes(hashSeed, p) & mask; d.slots[i] != 0; i = (i + 1) & mask {
-		if c := d.slots[i] - 1; string(d.at(c)) == string(p) {
-			return c, true
-		}
-	}
-	return 0, false
-}
-
-func (d *dictBuilder) grow() {
-	if d.offsets == nil {
-		d.offsets = append(d.offsets, 0)
-	}
-	d.slots = make([]uint32, max(16, 2*len(d.slots)))
-	mask := uint64(len(d.slots) - 1)
-	for c := range uint32(d.len()) {
-		i := maphash.Bytes(hashSeed, d.at(c)) & mask
-		for d.slots[i] != 0 {
-			i = (i + 1) & mask
-		}
-		d.slots[i] = c + 1
-	}
 }
 
 // pageStats bounds the values of a page.

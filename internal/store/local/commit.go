@@ -156,6 +156,7 @@ func (c *committer) rotate() error {
 		return err
 	}
 	h := newHead(number)
+	h.expect(old)
 	h.log = log
 	h.logBytes.Store(log.end)
 	c.head = h

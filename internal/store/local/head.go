@@ -1,6 +1,8 @@
 package local
 
 import (
+	"math/bits"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -29,14 +31,19 @@ type head struct {
 	pages   []pageStats
 	snap    *snapshot // of the present state, if someone asked for it
 
-	keys     dictBuilder
-	keyInfo  []keyInfo // by code of keys
-	resource []resourceInfo
-	seen     []uint32 // hash table of identities: row + 1, 0: free
-	order    []int32  // attribute columns in the order of source.attrs; nil: to be sorted again
+	keys       dictBuilder
+	keyInfo    []keyInfo   // by code of keys
+	services   []uint32    // code in colService by code in colResource
+	identities hashTable   // rows by hashID
+	kinds      [256]uint32 // code + 1 in colKind
+	statuses   [256]uint32 // code + 1 in colStatus
+	guesses    []guess     // shapeAttrs of each shape
+	order      []int32     // attribute columns in the order of source.attrs; nil: to be sorted again
+	likely     map[attrColumn]columnSize
 
-	more []span.Attribute
-	text []byte
+	fresh []freshSpan // those of the batch at work
+	more  []span.Attribute
+	text  []byte
 }
 
 type headColumn struct {
@@ -49,13 +56,37 @@ type headColumn struct {
 type keyInfo struct {
 	columns [span.Bytes + 1]int32 // column by type; 0: none
 	last    uint32                // row + 1 of the span that had it last
-	next    uint32                // code + 1 of the key that stood before it last time
 }
 
-type resourceInfo struct{ service uint32 } // code in colService
+// guess is the codes that an attribute had in the last span of the same shape, at the same place. Spans of one
+// name and kind, a shape, mostly come from one place in a program: they have the same keys in the same order, and
+// often the same values, so these are compared before anything is hashed. Shapes of the same number modulo shapes,
+// and the attributes beyond shapeAttrs, share their guesses.
+type guess struct{ key, value uint32 }
+
+const (
+	shapes     = 1024
+	shapeAttrs = 16
+)
+
+// freshSpan is a span of a batch that the head does not have yet.
+type freshSpan struct {
+	i    int32 // in the batch
+	slot int32 // of identities: the first that may be it
+	hash uint32
+}
+
+// What a row takes in the dense columns and in identities; a value of an attribute beside its text; an entry of a
+// dictionary beside its text. In bytes, roughly.
+const (
+	rowBytes       = 80 + slotBytes
+	attrTextBytes  = 8
+	attrNumBytes   = 12
+	dictEntryBytes = 8 + slotBytes
+)
 
 func newHead(number uint64) *head {
-	h := &head{number: number, columns: make([]*headColumn, numFixed)}
+	h := &head{number: number, columns: make([]*headColumn, numFixed), guesses: make([]guess, shapes*shapeAttrs)}
 	for i := range h.columns {
 		h.columns[i] = &headColumn{vector: vector{sparse: fixed[i].sparse}}
 	}
@@ -82,55 +113,132 @@ func (h *head) append(b *span.Batch) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.snap = nil
-	resources, scopes := make([]uint32, len(b.Resources)), make([]uint32, len(b.Scopes)) // code + 1
-	for i := range b.Len() {
-		r := b.Resource[i]
-		if resources[r] == 0 {
-			resources[r] = h.addResource(b, r) + 1
-		}
-		s := b.Scope[i]
-		if scopes[s] == 0 {
-			h.text = appendScope(h.text[:0], b, b.Scopes[s])
-			scopes[s] = h.intern(h.columns[colScope], h.text) + 1
-		}
-		h.add(b, i, resources[r]-1, scopes[s]-1)
+	from := h.n
+	h.addIdentities(b)
+	h.addNumbers(b)
+	h.addTexts(b)
+	names, kinds := h.columns[colName].codes, h.columns[colKind].codes
+	for k, f := range h.fresh {
+		row := from + k
+		h.addRare(b, int(f.i), uint32(row))
+		h.addAttrs(b, b.Attrs[f.i], uint32(row), (names[row]<<3^kinds[row])%shapes)
 	}
 }
 
-func (h *head) addResource(b *span.Batch, i uint32) uint32 {
-	h.text = appendResource(h.text[:0], b, b.Resources[i])
-	code := h.intern(h.columns[colResource], h.text)
-	if int(code) == len(h.resource) {
-		service := serviceOf(attributes(b, b.Resources[i].Attrs))
-		h.resource = append(h.resource, resourceInfo{h.intern(h.columns[colService], []byte(service))})
+// addIdentities finds the spans of b that are not here yet and adds the columns by which they are told apart.
+func (h *head) addIdentities(b *span.Batch) {
+	h.identities.reserve(h.n + b.Len())
+	h.fresh = slices.Grow(h.fresh[:0], b.Len())
+	for i := range b.Len() { // a loop of its own, so that the processor waits for several slots at once
+		hash := uint32(hashID(b.TraceID[i], b.SpanID[i]))
+		slot, _ := h.identities.first(hash)
+		h.fresh = append(h.fresh, freshSpan{int32(i), int32(slot), hash})
 	}
-	return code
+	resources := h.resources(b)
+	trace, id, kind, resource := h.columns[colTrace], h.columns[colSpan], h.columns[colKind], h.columns[colResource]
+	kept := h.fresh[:0]
+next:
+	for _, f := range h.fresh {
+		t, s, r := b.TraceID[f.i], uint64(b.SpanID[f.i]), resources[b.Resource[f.i]]
+		k := h.codeOf(&h.kinds, kind, byte(b.Kind[f.i]), b.Kind[f.i].String)
+		slot, found := h.identities.from(int(f.slot), f.hash)
+		for ; found; slot, found = h.identities.from(slot+1, f.hash) {
+			row := h.identities.value(slot)
+			if id.nums[row] == s && trace.ids[row] == t && kind.codes[row] == k && resource.codes[row] == r {
+				continue next
+			}
+		}
+		h.identities.put(slot, f.hash, uint32(h.n))
+		h.n++
+		kept = append(kept, f)
+		trace.ids, id.nums = append(trace.ids, t), append(id.nums, s)
+		kind.codes, resource.codes = append(kind.codes, k), append(resource.codes, r)
+	}
+	h.fresh = kept
+	h.bytes += rowBytes * len(kept)
 }
 
-func (h *head) add(b *span.Batch, i int, resource, scope uint32) {
-	kind := h.columns[colKind].dict.code([]byte(b.Kind[i].String()))
-	if !h.isNew(b.TraceID[i], b.SpanID[i], kind, resource) {
-		return
+// resources returns the codes of the resources of b.
+func (h *head) resources(b *span.Batch) []uint32 {
+	codes := make([]uint32, len(b.Resources))
+	for i, r := range b.Resources {
+		h.text = appendResource(h.text[:0], b, r)
+		codes[i] = h.intern(h.columns[colResource], h.text)
+		if int(codes[i]) == len(h.services) {
+			service := serviceOf(attributes(b, r.Attrs))
+			h.services = append(h.services, h.intern(h.columns[colService], []byte(service)))
+		}
 	}
-	row := uint32(h.n)
-	h.n++
-	start, duration := b.Start[i], b.Duration[i]
-	if duration < 0 {
-		duration = 0
-		h.clamped++
+	return codes
+}
+
+// scopes returns the codes of the scopes of b.
+func (h *head) scopes(b *span.Batch) []uint32 {
+	codes := make([]uint32, len(b.Scopes))
+	for i, s := range b.Scopes {
+		h.text = appendScope(h.text[:0], b, s)
+		codes[i] = h.intern(h.columns[colScope], h.text)
 	}
-	h.columns[colTrace].ids = append(h.columns[colTrace].ids, b.TraceID[i])
-	h.num(colSpan, uint64(b.SpanID[i]))
-	h.num(colParent, uint64(b.Parent[i]))
-	h.num(colStart, uint64(start))
-	h.num(colDuration, uint64(duration))
-	h.num(colFlags, uint64(b.Flags[i]))
-	h.code(colService, h.resource[resource].service)
-	h.code(colName, h.intern(h.columns[colName], b.Bytes(b.Name[i])))
-	h.code(colKind, kind)
-	h.code(colStatus, h.columns[colStatus].dict.code([]byte(b.Status[i].String())))
-	h.code(colResource, resource)
-	h.code(colScope, scope)
+	return codes
+}
+
+// codeOf is the code of a value of which there are few; known has those that occurred.
+func (h *head) codeOf(known *[256]uint32, c *headColumn, v byte, text func() string) uint32 {
+	if known[v] == 0 {
+		known[v] = h.intern(c, []byte(text())) + 1
+	}
+	return known[v] - 1
+}
+
+// addNumbers adds to the dense columns of numbers and to the bounds of the pages.
+func (h *head) addNumbers(b *span.Batch) {
+	parent, flags := h.nums(colParent), h.nums(colFlags)
+	start, duration := h.nums(colStart), h.nums(colDuration)
+	row := h.n - len(h.fresh)
+	for k, f := range h.fresh {
+		d := b.Duration[f.i]
+		if d < 0 {
+			d = 0
+			h.clamped++
+		}
+		parent[k], flags[k] = uint64(b.Parent[f.i]), uint64(b.Flags[f.i])
+		start[k], duration[k] = uint64(b.Start[f.i]), uint64(d)
+		if (row+k)%pageRows == 0 {
+			h.pages = append(h.pages, newPageStats(b.TraceID[f.i]))
+		}
+		h.pages[len(h.pages)-1].add(b.TraceID[f.i], b.Start[f.i], d)
+	}
+}
+
+// addTexts adds to the other dense columns of texts.
+func (h *head) addTexts(b *span.Batch) {
+	service, name, status, scope := h.codes(colService), h.codes(colName), h.codes(colStatus), h.codes(colScope)
+	resources, scopes := h.columns[colResource].codes[h.n-len(h.fresh):], h.scopes(b)
+	for k, f := range h.fresh {
+		service[k] = h.services[resources[k]]
+		name[k] = h.intern(h.columns[colName], b.Bytes(b.Name[f.i]))
+		status[k] = h.codeOf(&h.statuses, h.columns[colStatus], byte(b.Status[f.i]), b.Status[f.i].String)
+		scope[k] = scopes[b.Scope[f.i]]
+	}
+}
+
+// nums makes a dense column as long as the head and returns the part of the batch at work. So does codes.
+func (h *head) nums(col int) []uint64 {
+	c := h.columns[col]
+	from := len(c.nums)
+	c.nums = slices.Grow(c.nums, h.n-from)[:h.n]
+	return c.nums[from:]
+}
+
+func (h *head) codes(col int) []uint32 {
+	c := h.columns[col]
+	from := len(c.codes)
+	c.codes = slices.Grow(c.codes, h.n-from)[:h.n]
+	return c.codes[from:]
+}
+
+// addRare adds what few spans have.
+func (h *head) addRare(b *span.Batch, i int, row uint32) {
 	h.sparseText(colStatusMessage, row, b.Bytes(b.StatusMessage[i]))
 	h.sparseText(colTraceState, row, b.Bytes(b.TraceState[i]))
 	if r := b.EventsOf[i]; r.Len() > 0 {
@@ -141,60 +249,62 @@ func (h *head) add(b *span.Batch, i int, resource, scope uint32) {
 		h.text = appendLinks(h.text[:0], b, r)
 		h.sparseText(colLinks, row, h.text)
 	}
-	h.sparseNum(colDroppedAttrs, row, b.Dropped[i].Attrs)
-	h.sparseNum(colDroppedEvents, row, b.Dropped[i].Events)
-	h.sparseNum(colDroppedLinks, row, b.Dropped[i].Links)
-	h.addAttrs(b, b.Attrs[i], row)
-
-	if int(row)%pageRows == 0 {
-		h.pages = append(h.pages, newPageStats(b.TraceID[i]))
+	if d := b.Dropped[i]; d != (span.Dropped{}) {
+		h.sparseNum(colDroppedAttrs, row, d.Attrs)
+		h.sparseNum(colDroppedEvents, row, d.Events)
+		h.sparseNum(colDroppedLinks, row, d.Links)
 	}
-	h.pages[len(h.pages)-1].add(b.TraceID[i], start, duration)
-	h.bytes += 80
+}
+
+func (h *head) sparseNum(col int, row, v uint32) {
+	if v != 0 {
+		c := h.columns[col]
+		c.rows, c.nums = append(c.rows, row), append(c.nums, uint64(v))
+		h.bytes += attrNumBytes
+	}
+}
+
+func (h *head) sparseText(col int, row uint32, p []byte) {
+	if len(p) > 0 {
+		c := h.columns[col]
+		c.rows, c.codes = append(c.rows, row), append(c.codes, h.intern(c, p))
+		h.bytes += attrTextBytes
+	}
 }
 
 // addAttrs goes backwards, since of a key that occurs twice the last counts; the others are dropped.
-func (h *head) addAttrs(b *span.Batch, r span.Range, row uint32) {
+func (h *head) addAttrs(b *span.Batch, r span.Range, row, shape uint32) {
+	guesses := h.guesses[shape*shapeAttrs:][:shapeAttrs]
 	h.more = h.more[:0]
-	after := uint32(0) // code + 1 of the key before, in the order of going
-	for j := int(r.To) - 1; j >= int(r.From); j-- {
-		a := b.Values[j]
-		key, ok := h.key(b.Bytes(a.Key), after)
-		if !ok {
-			h.more = append(h.more, attribute(b, a))
+	for j := range r.Len() {
+		a := &b.Values[int(r.To)-1-j]
+		g := &guesses[min(j, shapeAttrs-1)]
+		if !h.key(b.Bytes(a.Key), g) {
+			h.more = append(h.more, attribute(b, *a))
 			continue
 		}
-		info := &h.keyInfo[key]
-		again := info.last == row+1
-		info.last, after = row+1, key+1
-		if again {
+		info := &h.keyInfo[g.key]
+		if info.last == row+1 {
 			continue
 		}
-		if !hasColumn(a.Type) {
-			h.more = append(h.more, attribute(b, a))
+		info.last = row + 1
+		c := h.column(g.key, a.Type)
+		if c == nil {
+			h.more = append(h.more, attribute(b, *a))
 			continue
 		}
-		if info.columns[a.Type] == 0 {
-			if len(h.columns)-numFixed >= maxHeadColumns {
-				h.more = append(h.more, attribute(b, a))
-				continue
-			}
-			info.columns[a.Type] = int32(len(h.columns))
-			h.columns = append(h.columns, &headColumn{
-				vector: vector{sparse: true}, attr: attrColumn{string(h.keys.at(key)), a.Type},
-			})
-			h.order = nil
-			h.bytes += 512
-		}
-		c := h.columns[info.columns[a.Type]]
 		c.rows = append(c.rows, row)
-		if a.Type.IsText() {
-			c.codes = append(c.codes, h.intern(c, b.Bytes(a.Text())))
-			h.bytes += 8
-		} else {
+		if !a.Type.IsText() {
 			c.nums = append(c.nums, a.Num)
-			h.bytes += 12
+			h.bytes += attrNumBytes
+			continue
 		}
+		text := b.Bytes(a.Text())
+		if int(g.value) >= c.dict.len() || string(c.dict.at(g.value)) != string(text) {
+			g.value = h.intern(c, text)
+		}
+		c.codes = append(c.codes, g.value)
+		h.bytes += attrTextBytes
 	}
 	if len(h.more) > 0 {
 		slices.Reverse(h.more)
@@ -203,30 +313,42 @@ func (h *head) addAttrs(b *span.Batch, r span.Range, row uint32) {
 	}
 }
 
-// key is the code of an attribute key; after is the code + 1 of the key that was seen before it, which
-// mostly foretells it. It is false for keys beyond the bound.
-func (h *head) key(p []byte, after uint32) (uint32, bool) {
-	if after > 0 {
-		if next := h.keyInfo[after-1].next; next > 0 && string(h.keys.at(next-1)) == string(p) {
-			return next - 1, true
-		}
+// key makes g.key the code of p. It is false for keys beyond the bound.
+func (h *head) key(p []byte, g *guess) bool {
+	if int(g.key) < h.keys.len() && string(h.keys.at(g.key)) == string(p) {
+		return true
 	}
-	key, ok := h.keys.lookup(p)
-	if !ok {
+	key, known := h.keys.lookup(p)
+	if !known {
 		if h.keys.len() >= maxHeadColumns {
-			return 0, false
+			return false
 		}
 		key = h.keys.code(p)
 		h.keyInfo = append(h.keyInfo, keyInfo{})
 	}
-	if after > 0 {
-		h.keyInfo[after-1].next = key + 1
-	}
-	return key, true
+	g.key = key
+	return true
 }
 
-// dictEntryBytes is what an entry of a dictionary takes beside its text, roughly.
-const dictEntryBytes = 24
+// column is the column for values of a type of a key, or nil if there is none for them.
+func (h *head) column(key uint32, t span.ValueType) *headColumn {
+	if !hasColumn(t) {
+		return nil
+	}
+	at := &h.keyInfo[key].columns[t]
+	if *at == 0 {
+		if len(h.columns)-numFixed >= maxHeadColumns {
+			return nil
+		}
+		c := &headColumn{vector: vector{sparse: true}, attr: attrColumn{string(h.keys.at(key)), t}}
+		c.reserve(h.likely[c.attr])
+		*at = int32(len(h.columns))
+		h.columns = append(h.columns, c)
+		h.order = nil
+		h.bytes += 512
+	}
+	return h.columns[*at]
+}
 
 // intern is the code of p in the dictionary of c. A new entry counts as memory, twice, since slices grow by
 // doubling.
@@ -239,65 +361,55 @@ func (h *head) intern(c *headColumn, p []byte) uint32 {
 	return code
 }
 
-func (h *head) num(col int, v uint64) {
-	h.columns[col].nums = append(h.columns[col].nums, v)
-}
-
-func (h *head) code(col int, code uint32) {
-	h.columns[col].codes = append(h.columns[col].codes, code)
-}
-
-func (h *head) sparseNum(col int, row, v uint32) {
-	if v != 0 {
-		c := h.columns[col]
-		c.rows, c.nums = append(c.rows, row), append(c.nums, uint64(v))
-	}
-}
-
-func (h *head) sparseText(col int, row uint32, p []byte) {
-	if len(p) > 0 {
-		c := h.columns[col]
-		c.rows, c.codes = append(c.rows, row), append(c.codes, h.intern(c, p))
-		h.bytes += 8
-	}
-}
-
-// isNew says whether the identity is not among the rows, and enters it as the next row's.
-func (h *head) isNew(trace span.TraceID, id span.ID, kind, resource uint32) bool {
-	if 2*h.n >= len(h.seen) {
-		h.growSeen()
-	}
-	mask := uint64(len(h.seen) - 1)
-	i := hashID(trace, id) & mask
-	for ; h.seen[i] != 0; i = (i + 1) & mask {
-		row := h.seen[i] - 1
-		if h.columns[colSpan].nums[row] == uint64(id) && h.columns[colTrace].ids[row] == trace &&
-			h.columns[colKind].codes[row] == kind && h.columns[colResource].codes[row] == resource {
-			return false
-		}
-	}
-	h.seen[i] = uint32(h.n) + 1
-	return true
-}
-
-func (h *head) growSeen() {
-	h.seen = make([]uint32, max(1024, 2*len(h.seen)))
-	mask := uint64(len(h.seen) - 1)
-	for row, trace := range h.columns[colTrace].ids {
-		i := hashID(trace, span.ID(h.columns[colSpan].nums[row])) & mask
-		for h.seen[i] != 0 {
-			i = (i + 1) & mask
-		}
-		h.seen[i] = uint32(row) + 1
-	}
-}
-
-// hashID mixes a span's ids; both may be far from random.
+// hashID mixes a span's ids, as wyhash mixes words. They are the sender's to choose, so the keys are secret: else a
+// batch could be made of which all hashes are equal.
 func hashID(trace span.TraceID, id span.ID) uint64 {
-	x := trace.Hi*0x9e3779b97f4a7c15 ^ trace.Lo
-	x = (x^x>>32)*0xd6e8feb86659fd93 ^ uint64(id)
-	x = (x ^ x>>32) * 0xd6e8feb86659fd93
-	return x ^ x>>32
+	h := mix(trace.Hi^idKeys[0], trace.Lo^idKeys[1])
+	return mix(uint64(id)^idKeys[2], h^idKeys[3])
+}
+
+func mix(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
+}
+
+var idKeys = [4]uint64{rand.Uint64(), rand.Uint64(), rand.Uint64(), rand.Uint64()}
+
+// columnSize is how much a column of a head has come to hold.
+type columnSize struct{ rows, ids, codes, nums, entries, text int }
+
+// expect makes room for what the head before had, so that columns are seldom copied as they grow.
+func (h *head) expect(before *head) {
+	before.mu.Lock()
+	defer before.mu.Unlock()
+	h.likely = make(map[attrColumn]columnSize, len(before.columns)-numFixed)
+	for i, c := range before.columns {
+		if i < numFixed {
+			h.columns[i].reserve(c.size())
+		} else {
+			h.likely[c.attr] = c.size()
+		}
+	}
+	h.identities.reserve(before.n)
+}
+
+func (c *headColumn) size() columnSize {
+	return columnSize{len(c.rows), len(c.ids), len(c.codes), len(c.nums), c.dict.len(), len(c.dict.text)}
+}
+
+// reserve makes room in an empty column for a size, and an eighth more.
+func (c *headColumn) reserve(s columnSize) {
+	c.rows, c.ids = room[uint32](s.rows), room[span.TraceID](s.ids)
+	c.codes, c.nums = room[uint32](s.codes), room[uint64](s.nums)
+	c.dict.text, c.dict.offsets = room[byte](s.text), room[uint32](s.entries)
+	c.dict.codes.reserve(s.entries)
+}
+
+func room[T any](n int) []T {
+	if n == 0 {
+		return nil
+	}
+	return make([]T, 0, n+n/8)
 }
 
 // snapshot is a head as it was at one moment.

@@ -1,0 +1,120 @@
+package local
+
+import (
+	"hash/maphash"
+	"math/bits"
+)
+
+// dict holds the distinct texts of a column; a code is a text's index. Entry i is
+// text[offsets[i]:offsets[i+1]].
+type dict struct {
+	text    []byte
+	offsets []uint32
+}
+
+func (d *dict) len() int { return max(len(d.offsets)-1, 0) }
+
+func (d *dict) at(code uint32) []byte { return d.text[d.offsets[code]:d.offsets[code+1]] }
+
+func (d *dict) size() int { return len(d.text) + 4*len(d.offsets) }
+
+// dictBuilder is a dict that finds codes by text.
+type dictBuilder struct {
+	dict
+	codes hashTable
+}
+
+var hashSeed = maphash.MakeSeed()
+
+// code returns the code of p, adding it if it is new.
+func (d *dictBuilder) code(p []byte) uint32 {
+	hash := hashText(p)
+	at, found := d.find(p, hash)
+	if found {
+		return d.codes.value(at)
+	}
+	if len(d.offsets) == 0 {
+		d.offsets = append(d.offsets, 0)
+	}
+	code := uint32(d.len())
+	d.codes.put(at, hash, code)
+	d.text = append(d.text, p...)
+	d.offsets = append(d.offsets, uint32(len(d.text)))
+	return code
+}
+
+// lookup is the code of p, if it has one.
+func (d *dictBuilder) lookup(p []byte) (uint32, bool) {
+	at, found := d.find(p, hashText(p))
+	if !found {
+		return 0, false
+	}
+	return d.codes.value(at), true
+}
+
+// find is the slot that has the code of p, or the free one where it would be.
+func (d *dictBuilder) find(p []byte, hash uint32) (at int, found bool) {
+	for at, found = d.codes.first(hash); found; at, found = d.codes.from(at+1, hash) {
+		if string(d.at(d.codes.value(at))) == string(p) {
+			break
+		}
+	}
+	return at, found
+}
+
+func hashText(p []byte) uint32 { return uint32(maphash.Bytes(hashSeed, p)) }
+
+// hashTable finds 32-bit values by hash; what they stand for the caller compares. It is open-addressing, a power of
+// two of slots of which at most half are in use. A slot is the hash and below it the value + 1, or 0. So nothing but
+// the table is read of values of other hashes, nor when it grows.
+type hashTable struct {
+	slots []uint64
+	n     int
+}
+
+// slotBytes is what the table takes for a value, at most.
+const slotBytes = 4 * 8
+
+// first is the first slot that has the hash; found is false if none has, and the slot is then the free one for put.
+// No slot moves before reserve is called for more.
+func (t *hashTable) first(hash uint32) (at int, found bool) {
+	t.reserve(t.n + 1)
+	return t.from(int(hash), hash)
+}
+
+// from is the same from a slot on: at+1 goes on behind the one that was found.
+func (t *hashTable) from(at int, hash uint32) (int, bool) {
+	mask := len(t.slots) - 1
+	for at &= mask; ; at = (at + 1) & mask {
+		if s := t.slots[at]; s == 0 || uint32(s>>32) == hash {
+			return at, s != 0
+		}
+	}
+}
+
+func (t *hashTable) value(at int) uint32 { return uint32(t.slots[at]) - 1 }
+
+func (t *hashTable) put(at int, hash, value uint32) {
+	t.slots[at] = uint64(hash)<<32 | uint64(value+1)
+	t.n++
+}
+
+// reserve makes room for n values in all.
+func (t *hashTable) reserve(n int) {
+	if 2*n <= len(t.slots) {
+		return
+	}
+	old := t.slots
+	t.slots = make([]uint64, max(16, 2<<bits.Len(uint(n-1))))
+	mask := len(t.slots) - 1
+	for _, s := range old {
+		if s == 0 {
+			continue
+		}
+		at := int(s>>32) & mask
+		for t.slots[at] != 0 {
+			at = (at + 1) & mask
+		}
+		t.slots[at] = s
+	}
+}
