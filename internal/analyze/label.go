@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -56,7 +57,7 @@ func cut(s string) string {
 // maskName replaces what in a name is an id, not a word, with "?": words of digits alone, and words of
 // eight or more hex digits among which there is a digit. The groups of a UUID are one id.
 func maskName(s string) string {
-	if strings.IndexAny(s, "0123456789") < 0 {
+	if !strings.ContainsAny(s, "0123456789") {
 		return s
 	}
 	var w strings.Builder
@@ -178,9 +179,9 @@ func maskStatement(s string) string {
 // identifierQuotes says whether a double quote after w opens a name, as standard SQL has it, and not a
 // text, as MySQL has it: a name follows a word or a point, a text a comparison.
 func identifierQuotes(w []byte) bool {
-	for i := len(w) - 1; i >= 0; i-- {
-		if w[i] != ' ' {
-			return isWord(w[i]) || w[i] == '.' || w[i] == '`'
+	for _, c := range slices.Backward(w) {
+		if c != ' ' {
+			return isWord(c) || c == '.' || c == '`'
 		}
 	}
 	return true

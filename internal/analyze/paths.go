@@ -106,6 +106,13 @@ func NewProfiler() *Profiler {
 	return &Profiler{paths: map[step]*Path{}, traits: map[Trait]*Trait{}}
 }
 
+// Full says that the Profiler has met more paths or traits than it tells apart.
+func (f *Profiler) Full() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.paths) >= maxPaths || len(f.traits) >= maxTraits
+}
+
 const elsewhere = "…"
 
 // path is the path one step below parent.
@@ -159,6 +166,9 @@ func mix(x uint64) uint64 {
 	x *= 0x94d049bb133111eb
 	return x ^ x>>31
 }
+
+// Shuffle is a number by which traces are in an order that has nothing to do with them, and is always the same.
+func Shuffle(id span.TraceID) uint64 { return mix(id.Hi ^ mix(id.Lo)) }
 
 // maxTrait bounds a value that is worth comparing, in bytes.
 const maxTrait = 200

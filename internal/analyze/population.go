@@ -132,6 +132,12 @@ func Compare(a, b *Population) []Difference {
 	return list
 }
 
+// DifferenceTree is the same list in the order of the merged tree: a parent before its children, siblings by
+// the difference at and below them, the largest first.
+func DifferenceTree(list []Difference) []Difference {
+	return asTree(list, func(d *Difference) *Path { return d.Path }, func(d *Difference) float64 { return d.Extra })
+}
+
 // comparePaths orders by depth, then by name from the root on.
 func comparePaths(x, y *Path) int {
 	if c := cmp.Compare(x.Depth, y.Depth); c != 0 || x == y {

@@ -420,7 +420,7 @@ func TestProfile(t *testing.T) {
 		p := rapid.IntRange(0, tree.Len()-1).Draw(t, "row")
 		r := NewProfiler().Profile(tree, p)
 		stats := tree.Stats(p)
-		if !(r.Paths[0].Parent == nil && r.Paths[0].Depth == 0) {
+		if r.Paths[0].Parent != nil || r.Paths[0].Depth != 0 {
 			t.Fatalf("the first path is %+v", r.Paths[0].Path)
 		}
 		seen := map[*Path]bool{}

@@ -80,7 +80,7 @@ func New(cfg Config) http.Handler {
 	}
 	return &server{
 		Config: cfg, ui: newFiles(cfg.UI), slots: make(chan struct{}, cfg.MaxQueries),
-		asked: newFigures(append(slices.Clone(nativeKinds), jaeger.Kinds...)), started: cfg.Now(),
+		asked: newFigures(append(slices.Clone(nativeKinds), jaeger.Kinds...)), started: cfg.Now(), profiles: newProfiles(),
 	}
 }
 
@@ -90,6 +90,9 @@ type server struct {
 	slots   chan struct{}
 	asked   figures
 	started time.Time
+
+	profiles *profiles
+	recent   recent
 }
 
 // requestError is an error that is the client's to mend: its message is written for the person who asked.
@@ -180,7 +183,10 @@ func writeText(w http.ResponseWriter, status int, text string) {
 type endpoint func(ctx context.Context, p *params) ([]byte, error)
 
 // nativeKinds are the questions of the native API, as the metrics name them.
-var nativeKinds = []string{"endpoints", "traces", "names", kindStatus, "skeleton", "stats", "spans", "paths", "percentile"}
+var nativeKinds = []string{
+	"endpoints", "traces", "names", kindStatus, "skeleton", "stats", "spans", "paths", "percentile",
+	"services", "endpoint", "heatmap", "why", "patterns", "compare", "map",
+}
 
 // kindStatus asks the store nothing, and is wanted most while that is busy.
 const kindStatus = "status"
@@ -196,6 +202,20 @@ func (s *server) find(path string) (kind string, _ endpoint) {
 		return "names", s.names
 	case "/status":
 		return kindStatus, s.status
+	case "/services":
+		return "services", s.services
+	case "/endpoint":
+		return "endpoint", s.endpoint
+	case "/heatmap":
+		return "heatmap", s.heatmap
+	case "/why":
+		return "why", s.remembered("why", s.why)
+	case "/patterns":
+		return "patterns", s.remembered("patterns", s.patterns)
+	case "/compare":
+		return "compare", s.compare
+	case "/map":
+		return "map", s.serviceMap
 	}
 	rest, ok := strings.CutPrefix(path, "/traces/")
 	if !ok {

@@ -170,6 +170,13 @@ func TestGolden(t *testing.T) {
 		"error-revision":     trace2 + "/stats?row=1&revision=3",
 		"error-row":          trace2 + "/stats?row=12",
 		"error-path":         "/nothing",
+		"services":           "/services?from=now-1w",
+		"endpoint":           "/endpoint?service=movie-web&name=GET%20/&from=now-12h&columns=4",
+		"heatmap":            "/heatmap?columns=3&q=" + url.QueryEscape("{ root }"),
+		"why":                "/why?service=movie-web&name=GET%20/subject/%7Bid%7D&slow=20ms..&normal=..20ms",
+		"patterns":           "/patterns?service=movie-web&name=GET%20/&from=now-1h&before=1d",
+		"compare":            "/compare?a=2&b=1&limit=1",
+		"map":                "/map?service=movie&hops=2",
 		"error-names-no-key": "/names?of=values",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -236,6 +243,20 @@ func TestWrongQuestions(t *testing.T) {
 		{trace2 + "/spans?rows=12", 400, "rows 0 to 11"},
 		{trace2 + "/spans?ids=zz", 400, "hex"},
 		{trace2 + "/spans?rows=" + strings.Repeat("0,", 200) + "0", 400, "at most 200"},
+		{"/endpoint?service=x", 400, "service=…&name=…"},
+		{"/endpoint?name=x", 400, "service=…&name=…"},
+		{"/endpoint?service=x&name=y&before=soon", 400, "how far back"},
+		{"/endpoint?service=x&name=y&columns=241", 400, "1 to 240"},
+		{"/heatmap?q=%7B", 400, "filter"},
+		{"/why?service=x&name=y&slow=fast", 400, "p25..p75"},
+		{"/why?service=x&name=y&normal=p101..", 400, "p25..p75"},
+		{"/why?service=x&name=y&slowFrom=now&slowTo=now-1h", 400, "slowFrom"},
+		{"/patterns?service=x", 400, "service=…&name=…"},
+		{"/compare?a=1", 400, "b=typical"},
+		{"/compare?a=zz&b=1", 400, "hex"},
+		{"/compare?a=77&b=2", 404, "no span of this trace"},
+		{"/map?hops=0", 400, "1 to 20"},
+		{"/services?limit=0", 400, "1 to 1000"},
 		{"/names?of=cats", 400, "services"},
 		{"/names?of=values&key=a%3D1||b", 400, "not a field"},
 		{"", 404, "nothing answers"},
@@ -355,10 +376,13 @@ func TestHostileSpans(t *testing.T) {
 	}
 	add(t, s, b)
 	h := handler(s)
+	evilEndpoint := url.Values{"service": {evil}, "name": {evil}}.Encode()
 	for _, target := range []string{
 		"/endpoints", "/traces", "/traces/90000000000000009/skeleton", "/traces/90000000000000009/stats",
 		"/traces/90000000000000009/spans?rows=0,1,2,3", "/names", "/names?of=operations", "/names?of=keys",
-		"/names?of=values&key=span.db.system.name",
+		"/names?of=values&key=span.db.system.name", "/traces/90000000000000009/paths", "/traces/90000000000000009/percentile",
+		"/services", "/heatmap", "/map", "/compare?a=90000000000000009&b=typical", "/endpoint?" + evilEndpoint, "/why?normal=..&slow=..&" + evilEndpoint,
+		"/patterns?" + evilEndpoint,
 	} {
 		w := get(t, h, Prefix+target)
 		if w.Code != 200 || !json.Valid(w.Body.Bytes()) || !bytes.Equal(bytes.ToValidUTF8(w.Body.Bytes(), nil), w.Body.Bytes()) {

@@ -3,86 +3,16 @@ package jaeger
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
-
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
 	"github.com/fuwu-project/fuwu/internal/store/storetest"
 )
-
-// slowCallsBetween looks for every span's caller among all spans.
-func slowCallsBetween(b *span.Batch) []dependency {
-	counts := map[[2]string]int{}
-	for i := range b.Len() {
-		var callers []int
-		find := func(id span.ID, kind func(span.Kind) bool) {
-			for j := range b.Len() {
-				if b.TraceID[i].Lo == b.TraceID[j].Lo && b.SpanID[j] == id && kind(b.Kind[j]) {
-					callers = append(callers, j)
-				}
-			}
-		}
-		client := func(k span.Kind) bool { return k == span.KindClient }
-		server := func(k span.Kind) bool { return k == span.KindServer }
-		if b.Kind[i] == span.KindServer {
-			find(b.SpanID[i], client)
-		}
-		if len(callers) == 0 && b.Parent[i] != 0 && b.Parent[i] != b.SpanID[i] {
-			find(b.Parent[i], server)
-			find(b.Parent[i], client)
-			find(b.Parent[i], func(k span.Kind) bool { return !client(k) && !server(k) })
-		}
-		own := func(j int) bool { return b.Service(j) == b.Service(i) }
-		if len(callers) > 0 && !slices.ContainsFunc(callers, own) {
-			counts[[2]string{b.Service(callers[0]), b.Service(i)}]++
-		}
-	}
-	list := make([]dependency, 0, len(counts))
-	for pair, n := range counts {
-		list = append(list, dependency{pair[0], pair[1], n})
-	}
-	slices.SortFunc(list, func(x, y dependency) int {
-		return strings.Compare(x.parent+"\x00"+x.child, y.parent+"\x00"+y.child)
-	})
-	return list
-}
-
-func TestCallsBetween(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		b := new(span.Batch)
-		taken := map[string]bool{}
-		for range rapid.IntRange(0, 20).Draw(t, "spans") {
-			s := span.Span{
-				TraceID: span.TraceID{Hi: rapid.Uint64Range(0, 1).Draw(t, "hi"), Lo: rapid.Uint64Range(1, 2).Draw(t, "trace")},
-				SpanID:  span.ID(rapid.Uint64Range(1, 6).Draw(t, "id")),
-				Parent:  span.ID(rapid.Uint64Range(0, 6).Draw(t, "parent")),
-				Kind:    span.Kind(rapid.IntRange(0, 5).Draw(t, "kind")),
-			}
-			name := fmt.Sprintf("s%d", rapid.IntRange(0, 3).Draw(t, "service"))
-			s.Resource.Attrs = []span.Attribute{{Key: "service.name", Value: span.StringValue(name)}}
-			// Of more than two halves of a call it is not said which is the caller.
-			class := "other"
-			if s.Kind == span.KindClient || s.Kind == span.KindServer {
-				class = s.Kind.String()
-			}
-			if id := fmt.Sprint(s.TraceID.Lo, s.SpanID, class); !taken[id] {
-				taken[id] = true
-				b.Append(&s)
-			}
-		}
-		if diff := cmp.Diff(slowCallsBetween(b), callsBetween(b), cmp.AllowUnexported(dependency{})); diff != "" {
-			t.Fatalf("(-slow +fast)\n%s", diff)
-		}
-	})
-}
 
 // full is a store in which more matches than anybody may look at.
 type full struct {
@@ -148,30 +78,5 @@ func TestPartial(t *testing.T) {
 		if body, err := answer(t.Context()); err != nil || !strings.Contains(string(body), `"errors":null}`) {
 			t.Errorf("%s: %v", target, err)
 		}
-	}
-}
-
-// TestHostileIDs: spans of one id cost no more than others.
-func TestHostileIDs(t *testing.T) {
-	b := new(span.Batch)
-	for i := range 100_000 {
-		b.Append(&span.Span{TraceID: span.TraceID{Lo: 1}, SpanID: 1, Parent: 1, Kind: span.Kind(i % 6)})
-	}
-	if got := callsBetween(b); len(got) != 0 {
-		t.Errorf("%v", got)
-	}
-}
-
-// BenchmarkCallsBetween joins as many spans as one answer may.
-func BenchmarkCallsBetween(b *testing.B) {
-	batch := new(span.Batch)
-	for i := range maxJoined {
-		batch.Append(&span.Span{
-			TraceID: span.TraceID{Hi: 1, Lo: uint64(i / 20)}, SpanID: span.ID(i + 1), Parent: span.ID(i + i%2), Kind: span.Kind(2 + i%2),
-			Resource: span.Resource{Attrs: []span.Attribute{{Key: "service.name", Value: span.StringValue(fmt.Sprintf("s%d", i%30))}}},
-		})
-	}
-	for b.Loop() {
-		callsBetween(batch)
 	}
 }

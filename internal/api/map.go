@@ -1,0 +1,135 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/fuwu-project/fuwu/internal/analyze"
+	"github.com/fuwu-project/fuwu/internal/span"
+	"github.com/fuwu-project/fuwu/internal/store"
+)
+
+// maxMapped bounds the spans that are joined for the service map.
+const maxMapped = 1 << 16
+
+// edgeRow is the calls between two nodes of the map. Times are ns; quantiles are within 1.1 %.
+type edgeRow struct {
+	Caller string  `json:"caller"`
+	Callee string  `json:"callee"`
+	Store  bool    `json:"store"`
+	Calls  int     `json:"calls"`
+	Rate   float64 `json:"rate"`
+	Errors int     `json:"errors"`
+	P50    int64   `json:"p50"`
+	P95    int64   `json:"p95"`
+}
+
+// serviceMap has who calls whom: all, or what is at most so many calls away from one service.
+func (s *server) serviceMap(ctx context.Context, p *params) ([]byte, error) {
+	within := p.timeRange(false)
+	service := p.text("service")
+	hops := p.number("hops", 1, 1, 20)
+	if p.err != nil {
+		return nil, p.err
+	}
+	res, err := s.Store.Select(ctx, store.Query{Range: within, Order: store.Newest, Limit: maxMapped})
+	if err != nil {
+		return nil, err
+	}
+	since := s.stored(within)
+	if n := res.Spans.Len(); n == maxMapped {
+		since.From = res.Spans.Start[n-1]
+	}
+	calls := analyze.Calls(res.Spans)
+	if service != "" {
+		calls = near(calls, service, hops)
+	}
+	seconds := max(time.Duration(since.To-since.From).Seconds(), 1)
+	edges := []edgeRow{}
+	for i := range calls {
+		c := &calls[i]
+		edges = append(edges, edgeRow{
+			Caller: c.Caller, Callee: c.Callee, Store: c.Store, Calls: c.Count, Rate: float64(c.Count) / seconds, Errors: c.Errors,
+			P50: c.Durations.Quantile(0.50), P95: c.Durations.Quantile(0.95),
+		})
+	}
+	return json.Marshal(struct {
+		From    string    `json:"from"`
+		To      string    `json:"to"`
+		Since   string    `json:"since"`
+		Spans   int       `json:"spans"`
+		Matched int       `json:"matched"`
+		Edges   []edgeRow `json:"edges"`
+	}{number(within.From), number(within.To), number(since.From), res.Spans.Len(), res.Matched, edges})
+}
+
+// near keeps the calls among what is at most so many calls away from a service, in either direction. A store is
+// no way on: everybody calls it.
+func near(calls []analyze.Call, service string, hops int) []analyze.Call {
+	away := map[string]int{service: 0}
+	for hop := 1; hop <= hops; hop++ {
+		for i := range calls {
+			c := &calls[i]
+			if c.Store {
+				continue
+			}
+			for _, ends := range [...][2]string{{c.Caller, c.Callee}, {c.Callee, c.Caller}} {
+				if at, ok := away[ends[0]]; ok && at == hop-1 {
+					if _, ok := away[ends[1]]; !ok {
+						away[ends[1]] = hop
+					}
+				}
+			}
+		}
+	}
+	return slices.DeleteFunc(calls, func(c analyze.Call) bool {
+		from, ok := away[c.Caller]
+		if c.Store {
+			return !ok || from >= hops
+		}
+		to, alsoTo := away[c.Callee]
+		return !ok || !alsoTo || from == hops && to == hops
+	})
+}
+
+// serviceRow is one line of /services. Times are ns; quantiles are within 1.1 %.
+type serviceRow struct {
+	Service string `json:"service"`
+	redRow
+}
+
+// services has rate, errors and durations by service, of what services were asked: spans of servers and consumers,
+// and roots.
+func (s *server) services(ctx context.Context, p *params) ([]byte, error) {
+	within := p.timeRange(false)
+	limit := p.number("limit", 100, 1, maxRows)
+	if p.err != nil {
+		return nil, p.err
+	}
+	asked := store.Or{X: store.Or{X: store.HasKind(span.KindServer), Y: store.HasKind(span.KindConsumer)}, Y: store.IsRoot()}
+	groups, err := s.Store.Aggregate(ctx, store.AggregateQuery{Filter: asked, Range: within, By: []store.Field{store.ServiceName}})
+	if err != nil {
+		return nil, err
+	}
+	all := total(groups).Sum
+	rows := make([]serviceRow, 0, len(groups))
+	for i := range groups {
+		row := serviceRow{groups[i].Key[0], s.red(within, groups[i:i+1])}
+		if all > 0 {
+			row.Share = float64(groups[i].Sum) / float64(all)
+		}
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, func(x, y serviceRow) int {
+		return cmp.Or(cmp.Compare(y.Share, x.Share), cmp.Compare(y.Requests, x.Requests), cmp.Compare(x.Service, y.Service))
+	})
+	return json.Marshal(struct {
+		From     string       `json:"from"`
+		To       string       `json:"to"`
+		Total    int          `json:"total"`
+		Services []serviceRow `json:"services"`
+	}{number(within.From), number(within.To), len(rows), rows[:min(limit, len(rows))]})
+}
