@@ -2,7 +2,7 @@
 
 GO       ?= go
 FUZZTIME ?= 10s
-PACKAGES := ./... ./shuai/... ./redeye/... ./bench/...
+PACKAGES := ./... ./shuai/... ./shuai/contrib/otel/... ./redeye/... ./bench/...
 LINT     := bin/golangci-lint
 
 export PATH := $(CURDIR)/bin/node/node_modules/.bin:$(PATH)

@@ -18,6 +18,7 @@ const module = "github.com/fuwu-project/fuwu/"
 // its own subtree is always open to it, and tests may import anything. It is the picture in ARCHITECTURE.md as a table.
 var mayImport = map[string]string{
 	"shuai":                    "",
+	"shuai/contrib/otel":       "shuai",
 	"redeye":                   "",
 	"ui":                       "",
 	"internal/span":            "",

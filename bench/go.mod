@@ -34,3 +34,7 @@ require (
 )
 
 replace github.com/fuwu-project/fuwu/shuai => ../shuai
+
+require github.com/fuwu-project/fuwu/shuai/contrib/otel v0.0.0
+
+replace github.com/fuwu-project/fuwu/shuai/contrib/otel => ../shuai/contrib/otel

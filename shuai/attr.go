@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// Attr is an attribute, made by [String], [Int], [Float], [Bool], [Strings], [Bytes], [List] or [Map].
+// Attr is an attribute, made by [String], [Int], [Float], [Bool], [Strings], [Bytes], [List], [Map] or [Null].
 //
 // It is two words for the key and two for the value: text is its address and length; a number has
 // the address of the byte in kinds that stands for its type; any other value is encoded at once, and marked in the length.
@@ -44,6 +44,9 @@ func Bool(key string, v bool) Attr {
 	}
 	return Attr{key, kindBool, 0}
 }
+
+// Null makes an attribute without a value.
+func Null(key string) Attr { return encoded(key, nil) }
 
 // Strings makes an attribute that is a list of texts.
 func Strings(key string, v ...string) Attr {

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/fuwu-project/fuwu/shuai/internal/bridge"
 )
 
 const headerBaggage = "baggage"
@@ -28,11 +30,22 @@ type baggageMember struct {
 
 type baggageKey struct{}
 
+// baggageOf is what was put into ctx by this package, and then what another API did.
 func baggageOf(ctx context.Context) baggage {
 	if ctx == nil {
 		return nil
 	}
 	b, _ := ctx.Value(baggageKey{}).(baggage)
+	other := bridge.Installed.Load()
+	if other == nil {
+		return b
+	}
+	for _, m := range parseBaggage(other.Baggage(ctx)) {
+		full := len(b) == maxBaggageMembers || b.size()+1+len(m.key)+len(m.rest) > maxBaggageBytes
+		if !full && !slices.ContainsFunc(b, func(o baggageMember) bool { return o.key == m.key }) {
+			b = append(slices.Clip(b), m)
+		}
+	}
 	return b
 }
 
@@ -82,16 +95,7 @@ func extractBaggage(ctx context.Context, c Carrier) context.Context {
 }
 
 func injectBaggage(ctx context.Context, c Carrier) {
-	b := baggageOf(ctx)
-	if other := otherBaggage(ctx); other != "" {
-		for _, m := range parseBaggage(other) {
-			full := len(b) == maxBaggageMembers || b.size()+1+len(m.key)+len(m.rest) > maxBaggageBytes
-			if !full && !slices.ContainsFunc(b, func(o baggageMember) bool { return o.key == m.key }) {
-				b = append(slices.Clip(b), m)
-			}
-		}
-	}
-	if len(b) > 0 {
+	if b := baggageOf(ctx); len(b) > 0 {
 		c.Set(headerBaggage, b.String())
 	}
 }
@@ -129,6 +133,9 @@ func (m baggageMember) value() string {
 
 // parseBaggage reads what is within the limits, and of several members with the same key the last. Members that are not valid are left out.
 func parseBaggage(s string) (b baggage) {
+	if s == "" {
+		return nil
+	}
 	size := 0
 	if most := 2 * maxBaggageBytes; len(s) > most {
 		s = s[:max(0, strings.LastIndexByte(s[:most], ','))]

@@ -204,10 +204,13 @@ func (s *Span) setState(header string) {
 	}
 }
 
-// otherBaggage is what another API has put into ctx.
-func otherBaggage(ctx context.Context) string {
-	if b := bridge.Installed.Load(); b != nil && b.Baggage != nil {
-		return b.Baggage(ctx)
+func init() {
+	bridge.NewSpan = func(traceHi, traceLo, span uint64, flags uint8, state string, isRemote bool) any {
+		s := remote(context.Background(), TraceID{traceHi, traceLo}, SpanID(span), flags&wireFlags)
+		if !isRemote {
+			s.flags &^= flagRemote
+		}
+		s.setState(state)
+		return s
 	}
-	return ""
 }

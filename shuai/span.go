@@ -215,6 +215,16 @@ func (s *Span) Sampled() bool { return s != nil && s.flags&flagSampled != 0 }
 // expensive to compute is worth it.
 func (s *Span) Recording() bool { return s != nil && s.flags&flagRecorded != 0 }
 
+// Ended reports whether the span has ended, after which nothing changes it.
+func (s *Span) Ended() bool {
+	if !s.Recording() {
+		return false
+	}
+	s.rec.mu.Lock()
+	defer s.rec.mu.Unlock()
+	return s.rec.ended
+}
+
 // Remote reports whether the span is in another process: [Extract] or [Remote] made it.
 func (s *Span) Remote() bool { return s != nil && s.flags&flagRemote != 0 }
 
@@ -322,8 +332,12 @@ func (s *Span) Set(attrs ...Attr) {
 	}
 }
 
-// set is called with the lock held.
+// set is called with the lock held. An attribute without a key is none.
 func (r *record) set(a Attr) {
+	if a.key == "" {
+		r.extra().droppedAttrs++
+		return
+	}
 	n := int(r.count)
 	for i := range r.first[:n] {
 		if r.first[i].key == a.key {

@@ -111,6 +111,14 @@ func (t *Tracer) StartRoot(ctx context.Context, name string, kind Kind) (context
 // Default is the tracer of the last [Start], or nil, whose methods may be called.
 func Default() *Tracer { return defaultTracer.Load() }
 
+// Unscoped is the tracer that New returned, for one that Scope did.
+func (t *Tracer) Unscoped() *Tracer {
+	if t == nil {
+		return nil
+	}
+	return t.own
+}
+
 // Scope returns a tracer like t whose spans say that another instrumentation made them: OpenTelemetry's instrumentation scope.
 // To be called once for each instrumentation: the exporter sends each tracer's spans apart.
 func (t *Tracer) Scope(name, version, schemaURL string, attrs ...Attr) *Tracer {

@@ -19,5 +19,8 @@ type Bridge struct {
 	Baggage func(ctx context.Context) string
 }
 
+// NewSpan returns a *shuai.Span for ids that another API gives, which are not all zero. The tracer sets it.
+var NewSpan func(traceHi, traceLo, span uint64, flags uint8, state string, remote bool) any
+
 // Installed is the bridge, or nil.
 var Installed atomic.Pointer[Bridge]
