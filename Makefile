@@ -2,12 +2,12 @@
 
 GO       ?= go
 FUZZTIME ?= 10s
-PACKAGES := ./... ./shuai/... ./shuai/contrib/otel/... ./redeye/... ./bench/...
+PACKAGES := ./... ./shuai/... ./shuai/contrib/otel/... ./redeye/... ./redeye/server/... ./bench/...
 LINT     := bin/golangci-lint
 
 export PATH := $(CURDIR)/bin/node/node_modules/.bin:$(PATH)
 
-.PHONY: demo test test-go test-ui test-browser check ui bench-quick bench fuzz deps fix
+.PHONY: demo test test-go test-ui test-browser check proto ui bench-quick bench fuzz deps fix
 
 # As `go run ./cmd/shuai demo`, which however ends with 1 after Ctrl-C. In a terminal, job control (set -m) lets Ctrl-C
 # reach the demo alone, not make, so that what make reports is how the demo ended.
@@ -38,6 +38,10 @@ bin/golangci-lint: tools/go.mod tools/go.sum
 fix: $(LINT) ## format and modernise
 	$(LINT) fmt
 	$(GO) fix $(PACKAGES)
+
+proto: ## regenerate Redeye's Go code from its .proto file (needs protoc; a test says when it is due)
+	GOBIN=$(CURDIR)/bin $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go
+	PATH=$(CURDIR)/bin:$$PATH protoc -I proto --go_out=module=github.com/fuwu-project/fuwu/redeye/server:redeye/server proto/redeye/v1/redeye.proto
 
 ui: ui/node_modules ## rebuild the web UI that is embedded
 	cd ui && npm run build

@@ -20,6 +20,7 @@ var mayImport = map[string]string{
 	"shuai":                    "",
 	"shuai/contrib/otel":       "shuai",
 	"redeye":                   "",
+	"redeye/server":            "redeye shuai",
 	"ui":                       "",
 	"internal/span":            "",
 	"internal/vfs":             "",

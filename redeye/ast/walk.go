@@ -1,0 +1,51 @@
+package ast
+
+import "iter"
+
+// Children yields the nodes below n, bodies of lambdas among them, in canonical order.
+func Children(n Node) iter.Seq[Node] {
+	return func(yield func(Node) bool) {
+		n.parts(&walker{yield: func(c Node, _ int) bool { return yield(c) }})
+	}
+}
+
+// Scopes yields the nodes below n and, with each, how many variables are bound for it that are not for n.
+func Scopes(n Node) iter.Seq2[Node, int] {
+	return func(yield func(Node, int) bool) { n.parts(&walker{yield: yield}) }
+}
+
+type walker struct {
+	yield func(Node, int) bool
+	done  bool
+}
+
+func (w *walker) child(n Node, vars int) { w.done = w.done || !w.yield(n, vars) }
+
+func (w *walker) node(n *Node) { w.child(*n, 0) }
+
+func (w *walker) optional(n *Node) {
+	if *n != nil {
+		w.child(*n, 0)
+	}
+}
+
+func (w *walker) lambda(f *Lambda, vars int) { w.child(f.Body, vars) }
+
+func (w *walker) nodes(ns *[]Node) {
+	for _, n := range *ns {
+		w.child(n, 0)
+	}
+}
+
+func (w *walker) fields(_ *[]string, values *[]Node) { w.nodes(values) }
+
+func (w *walker) keys(keys *[]Key) {
+	for _, key := range *keys {
+		w.child(key.By.Body, 1)
+	}
+}
+
+func (w *walker) name(*string) {}
+func (w *walker) text(*string) {}
+func (w *walker) number(*int)  {}
+func (w *walker) value(*Value) {}
