@@ -24,6 +24,7 @@ var mayImport = map[string]string{
 	"ui":                       "",
 	"internal/span":            "",
 	"internal/vfs":             "",
+	"internal/realdb":          "",
 	"internal/wire":            "internal/span",
 	"internal/store":           "internal/span",
 	"internal/store/storetest": "internal/span internal/store internal/workload",
