@@ -2,8 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,17 +14,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/fuwu-project/fuwu/internal/wire"
 	"github.com/fuwu-project/fuwu/internal/workload"
 )
 
@@ -34,148 +26,6 @@ import (
 type BenchCmd struct {
 	Ingest BenchIngestCmd `cmd:"" help:"Send generated spans to a new server; print its CPU, memory and disk per span."`
 	Query  BenchQueryCmd  `cmd:"" help:"Ask a server over the data of an earlier bench ingest --data; print how long answers take."`
-}
-
-// BenchIngestCmd sends spans over OTLP/HTTP.
-type BenchIngestCmd struct {
-	Spans       int    `default:"3000000" help:"How many spans to send, about. (${default})"`
-	Connections int    `default:"4" help:"Send over this many connections at once. (${default})"`
-	Gzip        bool   `help:"Compress the requests, as most SDKs do."`
-	Seed        uint64 `default:"1" help:"The same seed makes the same spans. (${default})"`
-	Fsync       string `default:"interval" enum:"interval,batch" help:"The server's --fsync. (${default})"`
-	Data        string `type:"path" help:"Keep the data here, for bench query. (a temporary directory)"`
-	Profile     string `type:"path" help:"Write the server's CPU profile here, for go tool pprof."`
-}
-
-// Run sends, waits for the server to seal and stop, and reports.
-func (cmd *BenchIngestCmd) Run(ctx context.Context, out streams) (err error) {
-	dir := cmd.Data
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "shuai-bench-"); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	}
-	flags := []string{"--fsync", cmd.Fsync}
-	if cmd.Profile != "" {
-		flags = append(flags, "--cpu-profile", cmd.Profile)
-	}
-	p, err := startProcess(ctx, dir, flags...)
-	if err != nil {
-		return err
-	}
-	defer p.kill()
-
-	var sent, requests, refused, wireBytes atomic.Int64
-	began := time.Now()
-	senders, sctx := errgroup.WithContext(ctx)
-	bodies := make(chan benchRequest, 2*cmd.Connections)
-	senders.Go(func() error {
-		defer close(bodies)
-		made := 0
-		for b := range workload.Batches(cmd.Seed) {
-			_, body := wire.Encode(b)
-			r := benchRequest{spans: b.Len(), body: body}
-			if cmd.Gzip {
-				r.body = gzipped(body)
-			}
-			select {
-			case bodies <- r:
-			case <-sctx.Done():
-				return nil // a sender has the reason
-			}
-			if made += b.Len(); made >= cmd.Spans {
-				return nil
-			}
-		}
-		return nil
-	})
-	for range cmd.Connections {
-		senders.Go(func() error {
-			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
-			for r := range bodies {
-				n, err := r.send(sctx, client, p.otlpHTTP, cmd.Gzip)
-				refused.Add(n)
-				if err != nil {
-					return err
-				}
-				sent.Add(int64(r.spans))
-				requests.Add(1)
-				wireBytes.Add(int64(len(r.body)))
-			}
-			return nil
-		})
-	}
-	if err := senders.Wait(); err != nil {
-		return err
-	}
-	wall := time.Since(began)
-	usage, err := p.stop()
-	if err != nil {
-		return err
-	}
-	disk, err := dirSize(dir)
-	if err != nil {
-		return err
-	}
-	n := float64(sent.Load())
-	fmt.Fprintf(out.out, "sent       %d spans in %d requests, %.0f bytes a span on the wire, %d refused and sent again\n",
-		sent.Load(), requests.Load(), float64(wireBytes.Load())/n, refused.Load())
-	fmt.Fprintf(out.out, "wall       %.2f s, generator included: %.0f spans/s (%d CPUs)\n", wall.Seconds(), n/wall.Seconds(), runtime.NumCPU())
-	fmt.Fprintf(out.out, "CPU        %.2f s of the server, start to sealed: %.0f spans per CPU-second, %.0f ns a span\n",
-		usage.cpu.Seconds(), n/usage.cpu.Seconds(), float64(usage.cpu.Nanoseconds())/n)
-	fmt.Fprintf(out.out, "memory     %.0f MiB at the peak\n", float64(usage.peakBytes)/(1<<20))
-	fmt.Fprintf(out.out, "disk       %.1f bytes a span, sealed\n", float64(disk)/n)
-	return nil
-}
-
-type benchRequest struct {
-	spans int
-	body  []byte
-}
-
-// send posts until it is acknowledged and says how often it was told to come again.
-func (r benchRequest) send(ctx context.Context, client *http.Client, base string, gz bool) (refused int64, err error) {
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/traces", bytes.NewReader(r.body))
-		if err != nil {
-			return refused, err
-		}
-		req.Header.Set("Content-Type", "application/x-protobuf")
-		if gz {
-			req.Header.Set("Content-Encoding", "gzip")
-		}
-		resp, err := client.Do(req)
-		if err != nil {
-			return refused, err
-		}
-		answer, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		switch {
-		case err != nil:
-			return refused, err
-		case resp.StatusCode == http.StatusOK && len(answer) == 0: // anything in it would be a partial success
-			return refused, nil
-		case resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests:
-			refused++
-			after, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-			select {
-			case <-time.After(max(time.Duration(after)*time.Second, 10*time.Millisecond)):
-			case <-ctx.Done():
-				return refused, ctx.Err()
-			}
-		default:
-			return refused, fmt.Errorf("the collector answered %s: %q", resp.Status, answer)
-		}
-	}
-}
-
-func gzipped(p []byte) []byte {
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	_, _ = w.Write(p) // a bytes.Buffer takes everything
-	_ = w.Close()
-	return b.Bytes()
 }
 
 // BenchQueryCmd asks for what is stored.
@@ -247,8 +97,8 @@ func ms(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
 
 // process is a shuai serve of its own.
 type process struct {
-	cmd          *exec.Cmd
-	ui, otlpHTTP string
+	cmd                    *exec.Cmd
+	ui, otlpHTTP, otlpGRPC string
 }
 
 type usage struct {
@@ -276,16 +126,18 @@ func startProcess(ctx context.Context, dir string, flags ...string) (*process, e
 		return nil, err
 	}
 	lines := bufio.NewScanner(stdout)
-	for (p.ui == "" || p.otlpHTTP == "") && lines.Scan() {
+	for (p.ui == "" || p.otlpHTTP == "" || p.otlpGRPC == "") && lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), " ")
 		switch name {
 		case "ui":
 			p.ui = strings.TrimSpace(value)
 		case "otlp/http":
 			p.otlpHTTP = strings.TrimSpace(value)
+		case "otlp/grpc":
+			p.otlpGRPC = strings.TrimSpace(value)
 		}
 	}
-	if p.otlpHTTP == "" {
+	if p.otlpGRPC == "" {
 		p.kill()
 		return nil, errors.New("the server did not start; its reason is above")
 	}
