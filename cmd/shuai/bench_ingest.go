@@ -247,8 +247,10 @@ func (e grpcExporter) send(ctx context.Context, body []byte) error {
 		if st.Code() == codes.Unavailable {
 			return no
 		}
+		return fmt.Errorf("the collector answered for good: %w", err)
+	default:
+		return fmt.Errorf("the collector answered %w", err)
 	}
-	return fmt.Errorf("the collector answered %w", err)
 }
 
 // payloads is a stats.Handler that counts what is sent.

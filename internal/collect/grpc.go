@@ -2,179 +2,217 @@ package collect
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
-	"slices"
+	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/encoding"
-	_ "google.golang.org/grpc/encoding/gzip" // OTLP demands that gzip is understood
-	_ "google.golang.org/grpc/encoding/proto"
-	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/mem"
-	"google.golang.org/grpc/status"
-	"google.golang.org/grpc/tap"
-	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/fuwu-project/fuwu/internal/wire"
 )
 
-// GRPCServer returns a server of OTLP's TraceService and MetricsService and of grpc.health.v1.Health; opts are added to those it needs.
-// The caller serves and stops it. gzip is undone here and not by gRPC, which knows no budget: so memory stays bounded
-// whatever unpacks to how much, and the store's log keeps a body as it came.
-func (c *Collector) GRPCServer(opts ...grpc.ServerOption) *grpc.Server {
-	limit := c.limits.MaxRequestBytes()
-	own := []grpc.ServerOption{
-		grpc.ForceServerCodecV2(codec{c, encoding.GetCodecV2("proto")}),
-		grpc.RPCDecompressor(leaveGzip{}), //nolint:staticcheck // its successor is global to the process
-		grpc.MaxRecvMsgSize(limit),
-		grpc.MaxConcurrentStreams(256),
-		// Exporters behind load balancers ping more often than gRPC's default allows.
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-		// A connection whose other end has vanished is found out.
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * time.Minute, Timeout: 20 * time.Second}),
-		grpc.InTapHandle(c.admit),
-	}
-	s := grpc.NewServer(append(own, opts...)...)
-	s.RegisterService(&traceService, c)
-	s.RegisterService(&metricsService, c)
-	healthpb.RegisterHealthServer(s, health.NewServer())
-	return s
-}
+// This file is gRPC over HTTP/2 as far as a server of unary methods needs it (gRPC's PROTOCOL-HTTP2.md), on net/http.
+// gRPC's own server reads a whole message into memory before anybody is asked: 64 MiB for each of the streams of each
+// connection. Here the bytes in flight are asked first, as for HTTP/1, and a body that came packed is logged packed.
 
-// admit refuses streams while no budget is left, before gRPC reads their message into memory of its own.
-func (c *Collector) admit(ctx context.Context, info *tap.Info) (context.Context, error) {
-	if (info.FullMethodName == tracesMethod || info.FullMethodName == metricsMethod) && c.inFlight.used.Load() >= c.inFlight.max {
-		return nil, c.refused(refuse(overloaded, "too many requests are under way; come again later"))
-	}
-	return ctx, nil
-}
-
-const tracesMethod = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-
-var traceService = grpc.ServiceDesc{
-	ServiceName: "opentelemetry.proto.collector.trace.v1.TraceService",
-	HandlerType: (*any)(nil),
-	Methods:     []grpc.MethodDesc{{MethodName: "Export", Handler: export(tracesMethod, (*Collector).takeSpans)}},
-	Metadata:    "opentelemetry/proto/collector/trace/v1/trace_service.proto",
-}
-
-// exportRequest is the message as it came; exportResponse as it goes.
-type (
-	exportRequest struct {
-		load load
-		body body
-		no   *refusal
-	}
-	exportResponse []byte
+const (
+	tracesMethod  = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+	metricsMethod = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+	healthMethod  = "/grpc.health.v1.Health/Check"
 )
 
-// export is the handler of a service's only method.
-func export(method string, take func(*Collector, context.Context, body, *load) (accepted, *refusal)) grpc.MethodHandler {
-	//nolint:revive // the order of arguments is grpc.MethodDesc's
-	return func(srv any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
-		c, ok := srv.(*Collector)
-		if !ok {
-			return nil, status.Error(codes.Internal, "not a collector")
+// grpcPrefix is what stands before a message: a byte that is 1 if it is packed, and its length.
+const grpcPrefix = 5
+
+// maxHealthBytes bounds the question of a health check.
+const maxHealthBytes = 4 << 10
+
+// GRPCHandler serves OTLP's TraceService and MetricsService, and Check of grpc.health.v1.Health, over HTTP/2: see
+// [Collector.NewServer]. Of Watch it says that it is not implemented, which clients take for health.
+func (c *Collector) GRPCHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc(tracesMethod, c.unary(export(c.takeSpans), c.limits.MaxRequestBytes()))
+	mux.HandleFunc(metricsMethod, c.unary(export(c.takeMetrics), maxMetricsBytes))
+	mux.HandleFunc(healthMethod, c.unary(checkHealth, maxHealthBytes))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if isGRPC(w, r) {
+			c.refuseGRPC(w, refuse(unsupported, "no method %.200q here", r.URL.Path).as(codes.Unimplemented))
 		}
-		req := &exportRequest{load: load{c: c}}
-		defer req.load.release()
-		if err := dec(req); err != nil {
-			return nil, err
-		}
-		handle := func(ctx context.Context, _ any) (any, error) {
-			if req.no != nil {
-				return nil, c.refused(req.no)
-			}
-			verdict, no := take(c, ctx, req.body, &req.load)
-			if no != nil {
-				return nil, c.refused(no)
-			}
-			return exportResponse(appendResponse(nil, verdict)), nil
-		}
-		if interceptor == nil {
-			return handle(ctx, req)
-		}
-		return interceptor(ctx, req, &grpc.UnaryServerInfo{Server: srv, FullMethod: method}, handle)
+	})
+	return mux
+}
+
+// isGRPC says whether it is a call; who asks otherwise is told.
+func isGRPC(w http.ResponseWriter, r *http.Request) bool {
+	typ, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	if r.Method == http.MethodPost && r.ProtoMajor == 2 && (typ == "application/grpc" || typ == "application/grpc+proto") {
+		return true
+	}
+	plain(w, http.StatusUnsupportedMediaType, "415 this address speaks gRPC: OTLP's TraceService and MetricsService, over HTTP/2")
+	return false
+}
+
+// method answers a message with a message.
+type method func(ctx context.Context, b body, l *load) ([]byte, *refusal)
+
+// export is a service's method Export.
+func export(take taker) method {
+	return func(ctx context.Context, b body, l *load) ([]byte, *refusal) {
+		a, no := take(ctx, b, l)
+		return appendResponse(nil, a), no
 	}
 }
 
-// refused counts a refusal and returns it as a status. Whoever may come again is told when; without that,
-// RESOURCE_EXHAUSTED means never.
-func (c *Collector) refused(no *refusal) error {
+// unary handles a method whose messages have at most limit bytes, packed or not.
+func (c *Collector) unary(do method, limit int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		served(r)
+		if !isGRPC(w, r) {
+			c.stats.refused[unsupported].Add(1)
+			return
+		}
+		ctx := r.Context()
+		if d, ok := grpcTimeout(r.Header.Get("Grpc-Timeout")); ok {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, d)
+			defer cancel()
+		}
+		l := load{c: c}
+		defer l.release()
+		b, no := l.message(r, limit)
+		answer := make([]byte, grpcPrefix)
+		if no == nil {
+			var p []byte
+			p, no = do(ctx, b, &l)
+			answer = append(answer, p...)
+		}
+		if no != nil {
+			c.refuseGRPC(w, no)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Type", "application/grpc")
+		h.Set("Grpc-Accept-Encoding", "gzip")
+		binary.BigEndian.PutUint32(answer[1:], uint32(len(answer)-grpcPrefix))
+		_, _ = w.Write(answer) // a client that is gone needs no answer
+		h.Set(http.TrailerPrefix+"Grpc-Status", "0")
+	}
+}
+
+// message reads and unpacks the message of a call, which is its only one.
+func (l *load) message(r *http.Request, limit int) (body, *refusal) {
+	var prefix [grpcPrefix]byte
+	if _, err := io.ReadFull(r.Body, prefix[:]); err != nil {
+		if errors.Is(err, io.EOF) {
+			return body{}, refuse(malformed, "the call has no message")
+		}
+		return body{}, unread(err)
+	}
+	packed, n := prefix[0] == 1, int64(binary.BigEndian.Uint32(prefix[1:]))
+	encoding := r.Header.Get("Grpc-Encoding")
+	switch {
+	case prefix[0] > 1:
+		return body{}, refuse(malformed, "the message has the flags %#x", prefix[0])
+	case packed && encoding != "gzip":
+		return body{}, refuse(unsupported, "unsupported compression %.100q, supported: [gzip, identity]", encoding).as(codes.Unimplemented)
+	case n > int64(limit):
+		return body{}, refuse(tooLarge, "the message has %d bytes; the limit is %d", n, limit)
+	}
+	p, no := l.read(io.LimitReader(r.Body, n), n, limit)
+	if no != nil {
+		return body{}, no
+	}
+	if int64(len(p)) < n {
+		return body{}, refuse(malformed, "the message ends after %d of %d bytes", len(p), n)
+	}
+	// What follows must be the end. To have met it also spares the client a reset of the stream.
+	switch _, err := io.ReadFull(r.Body, prefix[:1]); {
+	case err == nil:
+		return body{}, refuse(malformed, "the call has more than one message")
+	case !errors.Is(err, io.EOF):
+		return body{}, unread(err)
+	}
+	if !packed {
+		return body{wire.OTLPProto, p, wire.OTLPProto, p}, nil
+	}
+	raw, no := l.gunzip(p, limit)
+	return body{wire.OTLPProto, raw, wire.OTLPProto | wire.Gzip, p}, no
+}
+
+// grpcTimeout reads the header of that name: at most eight digits and a unit.
+func grpcTimeout(s string) (time.Duration, bool) {
+	if len(s) < 2 || len(s) > 9 {
+		return 0, false
+	}
+	unit, ok := map[byte]time.Duration{
+		'H': time.Hour, 'M': time.Minute, 'S': time.Second,
+		'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond,
+	}[s[len(s)-1]]
+	n, err := strconv.ParseUint(s[:len(s)-1], 10, 32)
+	return time.Duration(n) * unit, ok && err == nil
+}
+
+// refuseGRPC counts a refusal and answers with it. Whoever may come again is told when; without that, an exporter
+// takes RESOURCE_EXHAUSTED for never.
+func (c *Collector) refuseGRPC(w http.ResponseWriter, no *refusal) {
 	c.stats.refused[no.reason].Add(1)
-	var detail protoadapt.MessageV1
-	switch no.grpcCode() {
+	st := no.status()
+	var detail proto.Message
+	switch codes.Code(st.Code) {
 	case codes.Unavailable:
 		detail = &errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)}
 	case codes.InvalidArgument:
-		detail = &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Description: no.msg}}}
+		detail = &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Description: st.Message}}}
 	default:
-		return status.Error(no.grpcCode(), no.msg)
 	}
-	st, err := status.New(no.grpcCode(), no.msg).WithDetails(detail)
-	if err != nil {
-		return status.Error(no.grpcCode(), no.msg) // without the detail, rather than not at all
+	h := w.Header()
+	h.Set("Content-Type", "application/grpc")
+	h.Set("Grpc-Accept-Encoding", "gzip")
+	h.Set("Grpc-Status", strconv.Itoa(int(st.Code)))
+	h.Set("Grpc-Message", percentEncode(st.Message))
+	if detail == nil {
+		return
 	}
-	return st.Err()
+	if a, err := anypb.New(detail); err == nil { // else without it, rather than not at all
+		st.Details = append(st.Details, a)
+		p, _ := proto.Marshal(st) // valid UTF-8 always marshals
+		h.Set("Grpc-Status-Details-Bin", base64.RawStdEncoding.EncodeToString(p))
+	}
 }
 
-// leaveGzip is a grpc.Decompressor that leaves gzip to the codec.
-type leaveGzip struct{}
-
-func (leaveGzip) Type() string { return "gzip" }
-
-func (leaveGzip) Do(r io.Reader) ([]byte, error) { return io.ReadAll(r) }
-
-// isGzip says whether a message is still packed. No message of protobuf begins like that: 0x1f is a tag of wire type
-// 7, which there is not.
-func isGzip(p []byte) bool { return len(p) >= 2 && p[0] == 0x1f && p[1] == 0x8b }
-
-// codec hands Export's messages through as bytes, unpacked, and leaves all others, which are the health service's,
-// to gRPC's own codec.
-type codec struct {
-	c *Collector
-	encoding.CodecV2
-}
-
-func (k codec) Marshal(v any) (mem.BufferSlice, error) {
-	if p, ok := v.(exportResponse); ok {
-		return mem.BufferSlice{mem.SliceBuffer(p)}, nil
-	}
-	return k.CodecV2.Marshal(v)
-}
-
-// maxOther bounds a packed message of another service than ours, in bytes.
-const maxOther = 64 << 10
-
-func (k codec) Unmarshal(data mem.BufferSlice, v any) error {
-	req, ok := v.(*exportRequest)
-	if !ok {
-		if p := data.Materialize(); isGzip(p) {
-			raw, err := wire.Gunzip(nil, p, maxOther)
-			if err != nil {
-				return err
-			}
-			data = mem.BufferSlice{mem.SliceBuffer(raw)}
+// percentEncode writes a message as the header grpc-message has it.
+func percentEncode(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '%' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
 		}
-		return k.CodecV2.Unmarshal(data, v)
 	}
-	n := data.Len()
-	if req.no = req.load.hold(n); req.no != nil {
-		return nil // export answers; an error here would become INTERNAL, which no client sends again
+	return b.String()
+}
+
+// checkHealth answers grpc.health.v1's Check: the server as a whole is well as long as it answers.
+func checkHealth(_ context.Context, b body, _ *load) ([]byte, *refusal) {
+	var req healthpb.HealthCheckRequest
+	if err := proto.Unmarshal(b.raw, &req); err != nil {
+		return nil, refuse(malformed, "the message is not a HealthCheckRequest: %v", err)
 	}
-	buf := req.load.buffer()
-	*buf = slices.Grow(*buf, n)[:n]
-	data.CopyTo(*buf)
-	req.body = body{wire.OTLPProto, *buf, wire.OTLPProto, *buf}
-	if isGzip(*buf) {
-		req.body.wireFormat |= wire.Gzip
-		req.body.raw, req.no = req.load.gunzip(*buf, k.c.limits.MaxRequestBytes())
+	if req.GetService() != "" {
+		return nil, refuse(unsupported, "no service %.200q is watched here; \"\" is the server", req.GetService()).as(codes.NotFound)
 	}
-	return nil
+	p, _ := proto.Marshal(&healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_SERVING}) // an enum always marshals
+	return p, nil
 }

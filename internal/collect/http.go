@@ -7,13 +7,12 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	spb "google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
@@ -25,30 +24,14 @@ const (
 	jsonType  = "application/json"
 )
 
-// NewHTTPServer returns a server for h that holds its own against slow and hostile clients: HTTP/1.1, and
-// HTTP/2 without TLS for clients that know beforehand (h2c). A header must arrive within 10 s and a request
-// within a minute; idle connections are kept for 3 minutes. The caller serves and shuts it down.
-func NewHTTPServer(h http.Handler) *http.Server {
-	s := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute,
-		IdleTimeout:       3 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		Protocols:         new(http.Protocols),
-	}
-	s.Protocols.SetHTTP1(true)
-	s.Protocols.SetUnencryptedHTTP2(true)
-	return s
-}
-
 // HTTPHandler serves POST /v1/traces and /v1/metrics in protobuf and JSON, plain or gzipped, and GET /v1/shuai/sampling.
 func (c *Collector) HTTPHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/v1/traces", c.post(c.takeSpans, c.limits.MaxRequestBytes()))
 	mux.HandleFunc("/v1/metrics", c.post(c.takeMetrics, maxMetricsBytes))
 	mux.HandleFunc("/v1/shuai/sampling", c.ratios)
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		served(r)
 		plain(w, http.StatusNotFound, "404 not found: this address takes spans, as POST /v1/traces, and metrics, as POST /v1/metrics, and nothing else")
 	})
 	return mux
@@ -69,6 +52,7 @@ type taker func(ctx context.Context, b body, l *load) (accepted, *refusal)
 // post handles requests whose bodies have at most limit bytes, packed or not.
 func (c *Collector) post(take taker, limit int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		served(r)
 		if c.cors(w, r) {
 			return
 		}
@@ -115,7 +99,10 @@ func plain(w http.ResponseWriter, code int, text string) {
 
 // receive reads and unpacks the body of a request.
 func (l *load) receive(w http.ResponseWriter, r *http.Request, format wire.Format, limit int) (body, *refusal) {
-	p, no := l.read(w, r, limit)
+	if r.ContentLength > int64(limit) {
+		return body{}, refuse(tooLarge, "the request has %d bytes; the limit is %d", r.ContentLength, limit)
+	}
+	p, no := l.read(http.MaxBytesReader(w, r.Body, int64(limit)), r.ContentLength, limit)
 	if no != nil {
 		return body{}, no
 	}
@@ -137,19 +124,16 @@ const (
 	firstTrusted = 1 << 20
 )
 
-// read reads the body, of at most limit bytes. The budget is asked before memory is, and beyond firstTrusted for no
-// more than twice of what has come: who announces much and sends nothing takes no room from others.
-func (l *load) read(w http.ResponseWriter, r *http.Request, limit int) ([]byte, *refusal) {
-	if r.ContentLength > int64(limit) {
-		return nil, refuse(tooLarge, "the request has %d bytes; the limit is %d", r.ContentLength, limit)
-	}
+// read reads a body to its end, of at most limit bytes; announced is how many the client says there are, < 0 if it does
+// not. The budget is asked before memory is, and beyond firstTrusted for no more than twice of what has come: who
+// announces much and sends nothing takes no room from others.
+func (l *load) read(in io.Reader, announced int64, limit int) ([]byte, *refusal) {
 	buf := l.buffer()
-	want, most := firstRead, limit+1 // MaxBytesReader never fills limit+1
-	if r.ContentLength >= 0 {
-		most = int(r.ContentLength) + 1 // to meet the end without growing
+	want, most := firstRead, limit+1 // in never fills limit+1
+	if announced >= 0 {
+		most = int(announced) + 1 // to meet the end without growing
 		want = min(most, firstTrusted)
 	}
-	in := http.MaxBytesReader(w, r.Body, int64(limit))
 	for held := 0; ; want = min(2*want, most) {
 		if no := l.hold(want - held); no != nil {
 			return nil, no
@@ -166,10 +150,18 @@ func (l *load) read(w http.ResponseWriter, r *http.Request, limit int) ([]byte, 
 			case errors.As(err, &large):
 				return nil, refuse(tooLarge, "the request has more than %d bytes", limit)
 			case err != nil:
-				return nil, refuse(interrupted, "the body could not be read to its end: %v", err)
+				return nil, unread(err)
 			}
 		}
 	}
+}
+
+// unread is a request that could not be read to its end.
+func unread(err error) *refusal {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return refuse(tooSlow, "the request did not arrive within %s", readTimeout)
+	}
+	return refuse(interrupted, "the request could not be read to its end: %v", err)
 }
 
 // gunzip unpacks a body. The budget is asked for what the stream says it holds, and only if that was a lie for all
@@ -251,37 +243,14 @@ func appendResponse(dst []byte, a accepted) []byte {
 	return protowire.AppendBytes(protowire.AppendTag(dst, 1, protowire.BytesType), partial)
 }
 
-// httpStatus and grpcCode say which refusals a client may send again: 503 and UNAVAILABLE.
-func (r *refusal) httpStatus() int {
-	switch r.reason {
-	case malformed, unsupported:
-		return http.StatusBadRequest
-	case tooLarge:
-		return http.StatusRequestEntityTooLarge
-	default:
-		return http.StatusServiceUnavailable
-	}
-}
-
-func (r *refusal) grpcCode() codes.Code {
-	switch r.reason {
-	case malformed, unsupported:
-		return codes.InvalidArgument
-	case tooLarge:
-		return codes.ResourceExhausted
-	default:
-		return codes.Unavailable
-	}
-}
-
 // writeRefusal writes a google.rpc.Status. Its type is in the header.
 func writeRefusal(w http.ResponseWriter, format wire.Format, no *refusal) {
-	code := no.httpStatus()
+	code := reasonTable[no.reason].http
 	if code == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
 	}
 	w.WriteHeader(code)
-	st := &spb.Status{Code: int32(no.grpcCode()), Message: strings.ToValidUTF8(no.msg, "\ufffd")}
+	st := no.status()
 	var p []byte
 	if format == wire.OTLPJSON {
 		p, _ = json.Marshal(struct {

@@ -11,7 +11,6 @@ import (
 	metricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	pb "go.opentelemetry.io/proto/otlp/metrics/v1"
-	"google.golang.org/grpc"
 
 	"github.com/fuwu-project/fuwu/internal/sampling"
 	"github.com/fuwu-project/fuwu/internal/wire"
@@ -30,15 +29,6 @@ const maxMetricsBytes = 8 << 20
 
 // metricsCost is how many bytes of memory a byte of metrics may take once it is decoded.
 const metricsCost = 16
-
-const metricsMethod = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
-
-var metricsService = grpc.ServiceDesc{
-	ServiceName: "opentelemetry.proto.collector.metrics.v1.MetricsService",
-	HandlerType: (*any)(nil),
-	Methods:     []grpc.MethodDesc{{MethodName: "Export", Handler: export(metricsMethod, (*Collector).takeMetrics)}},
-	Metadata:    "opentelemetry/proto/collector/metrics/v1/metrics_service.proto",
-}
 
 // takeMetrics decodes a body and passes it on.
 func (c *Collector) takeMetrics(ctx context.Context, in body, l *load) (accepted, *refusal) {
