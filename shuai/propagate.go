@@ -192,15 +192,14 @@ func remote(ctx context.Context, trace TraceID, span SpanID, flags uint8) *Span 
 	if around, ok := ctx.(*Span); ok {
 		ctx = around.base()
 	}
-	s := &Span{ctx: ctx, trace: trace, flags: flags | flagRemote}
-	s.id.Store(uint64(span))
-	return s
+	return &Span{ctx: ctx, trace: trace, id: uint64(span), meta: uint64(flags | flagRemote)}
 }
 
 // setState is for a remote span that nobody else knows yet.
 func (s *Span) setState(header string) {
 	if state := parseTracestate(header); state != "" {
 		s.rec = &record{more: &moreThanMostNeed{state: state}}
+		s.meta |= flagState
 	}
 }
 
@@ -208,7 +207,7 @@ func init() {
 	bridge.NewSpan = func(traceHi, traceLo, span uint64, flags uint8, state string, isRemote bool) any {
 		s := remote(context.Background(), TraceID{traceHi, traceLo}, SpanID(span), flags&wireFlags)
 		if !isRemote {
-			s.flags &^= flagRemote
+			s.meta &^= flagRemote
 		}
 		s.setState(state)
 		return s
