@@ -248,6 +248,10 @@ func (s *Span) Recording() bool {
 // Ended reports whether the span has ended, after which nothing changes it.
 func (s *Span) Ended() bool { return s != nil && atomic.LoadUint64(&s.meta)&metaEnded != 0 }
 
+// Counted reports whether the span's end, name, type and outcome matter to somebody: whether it is recorded or the
+// statistics count it.
+func (s *Span) Counted() bool { return s.Recording() || s.countable() != nil }
+
 // Remote reports whether the span is in another process: [Extract] or [Remote] made it.
 func (s *Span) Remote() bool { return s != nil && s.flags()&flagRemote != 0 }
 
