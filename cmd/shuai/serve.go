@@ -19,8 +19,10 @@ import (
 
 	"github.com/fuwu-project/fuwu/internal/api"
 	"github.com/fuwu-project/fuwu/internal/collect"
+	"github.com/fuwu-project/fuwu/internal/findings"
 	"github.com/fuwu-project/fuwu/internal/sampling"
 	"github.com/fuwu-project/fuwu/internal/store/local"
+	"github.com/fuwu-project/fuwu/internal/vfs"
 	"github.com/fuwu-project/fuwu/internal/wire"
 	"github.com/fuwu-project/fuwu/ui"
 )
@@ -179,8 +181,11 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 	}
 	opened = append(opened, spans.Close)
 
+	watcher := findings.Start(findings.Options{Store: spans, Disk: vfs.OS(), Dir: cmd.Data, Logger: logger})
+	opened = append(opened, watcher.Close)
+
 	collector := collect.New(collect.Config{
-		Store:            spans,
+		Store:            watcher,
 		Sampling:         sampling.New(cmd.TracesPerMinute),
 		Limits:           wire.Limits{RequestBytes: int(cmd.MaxRequestBytes)},
 		MaxInFlightBytes: int64(cmd.MaxInFlightBytes),
@@ -209,7 +214,7 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 
 	// Closed in reverse: first the doors, last the store.
 	answers := api.New(api.Config{
-		Store: spans, UI: ui.Files(), Version: version(), Logger: logger,
+		Store: spans, Findings: watcher, UI: ui.Files(), Version: version(), Logger: logger,
 		Ingest: func() api.Ingest {
 			st := collector.Stats()
 			return api.Ingest{

@@ -16,7 +16,7 @@ import (
 type Path struct {
 	Parent  *Path // nil at the root
 	Service string
-	Label   string // what is called: see label
+	Label   string // what is called (see label); of the root, its name
 	ID      uint64 // a hash of the steps, the same in every process
 	Depth   int    // 0 at the root
 }
@@ -189,18 +189,24 @@ func (f *Profiler) trait(t Trait) *Trait {
 
 // Profile merges what lies at and below position p, the root of the request.
 func (f *Profiler) Profile(t *Tree, p int) *Profile {
+	r, _ := f.profile(t, p)
+	return r
+}
+
+// profile also says for each position, from p on, which of the paths it belongs to.
+func (f *Profiler) profile(t *Tree, p int) (_ *Profile, place []int32) {
 	row := int(t.Row[p])
 	r := &Profile{
 		TraceID: t.Batch.TraceID[row], SpanID: t.Batch.SpanID[row], Start: t.Start + t.Offset[p], Duration: t.Length[p],
 		Failed: t.Flags[p]&Failed != 0, Spans: int(t.End[p]) - p,
 	}
-	place := f.merge(t, p, r)
+	place = f.merge(t, p, r)
 	r.measure(t, p, place)
 	for i := range r.Paths {
 		r.Pattern += mix(r.Paths[i].ID)
 	}
 	f.traitsOf(t, p, r)
-	return r
+	return r, place
 }
 
 // merge makes the paths and says for each position, from p on, which of r.Paths it belongs to. A server half
@@ -214,8 +220,7 @@ func (f *Profiler) merge(t *Tree, p int, r *Profile) (place []int32) {
 	place = make([]int32, n)
 	made := map[child]int32{}
 	known := map[*Path]int32{}
-	type group struct{ caller, at int32 }
-	calls := map[group]int{}
+	calls := map[callGroup]int{}
 	for i := range n {
 		q := p + i
 		up := int32(-1)
@@ -226,7 +231,12 @@ func (f *Profiler) merge(t *Tree, p int, r *Profile) (place []int32) {
 				continue
 			}
 		}
-		key := child{up, t.Services[t.Service[q]], label(t.Batch, int(t.Row[q]), t.Types[t.Type[q]])}
+		key := child{up, t.Services[t.Service[q]], ""}
+		if i > 0 {
+			key.label = label(t.Batch, int(t.Row[q]), t.Types[t.Type[q]])
+		} else {
+			key.label = cut(maskName(t.Names[t.Name[q]])) // its type may have the host of whoever asked
+		}
 		at, ok := made[key]
 		if !ok {
 			var parent *Path
@@ -245,12 +255,10 @@ func (f *Profiler) merge(t *Tree, p int, r *Profile) (place []int32) {
 		r.Paths[at].Count++
 		caller := int32(-1)
 		if i > 0 {
-			if caller = t.Parent[q]; t.Flags[caller]&ServerHalf != 0 && int(caller) != p {
-				caller = t.Parent[caller]
-			}
+			caller = callerOf(t, q, p)
 		}
-		calls[group{caller, at}]++
-		r.Paths[at].Most = max(r.Paths[at].Most, calls[group{caller, at}])
+		calls[callGroup{caller, at}]++
+		r.Paths[at].Most = max(r.Paths[at].Most, calls[callGroup{caller, at}])
 	}
 	return place
 }

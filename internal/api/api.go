@@ -26,6 +26,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/fuwu-project/fuwu/internal/api/jaeger"
+	"github.com/fuwu-project/fuwu/internal/findings"
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
 )
@@ -37,13 +38,14 @@ const nativeAPI = "/api/shuai"
 
 // Config says what to serve. Only Store is needed.
 type Config struct {
-	Store   store.Store
-	UI      fs.FS         // the UI's files with index.html at the top; nil: no UI
-	Version string        // shown by /status
-	Ingest  func() Ingest // the collector's counters for /status and /metrics; nil: none
-	Ready   func() error  // why the server should get no more requests, for /readyz; nil: the store decides
-	Logger  *slog.Logger  // told of internal errors; nil: nobody is
-	Now     func() time.Time
+	Store    store.Store
+	UI       fs.FS             // the UI's files with index.html at the top; nil: no UI
+	Version  string            // shown by /status
+	Ingest   func() Ingest     // the collector's counters for /status and /metrics; nil: none
+	Findings *findings.Watcher // what requests waste; nil: nobody looks
+	Ready    func() error      // why the server should get no more requests, for /readyz; nil: the store decides
+	Logger   *slog.Logger      // told of internal errors; nil: nobody is
+	Now      func() time.Time
 
 	MaxQueries   int           // questions to the store at a time, others wait; 0: 4 a core
 	QueryTimeout time.Duration // time for one question, waiting included; 0: 30 s
@@ -123,6 +125,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path // not cleaned: names in the UI's paths may hold anything
 	isNative := path == nativeAPI || strings.HasPrefix(path, nativeAPI+"/")
 	isOthers := !isNative && (path == "/api" || strings.HasPrefix(path, "/api/"))
+	if isNative && r.Method == http.MethodPost {
+		s.postNative(w, r)
+		return
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
 		if isOthers { // in the words of those whose API it is
@@ -187,7 +193,7 @@ type endpoint func(ctx context.Context, p *params) ([]byte, error)
 // nativeKinds are the questions of the native API, as the metrics name them.
 var nativeKinds = []string{
 	"endpoints", "traces", "names", kindStatus, "skeleton", "stats", "spans", "paths", "percentile",
-	"services", "endpoint", "heatmap", "why", "patterns", "compare", "map",
+	"services", "endpoint", "heatmap", "why", "patterns", "compare", "map", "findings", "change",
 }
 
 // kindStatus asks the store nothing, and is wanted most while that is busy.
@@ -218,6 +224,11 @@ func (s *server) find(path string) (kind string, _ endpoint) {
 		return "compare", s.compare
 	case "/map":
 		return "map", s.serviceMap
+	case "/findings":
+		return "findings", s.findings
+	}
+	if id, ok := strings.CutPrefix(path, "/findings/"); ok {
+		return "findings", func(_ context.Context, p *params) ([]byte, error) { return s.finding(p, id) }
 	}
 	rest, ok := strings.CutPrefix(path, "/traces/")
 	if !ok {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fuwu-project/fuwu/internal/findings"
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
 )
@@ -225,15 +226,16 @@ func (s *server) endpoint(ctx context.Context, p *params) ([]byte, error) {
 		return nil, err
 	}
 	answer := struct {
-		Service string       `json:"service"`
-		Name    string       `json:"name"`
-		Now     redRow       `json:"now"`
-		Before  *redRow      `json:"before"`
-		Heatmap heatmap      `json:"heatmap"`
-		Slowest []requestRow `json:"slowest"`
+		Service  string       `json:"service"`
+		Name     string       `json:"name"`
+		Now      redRow       `json:"now"`
+		Before   *redRow      `json:"before"`
+		Heatmap  heatmap      `json:"heatmap"`
+		Slowest  []requestRow `json:"slowest"`
+		Findings []findingRow `json:"findings"`
 	}{
 		Service: service, Name: name, Now: s.red(within, now), Heatmap: newHeatmap(within, step, now),
-		Slowest: requestRows(slowest.Spans),
+		Slowest: requestRows(slowest.Spans), Findings: s.findingRows(func(f *findings.Finding) bool { return f.Service == service && f.Name == name }, inSight),
 	}
 	if sum := total(all); sum.Sum > 0 {
 		answer.Now.Share = float64(total(now).Sum) / float64(sum.Sum)

@@ -34,6 +34,7 @@ type endpointRow struct {
 	Max          int64   `json:"max"`
 	Share        float64 `json:"share"`
 	SlowestTrace string  `json:"slowestTrace"`
+	Findings     int     `json:"findings"` // new, open or back
 
 	sum    int64
 	bucket int // of the sketch, that the slowest span is in
@@ -123,6 +124,10 @@ func (s *server) endpoints(ctx context.Context, p *params) ([]byte, error) {
 		slices.SortStableFunc(listed, func(a, b endpointRow) int { return cmp.Compare(b.P95, a.P95) })
 	}
 	listed = listed[:min(limit, len(listed))]
+	found := s.findingCounts()
+	for i := range listed {
+		listed[i].Findings = found[[2]string{listed[i].Service, listed[i].Name}]
+	}
 	return json.Marshal(struct {
 		From      string        `json:"from"`
 		To        string        `json:"to"`

@@ -117,6 +117,7 @@ func (s *server) metrics() []byte {
 		e.ingest(s.Ingest())
 	}
 	s.storeMetrics(e)
+	s.findingMetrics(e)
 	s.queryMetrics(e)
 	e.process()
 	return e.dst

@@ -63,14 +63,18 @@ func (s *server) skeleton(ctx context.Context, p *params, id span.TraceID) ([]by
 		notes = append(notes, "spans of more than one trace share these 64 bits of the id; they are shown together")
 		full = id
 	}
-	return appendSkeleton(nil, t, full, notes, t.Fold(foldFrom), stats), nil
+	causes, err := json.Marshal(s.causesOf(t))
+	if err != nil {
+		return nil, fmt.Errorf("encode causes: %w", err)
+	}
+	return appendSkeleton(nil, t, full, notes, t.Fold(foldFrom), stats, causes), nil
 }
 
 // maxDrawn bounds a name in a skeleton, in bytes; /spans has it whole.
 const maxDrawn = 512
 
 // appendSkeleton writes the columns without reflection: 50,000 rows take a few ms.
-func appendSkeleton(dst []byte, t *analyze.Tree, id span.TraceID, notes []string, groups []analyze.Group, stats []byte) []byte {
+func appendSkeleton(dst []byte, t *analyze.Tree, id span.TraceID, notes []string, groups []analyze.Group, stats, causes []byte) []byte {
 	if dst == nil {
 		dst = make([]byte, 0, 1024+len(stats)+48*t.Len())
 	}
@@ -154,6 +158,8 @@ func appendSkeleton(dst []byte, t *analyze.Tree, id span.TraceID, notes []string
 	}
 	dst = append(dst, ']')
 	texts("notes", notes)
+	key("causes")
+	dst = append(dst, causes...)
 	key("stats")
 	return append(append(dst, stats...), '}')
 }

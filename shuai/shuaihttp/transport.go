@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/fuwu-project/fuwu/shuai"
@@ -72,30 +71,19 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		r2.Header = http.Header{}
 	}
 	shuai.Inject(ctx, Header(r2.Header))
-	if !span.Counted() {
+	if !span.Recording() {
 		return t.base.RoundTrip(r2)
 	}
-	if c.name == "" && r.URL != nil { // as the server makes it of the attributes
-		host, rest := r.URL.Host, c.route
-		if rest == "" {
-			rest = verb
-		}
-		if port := defaultPorts[r.URL.Scheme]; port != "" {
-			host = strings.TrimSuffix(host, ":"+port)
-		}
-		span.SetType(host + " " + rest)
+
+	span.SetString("http.request.method", attr)
+	if r.URL != nil {
+		setServer(span, r.URL.Host, r.URL.Scheme)
+		span.SetString("url.full", r.URL.Scheme+"://"+r.URL.Host+r.URL.EscapedPath()) // user and query can hold secrets
 	}
-	if span.Recording() {
-		span.SetString("http.request.method", attr)
-		if r.URL != nil {
-			setServer(span, r.URL.Host, r.URL.Scheme)
-			span.SetString("url.full", r.URL.Scheme+"://"+r.URL.Host+r.URL.EscapedPath()) // user and query can hold secrets
-		}
-		if c.route != "" {
-			span.SetString("url.template", c.route)
-		}
-		span.Set(c.attrs...)
+	if c.route != "" {
+		span.SetString("url.template", c.route)
 	}
+	span.Set(c.attrs...)
 
 	resp, err := t.base.RoundTrip(r2)
 	if err != nil {

@@ -1,0 +1,460 @@
+package findings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/fuwu-project/fuwu/internal/analyze"
+	"github.com/fuwu-project/fuwu/internal/span"
+	"github.com/fuwu-project/fuwu/internal/store/storetest"
+	"github.com/fuwu-project/fuwu/internal/vfs"
+	"github.com/fuwu-project/fuwu/internal/workload"
+)
+
+var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+
+const ms = int64(time.Millisecond)
+
+// page is a request that starts at a time and makes n calls of 5 ms, one after the other.
+func page(at time.Time, id uint64, n int) *span.Batch {
+	b := new(span.Batch)
+	put := func(s span.Span) {
+		s.TraceID = span.TraceID{Hi: 7, Lo: id}
+		s.Resource.Attrs = []span.Attribute{{Key: "service.name", Value: span.StringValue("web")}}
+		b.Append(&s)
+	}
+	start := at.UnixNano()
+	put(span.Span{SpanID: 1, Name: "GET /posts", Kind: span.KindServer, Start: start, Duration: int64(20+6*n) * ms})
+	for i := range n {
+		put(span.Span{
+			SpanID: span.ID(2 + i), Parent: 1, Name: "Get", Kind: span.KindClient, Start: start + int64(10+6*i)*ms, Duration: 5 * ms,
+			Attrs: []span.Attribute{{Key: "id", Value: span.IntValue(int64(i))}, {Key: "rpc.method", Value: span.StringValue("user/Get")}},
+		})
+	}
+	return b
+}
+
+// book with a clock.
+type book struct {
+	*Book
+	now      time.Time
+	profiler *analyze.Profiler
+	n        uint64
+}
+
+func newBook() *book { return &book{NewBook(nil), noon, analyze.NewProfiler(), 0} }
+
+func (b *book) pages(n ...int) {
+	for _, calls := range n {
+		b.n++
+		b.now = b.now.Add(time.Second)
+		t := analyze.NewTree(page(b.now, b.n, calls))
+		p, causes := b.profiler.Examine(t, 0)
+		b.Add(b.now, Request{Service: "web", Name: "GET /posts", Profile: p, Causes: causes, Weight: 1})
+	}
+}
+
+func (b *book) only(t *testing.T) *Finding {
+	t.Helper()
+	list := b.All()
+	if len(list) != 1 {
+		t.Fatalf("%d findings", len(list))
+	}
+	return list[0]
+}
+
+func (b *book) want(t *testing.T, s State) {
+	t.Helper()
+	if got := b.only(t).StateAt(b.now); got != s {
+		t.Errorf("%v: %v, want %v", b.now, got, s)
+	}
+}
+
+func TestLife(t *testing.T) {
+	b := newBook()
+	b.pages(2, 3)
+	if n := len(b.All()); n != 0 {
+		t.Fatalf("%d findings of nothing", n)
+	}
+	b.pages(40)
+	b.want(t, Suspected)
+	b.pages(30, 20)
+	b.want(t, New)
+	f := b.only(t)
+	if f.Kind != analyze.Chatty || f.Label != "user.Get" || f.Caller != "web" || strings.Join(f.Steps, ">") != "user.Get" || len(f.Evidence) != 3 {
+		t.Errorf("%+v", f)
+	}
+	b.now = b.now.Add(newFor)
+	b.pages(30)
+	b.want(t, Open)
+
+	if err := b.Resolve(f.ID, b.now.Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	b.want(t, Resolved)
+	b.pages(40) // under way when it was resolved
+	b.want(t, Resolved)
+	b.now = b.now.Add(time.Minute)
+	b.pages(3)
+	b.want(t, Resolved)
+	b.pages(40)
+	b.want(t, Back)
+	b.now = b.now.Add(newFor)
+	b.pages(40)
+	b.want(t, Open)
+
+	if err := b.Mute(f.ID, b.now, b.now.Add(48*time.Hour), "known"); err != nil {
+		t.Fatal(err)
+	}
+	b.pages(40)
+	b.want(t, Muted)
+	b.now = b.now.Add(47 * time.Hour)
+	b.want(t, Muted)
+	b.now = b.now.Add(time.Hour)
+	b.pages(40)
+	b.want(t, Open)
+	if err := b.Mute(f.ID, b.now, time.Time{}, ""); err != nil {
+		t.Fatal(err)
+	}
+	b.now = b.now.Add(1000 * time.Hour)
+	b.want(t, Muted)
+	if err := b.Reopen(f.ID); err != nil {
+		t.Fatal(err)
+	}
+	b.pages(40)
+	b.want(t, Open)
+
+	// Mended, and nobody says so: enough requests without it do.
+	b.now = b.now.Add(23 * time.Hour)
+	for range goneRequests {
+		b.pages(3)
+	}
+	b.want(t, Suspected) // one in a hundred is not much
+	b.now = b.now.Add(time.Hour)
+	b.want(t, Resolved)
+	b.pages(40)
+	b.want(t, Back)
+
+	for _, err := range []error{b.Mute(1, b.now, b.now, ""), b.Resolve(1, b.now), b.Reopen(1)} {
+		if !errors.Is(err, ErrUnknown) {
+			t.Errorf("an unknown finding: %v", err)
+		}
+	}
+}
+
+// TestConfidence: what varies with the duration is surer than what varies, and that surer than what does not.
+func TestConfidence(t *testing.T) {
+	grows, same := newBook(), newBook()
+	for i := range 40 {
+		grows.pages(10 + i*3)
+		same.pages(12)
+	}
+	g, s := grows.only(t), same.only(t)
+	if g.Shown() != analyze.Chatty || g.Confidence() < 0.8 {
+		t.Errorf("growing: %v, %v", g.Shown(), g.Confidence())
+	}
+	if s.Shown() != analyze.SerialFanOut || s.Confidence() != 0.2 {
+		t.Errorf("fixed: %v, %v", s.Shown(), s.Confidence())
+	}
+	x := g.FiguresAt(grows.now)
+	// 10, 13 … 127 calls: the median is 67, the mean saving 5 ms less one call of each.
+	if x.Requests != 40 || x.Of != 40 || math.Abs(x.Calls-67) > 1.5 || x.MostCalls < 126 || x.MostCalls > 128 || x.Correlation < 0.999 || x.Serial != 1 || x.Distinct != 1 ||
+		x.Part != 1 || math.Abs(x.Saving/float64(ms)-(68.5*5-5)) > 0.01 || x.PerDay != 40*24 {
+		t.Errorf("%+v", x)
+	}
+	if e := g.Evidence; len(e) != maxEvidence || e[0].Calls != 127 {
+		t.Errorf("evidence %+v", e)
+	}
+}
+
+// TestMoments compares with the textbook's two passes.
+func TestMoments(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		xs := rapid.SliceOfN(rapid.Float64Range(0, 1e6), 2, 50).Draw(t, "x")
+		var m moments
+		meanX, meanY := 0.0, 0.0
+		y := func(i int) float64 { return 1e12 + xs[i]*float64(i%3) }
+		for i, x := range xs {
+			m.add(x, y(i))
+			meanX += x / float64(len(xs))
+			meanY += y(i) / float64(len(xs))
+		}
+		xx, yy, xy := 0.0, 0.0, 0.0
+		for i, x := range xs {
+			xx += (x - meanX) * (x - meanX)
+			yy += (y(i) - meanY) * (y(i) - meanY)
+			xy += (x - meanX) * (y(i) - meanY)
+		}
+		if meanX > 0 && math.Abs(m.variation()-math.Sqrt(xx/float64(len(xs)))/meanX) > 1e-6 {
+			t.Fatalf("variation %v", m.variation())
+		}
+		if xx > 1 && yy > 1e3 && math.Abs(m.correlation()-xy/math.Sqrt(xx*yy)) > 1e-4 {
+			t.Fatalf("correlation %v, want %v", m.correlation(), xy/math.Sqrt(xx*yy))
+		}
+	})
+}
+
+// TestBookIsBounded: an endpoint of ever new paths keeps the findings that matter.
+func TestBookIsBounded(t *testing.T) {
+	b := newBook()
+	b.pages(40, 40, 40)
+	for i := range 3 * maxOfEndpoint {
+		bt := page(b.now, uint64(1000+i), 10)
+		for r := range bt.Len() {
+			if bt.Parent[r] != 0 {
+				bt.Attrs[r] = span.Range{}
+				bt.Name[r] = bt.PutText("call_" + strings.Repeat("x", i))
+			}
+		}
+		p, causes := b.profiler.Examine(analyze.NewTree(bt), 0)
+		b.Add(b.now, Request{Service: "web", Name: "GET /posts", Profile: p, Causes: causes, Weight: 1})
+	}
+	if n := len(b.All()); n != maxOfEndpoint {
+		t.Errorf("%d findings", n)
+	}
+	found := false
+	for _, f := range b.All() {
+		found = found || f.Label == "user.Get"
+	}
+	if !found {
+		t.Error("the one that three requests have is gone")
+	}
+}
+
+func TestWatch(t *testing.T) {
+	w := NewWatch()
+	id := func(n uint64) span.TraceID { return span.TraceID{Hi: 1, Lo: n} }
+	at := noon
+	step := func(d time.Duration) { at = at.Add(d) }
+	ripe := func(want ...uint64) {
+		t.Helper()
+		got := w.Ripe(at)
+		if len(got) != len(want) {
+			t.Fatalf("at %v: ripe %v, want %v", at.Sub(noon), got, want)
+		}
+		for i := range got {
+			if got[i].ID != id(want[i]) {
+				t.Fatalf("at %v: ripe %v, want %v", at.Sub(noon), got, want)
+			}
+		}
+	}
+	w.Add(at, id(1))
+	step(time.Second)
+	w.Add(at, id(2))
+	step(3 * time.Second)
+	w.Add(at, id(1)) // it goes on
+	ripe()
+	step(2 * time.Second)
+	ripe(2)
+	step(3 * time.Second)
+	ripe(1)
+	w.Add(at, id(1)) // late
+	step(time.Hour)
+	ripe()
+
+	// One that never ends is looked at all the same.
+	began := at
+	for at.Sub(began) < LongestWait {
+		w.Add(at, id(3))
+		step(time.Second)
+	}
+	ripe(3)
+}
+
+// TestWatchSamples: under load a part of the traces is examined, each of which stands for as many as it should.
+func TestWatchSamples(t *testing.T) {
+	w := NewWatch()
+	for range 20 {
+		w.Spent(900*time.Millisecond, time.Second)
+	}
+	if w.Rate() > 0.001 {
+		t.Fatalf("the rate is %v", w.Rate())
+	}
+	for w.Rate() < 0.1 {
+		w.Spent(0, time.Second)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	all := 50_000
+	for range all {
+		if id := (span.TraceID{Hi: rng.Uint64(), Lo: rng.Uint64()}); w.Wants(id) {
+			w.Add(noon, id)
+		}
+	}
+	sum := 0.0
+	list := w.Ripe(noon.Add(Quiet))
+	for _, r := range list {
+		sum += r.Weight
+	}
+	if len(list) > all/4 || math.Abs(sum-float64(all)) > 0.05*float64(all) {
+		t.Errorf("%d traces stand for %v of %d", len(list), sum, all)
+	}
+	for range 20 {
+		w.Spent(0, time.Second)
+	}
+	if w.Rate() != 1 || !w.Wants(span.TraceID{Hi: math.MaxUint64, Lo: 3}) {
+		t.Errorf("at rest the rate is %v", w.Rate())
+	}
+}
+
+// TestWatcher: a trace is examined some seconds after its last span came; findings and decisions are there again after a restart.
+func TestWatcher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewMem()
+		if err := disk.MkdirAll("data"); err != nil {
+			t.Fatal(err)
+		}
+		open := func() *Watcher { return Start(Options{Store: storetest.NewModel(), Disk: disk, Dir: "data"}) }
+		w := open()
+		for i := range uint64(5) {
+			if err := w.Append(t.Context(), page(time.Now(), 1+i, 30)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(Quiet - time.Second)
+		if n := len(w.Findings()); n != 0 {
+			t.Errorf("%d findings before the traces are complete", n)
+		}
+		time.Sleep(2 * time.Second)
+		list := w.Findings()
+		if len(list) != 1 || list[0].StateAt(time.Now()) != New || list[0].Calls.N != 5 {
+			t.Fatalf("%+v", list)
+		}
+		if n, rate, skipped := w.Examined(); n != 5 || rate != 1 || skipped != 0 {
+			t.Errorf("examined %d, rate %v, skipped %d", n, rate, skipped)
+		}
+		if err := w.Change(func(b *Book) error { return b.Mute(list[0].ID, time.Now(), time.Time{}, "by design") }); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Change(func(b *Book) error { return b.Resolve(1, time.Now()) }); !errors.Is(err, ErrUnknown) {
+			t.Errorf("an unknown finding: %v", err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w = open()
+		again := w.Findings()
+		if len(again) != 1 || again[0].StateAt(time.Now()) != Muted || again[0].Reason != "by design" || again[0].Calls.Spread.Quantile(1) != list[0].Calls.Spread.Quantile(1) {
+			t.Errorf("after a restart: %+v", again)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestCrash: power fails at any operation on the disk; the file is the old one or the new one, and never none once
+// there was one.
+func TestCrash(t *testing.T) {
+	for k := 0; ; k++ {
+		disk := vfs.NewMem()
+		if err := disk.MkdirAll("data"); err != nil {
+			t.Fatal(err)
+		}
+		disk.CrashAt(k)
+		saved := 0
+		for i := 1; i <= 3; i++ {
+			b := newBook()
+			b.pages(40, 40, 40)
+			b.only(t).Reason = fmt.Sprint(i)
+			text, err := encode(b.All())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if save(disk, "data", text) != nil {
+				break
+			}
+			saved = i
+		}
+		after := disk.AfterCrash()
+		kept, err := load(after, "data")
+		if err != nil || len(kept) > 1 || len(kept) == 0 && saved > 0 {
+			t.Fatalf("crash at %d: %v, %v; %d were saved", k, kept, err, saved)
+		}
+		if len(kept) == 1 && kept[0].Reason != fmt.Sprint(saved) && kept[0].Reason != fmt.Sprint(saved+1) {
+			t.Fatalf("crash at %d: %s was kept, %d saved", k, kept[0].Reason, saved)
+		}
+		if !disk.Crashed() {
+			return
+		}
+	}
+}
+
+func TestBrokenFile(t *testing.T) {
+	for _, text := range []string{"", "{", `{"version": 2}`, `{"version": 1, "findings": [null]}`, "\x00\xff"} {
+		disk := vfs.NewMem()
+		if err := disk.MkdirAll("data"); err != nil {
+			t.Fatal(err)
+		}
+		if err := vfs.WriteFile(disk, "data/"+fileName, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		kept, err := load(disk, "data")
+		if err == nil || !strings.Contains(err.Error(), "set aside") || kept != nil {
+			t.Errorf("%q: %v, %v", text, kept, err)
+		}
+		if ok, err := vfs.Exists(disk, "data/"+fileName+".bad"); !ok || err != nil {
+			t.Errorf("%q was not set aside", text)
+		}
+	}
+}
+
+// FuzzFile: whatever the file says, a book of it works.
+func FuzzFile(f *testing.F) {
+	b := newBook()
+	b.pages(40, 30, 20)
+	text, err := encode(b.All())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		disk := vfs.NewMem()
+		if err := errors.Join(disk.MkdirAll("data"), vfs.WriteFile(disk, "data/"+fileName, text)); err != nil {
+			t.Fatal(err)
+		}
+		kept, err := load(disk, "data")
+		if err != nil {
+			return
+		}
+		b := &book{NewBook(kept), noon, analyze.NewProfiler(), 0}
+		b.pages(40)
+		for _, f := range b.All() {
+			f.FiguresAt(b.now)
+		}
+	})
+}
+
+// TestPlanted: of the planted endpoint exactly what was planted is found.
+func TestPlanted(t *testing.T) {
+	w := newWatcher(Options{Store: storetest.NewModel(), Now: func() time.Time { return noon }})
+	for b := range workload.Subject(3, 400, noon.Add(-time.Hour).UnixNano(), int64(time.Second)) {
+		if err := w.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 100 { // rounds are bounded in time
+		w.examine(context.Background(), noon.Add(LongestWait))
+	}
+	var got []string
+	for _, f := range w.Findings() {
+		if s := f.StateAt(noon); s != Suspected {
+			got = append(got, fmt.Sprintf("%v %s", f.Shown(), strings.Join(f.Steps, " ▸ ")))
+			if x := f.FiguresAt(noon); f.Shown() == analyze.Chatty && (x.Confidence < 0.9 || x.Correlation < 0.8) {
+				t.Errorf("%+v", x)
+			}
+		}
+	}
+	want := []string{"chatty user.Get", "slow-call catalog.List ▸ mysql SELECT * FROM item WHERE subject = ?"}
+	if len(got) != 2 || got[0] != want[0] && got[1] != want[0] || got[0] != want[1] && got[1] != want[1] {
+		t.Errorf("found %q, want %q", got, want)
+	}
+}
