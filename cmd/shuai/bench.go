@@ -24,8 +24,10 @@ import (
 
 // BenchCmd measures a real server: a process of its own, started from this program, on this machine.
 type BenchCmd struct {
-	Ingest BenchIngestCmd `cmd:"" help:"Send generated spans to a new server; print its CPU, memory and disk per span."`
-	Query  BenchQueryCmd  `cmd:"" help:"Ask a server over the data of an earlier bench ingest --data; print how long answers take."`
+	Ingest   BenchIngestCmd   `cmd:"" help:"Send generated spans to a new server; print its CPU, memory and disk per span."`
+	Overload BenchOverloadCmd `cmd:"" help:"Push as hard as possible; check that nothing acknowledged is lost, memory is bounded, and questions are answered."`
+	Visible  BenchVisibleCmd  `cmd:"" help:"Measure how soon after its acknowledgement a span is found, under load."`
+	Query    BenchQueryCmd    `cmd:"" help:"Ask a server over the data of an earlier bench ingest --data; print how long answers take."`
 }
 
 // BenchQueryCmd asks for what is stored.

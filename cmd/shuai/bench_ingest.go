@@ -35,6 +35,7 @@ type BenchIngestCmd struct {
 	GRPC        bool   `name:"grpc" help:"Send over gRPC rather than HTTP."`
 	Gzip        bool   `help:"Compress the requests, as most SDKs do."`
 	Seed        uint64 `default:"1" help:"The same seed makes the same spans. (${default})"`
+	Keys        int    `default:"46" help:"Spread the attributes over this many keys; the shop has ${default}."`
 	Fsync       string `default:"interval" enum:"interval,batch" help:"The server's --fsync. (${default})"`
 	Data        string `type:"path" help:"Keep the data here, for bench query. (a temporary directory)"`
 	Profile     string `type:"path" help:"Write the server's CPU profile here, for go tool pprof."`
@@ -66,7 +67,7 @@ func (cmd *BenchIngestCmd) Run(ctx context.Context, out streams) (err error) {
 	group.Go(func() error {
 		defer close(bodies)
 		made := 0
-		for b := range workload.Batches(cmd.Seed) {
+		for b := range workload.Widen(workload.Batches(cmd.Seed), cmd.Seed, cmd.Keys) {
 			_, body := wire.Encode(b)
 			select {
 			case bodies <- benchRequest{b.Len(), body}:

@@ -25,10 +25,7 @@ func TestKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: it builds and kills the real server")
 	}
-	bin := filepath.Join(t.TempDir(), "shuai")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	bin := build(t)
 	seed := rand.Uint64()
 	t.Logf("seed %#x", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -66,13 +63,23 @@ func TestKill(t *testing.T) {
 	t.Logf("%d batches acknowledged in %d lives", acked.len(), rounds)
 }
 
+// build builds the program.
+func build(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "shuai")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return bin
+}
+
 // victim is a running server.
 type victim struct {
-	cmd      *exec.Cmd
-	ui, otlp string
-	log      string
-	done     chan struct{}
-	err      error // after done
+	cmd            *exec.Cmd
+	ui, otlp, grpc string
+	log            string
+	done           chan struct{}
+	err            error // after done
 }
 
 func (p *victim) wait() error {
@@ -97,7 +104,7 @@ func alive(p *victim) bool {
 	}
 }
 
-func startVictim(t *testing.T, bin, data string) *victim {
+func startVictim(t *testing.T, bin, data string, flags ...string) *victim {
 	t.Helper()
 	log, err := os.CreateTemp(t.TempDir(), "stderr")
 	if err != nil {
@@ -105,8 +112,10 @@ func startVictim(t *testing.T, bin, data string) *victim {
 	}
 	defer func() { _ = log.Close() }()
 	p := &victim{log: log.Name(), done: make(chan struct{})}
-	p.cmd = exec.Command(bin, "serve", "--data", data, "--segment-rows", "700",
-		"--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0")
+	p.cmd = exec.Command(bin, append([]string{
+		"serve", "--data", data, "--segment-rows", "700",
+		"--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0",
+	}, flags...)...)
 	p.cmd.Stderr = log
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -131,6 +140,7 @@ func startVictim(t *testing.T, bin, data string) *victim {
 			case "otlp/http":
 				p.otlp = addr
 			case "otlp/grpc": // the last that the test waits for
+				p.grpc = addr
 				close(ready)
 			}
 		}

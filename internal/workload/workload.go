@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 
 	"github.com/fuwu-project/fuwu/internal/span"
 )
@@ -26,7 +27,7 @@ var Services = [...]string{
 //   - traces of 5 to 300 spans, 30 on average (lognormal), 330 a second, from Start on; each a
 //     tree with one root, children inside their parents, lognormal durations (root median 60 ms);
 //   - spans of servers, clients (RPC, HTTP, MySQL, Redis), producers and internal work in some 400 pairs of
-//     service and operation, with about 9 attributes of 43 keys: SQL of 200 templates with
+//     service and operation, with about 9 attributes of 46 keys: SQL of 200 templates with
 //     literals in it, 100,000 users, UUIDs, paths and full URLs with ids, 100 peers, ints, doubles, bools;
 //   - 0.6 % errors, two thirds of them with an exception event and its stack trace;
 //   - batches as they arrive: at most 512 spans of one instance, in order of end, so that traces are
@@ -39,6 +40,33 @@ func Batches(seed uint64) iter.Seq[*span.Batch] {
 		g := newGenerator(seed, yield)
 		for !g.stopped {
 			g.trace()
+		}
+	}
+}
+
+// Keys is how many attribute keys the traffic has.
+const Keys = 46
+
+// Widen spreads the attributes of batches over about n keys: each key becomes n/[Keys] keys, by a number behind it, and
+// every single attribute takes one of them at random. No program is like that; one that puts ids into keys comes near.
+func Widen(batches iter.Seq[*span.Batch], seed uint64, n int) iter.Seq[*span.Batch] {
+	variants := n / Keys
+	if variants <= 1 {
+		return batches
+	}
+	return func(yield func(*span.Batch) bool) {
+		rng := rand.New(rand.NewPCG(seed, 0x9e3779b9))
+		var key []byte
+		for b := range batches {
+			for _, r := range b.Attrs {
+				for i := r.From; i < r.To; i++ {
+					key = append(append(key[:0], b.Bytes(b.Values[i].Key)...), '.')
+					b.Values[i].Key = b.PutBytes(strconv.AppendInt(key, int64(rng.IntN(variants)), 10))
+				}
+			}
+			if !yield(b) {
+				return
+			}
 		}
 	}
 }

@@ -116,3 +116,23 @@ func TestBatchesAndTraceIDs(t *testing.T) {
 		t.Error("the first id is not the first span's")
 	}
 }
+
+func TestWiden(t *testing.T) {
+	for _, c := range []struct{ want, least, most int }{{0, 30, Keys}, {Keys, 30, Keys}, {2 * Keys, Keys, 2 * Keys}, {10 * Keys, 8 * Keys, 10 * Keys}} {
+		keys, n := map[string]bool{}, 0
+		for b := range Widen(Batches(1), 1, c.want) {
+			for i := range b.Len() {
+				s := b.Span(i)
+				for _, a := range s.Attrs {
+					keys[a.Key] = true
+				}
+			}
+			if n += b.Len(); n > 10_000 {
+				break
+			}
+		}
+		if len(keys) < c.least || len(keys) > c.most {
+			t.Errorf("%d keys of %d wanted", len(keys), c.want)
+		}
+	}
+}
