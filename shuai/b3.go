@@ -80,8 +80,8 @@ func injectB3(s *Span, c Carrier) {
 	b = s.trace.appendHex(b)
 	b = append(b, '-')
 	b = appendHex64(b, uint64(s.SpanID()))
-	if s.flags&flagUndecided == 0 {
-		b = append(b, '-', '0'+s.flags&flagSampled)
+	if s.flags()&flagUndecided == 0 {
+		b = append(b, '-', '0'+s.flags()&flagSampled)
 	}
 	c.Set(headerB3, string(b))
 }
@@ -89,8 +89,8 @@ func injectB3(s *Span, c Carrier) {
 func injectB3Multi(s *Span, c Carrier) {
 	c.Set(headerB3Trace, s.trace.String())
 	c.Set(headerB3Span, s.SpanID().String())
-	if s.flags&flagUndecided == 0 {
-		c.Set(headerB3Sampled, string('0'+rune(s.flags&flagSampled)))
+	if s.flags()&flagUndecided == 0 {
+		c.Set(headerB3Sampled, string('0'+rune(s.flags()&flagSampled)))
 	}
 }
 

@@ -103,8 +103,8 @@ func FuzzB3(f *testing.F) {
 			if s == nil {
 				continue
 			}
-			if s.valid() == (s.SpanID() == 0) || !s.valid() && s.flags&flagDecided == 0 || !s.Remote() {
-				t.Fatalf("%v makes %s with flags %x", in, s, s.flags)
+			if s.valid() == (s.SpanID() == 0) || !s.valid() && s.flags()&flagDecided == 0 || !s.Remote() {
+				t.Fatalf("%v makes %s with flags %x", in, s, s.flags())
 			}
 			if !s.valid() {
 				continue
@@ -113,7 +113,7 @@ func FuzzB3(f *testing.F) {
 			injectB3(s, out)
 			injectB3Multi(s, out)
 			for _, again := range []*Span{extractB3(t.Context(), out), extractB3Multi(t.Context(), out)} {
-				if again == nil || again.trace != s.trace || again.SpanID() != s.SpanID() || again.flags != s.flags {
+				if again == nil || again.trace != s.trace || again.SpanID() != s.SpanID() || again.flags() != s.flags() {
 					t.Fatalf("%v is passed on as %v, which is read as %s", in, out, again)
 				}
 			}

@@ -32,36 +32,44 @@ func benchTracer(b *testing.B, ratio float64) *Tracer {
 }
 
 func fourAttributes(s *Span) {
-	s.SetString("http.request.method", "GET")
-	s.SetString("http.route", "/subject/{id}")
-	s.SetInt("http.response.status_code", 200)
-	s.SetBool("cache.hit", true)
+	s.Set(String("http.request.method", "GET"), String("http.route", "/subject/{id}"),
+		Int("http.response.status_code", 200), Bool("cache.hit", true))
 }
 
-func BenchmarkUnsampledRoot(b *testing.B) {
-	t := benchTracer(b, -1)
-	ctx := context.Background()
-	for b.Loop() {
-		_, s := t.StartSpan(ctx, "GET /subject/{id}", KindServer)
-		fourAttributes(s)
-		s.End()
-	}
-}
-
-func BenchmarkUnsampledChild(b *testing.B) {
-	t := benchTracer(b, -1)
-	ctx, _ := t.StartSpan(context.Background(), "root", KindServer)
-	for b.Loop() {
-		_, s := StartSpan(ctx, "GET /subject/{id}", KindClient)
-		fourAttributes(s)
-		s.End()
+// What a span costs that is not recorded: with the statistics, and without.
+func BenchmarkUnsampled(b *testing.B) {
+	for _, statistics := range []string{"off", "cumulative"} {
+		t, err := New(Config{Service: "bench", Ratio: -1, Statistics: statistics, transport: discard{}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer t.Stop(context.Background())
+		root, _ := t.StartSpan(context.Background(), "root", KindServer)
+		for name, ctx := range map[string]context.Context{"root": context.Background(), "child": root} {
+			b.Run("statistics="+statistics+"/span="+name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					_, s := t.StartSpan(ctx, "GET /subject/{id}", KindServer)
+					s.End()
+				}
+			})
+			b.Run("statistics="+statistics+"/parallel/span="+name, func(b *testing.B) {
+				b.ReportAllocs()
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						_, s := t.StartSpan(ctx, "GET /subject/{id}", KindServer)
+						s.End()
+					}
+				})
+			})
+		}
 	}
 }
 
 // The span is dropped at its end, so that no export runs: the cost to the caller.
 func BenchmarkSampled4(b *testing.B) {
 	t := benchTracer(b, 1)
-	t.exporter.limit = 0
+	t.exporter.bound = 0
 	ctx, _ := t.StartSpan(context.Background(), "root", KindServer)
 	for b.Loop() {
 		_, s := StartSpan(ctx, "GET /subject/{id}", KindClient)
@@ -95,7 +103,7 @@ func BenchmarkEncode4(b *testing.B) {
 	s.End()
 	var e encoder
 	for b.Loop() {
-		e.add(s)
+		e.add(s.rec)
 		if e.size > maxRequest {
 			e.finish()
 		}
@@ -105,13 +113,13 @@ func BenchmarkEncode4(b *testing.B) {
 // What compression adds, per span of 1,000 in a request.
 func BenchmarkGzip(b *testing.B) {
 	t := benchTracer(b, 1)
-	r := &runState{e: newExporter(settings{limit: 1 << 40, gzip: true}, nil)}
-	var spans []*Span
+	r := &runState{e: newExporter(settings{limit: 1 << 40, gzip: true}, shards{}, nil)}
+	var spans []*record
 	for range 1000 {
 		_, s := t.StartSpan(context.Background(), "GET /subject/{id}", KindServer)
 		fourAttributes(s)
 		s.End()
-		spans = append(spans, s)
+		spans = append(spans, s.rec)
 	}
 	encoded := 0
 	for b.Loop() {

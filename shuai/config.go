@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -30,8 +31,19 @@ type Config struct {
 	Endpoint string
 	// Ratio is the share of traces recorded of those that start here: 1 and above all of them, negative none.
 	// A trace that started elsewhere is recorded if its root is. SHUAI_RATIO, OTEL_TRACES_SAMPLER and
-	// OTEL_TRACES_SAMPLER_ARG; there 0 is none. Default: 0.001.
+	// OTEL_TRACES_SAMPLER_ARG; there 0 is none. Default: 0.001 until a collector that is Shuai's server says what
+	// each endpoint, known by the name with which its root span starts, is to keep.
 	Ratio float64
+	// MaxTraces bounds the traces that start here and are recorded, a second; what is beyond is not recorded. Negative: no bound.
+	// SHUAI_MAX_TRACES. Default: 100 while the collector sets the ratios, no bound where Ratio is given.
+	MaxTraces float64
+	// Statistics says how the exact statistics of all spans are sent, recorded or not: "cumulative", since the start of the
+	// process, as Prometheus wants them; "delta", since the last export; or "off". SHUAI_STATISTICS,
+	// OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE. Default: cumulative.
+	Statistics string
+	// MaxSeries bounds the statistics: spans beyond so many different names, kinds and types are counted together, by kind
+	// alone. Default: 2,000.
+	MaxSeries int
 	// Resource is what else is known about this process, added to OTEL_RESOURCE_ATTRIBUTES.
 	Resource map[string]string
 	// Headers are sent with every export, added to OTEL_EXPORTER_OTLP_HEADERS.
@@ -61,14 +73,29 @@ type Config struct {
 const (
 	defaultRatio    = 0.001
 	defaultEndpoint = "http://127.0.0.1:4318"
+	defaultCap      = 100
 	tracesPath      = "/v1/traces"
+	metricsPath     = "/v1/metrics"
+	ratiosPath      = "/v1/shuai/sampling"
+)
+
+// How statistics are sent: an AggregationTemporality, or not at all.
+const (
+	statisticsOff        = 0
+	statisticsDelta      = 1
+	statisticsCumulative = 2
 )
 
 // settings is a Config after the environment and the defaults.
 type settings struct {
 	service    string
-	url        string
+	url        string // for traces
+	metricsURL string // "": there is none known
+	ratiosURL  string // "": the ratio is fixed
 	threshold  uint64
+	maxTraces  float64 // 0: no bound
+	statistics int
+	maxSeries  int
 	resource   map[string]string // without what the tracer adds
 	headers    map[string]string
 	gzip       bool
@@ -126,11 +153,14 @@ func (c Config) resolve(getenv func(string) string) (settings, error) {
 	if s.url, err = c.tracesURL(getenv); err != nil {
 		errs = append(errs, err)
 	}
-	ratio, err := c.ratio(getenv, s.log)
+	ratio, given, err := c.ratio(getenv, s.log)
 	if err != nil {
 		errs = append(errs, err)
 	}
 	s.threshold = threshold(ratio)
+	if err := c.resolveStatistics(&s, given, getenv); err != nil {
+		errs = append(errs, err)
+	}
 
 	switch v := first(c.Compression, getenv("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"), getenv("OTEL_EXPORTER_OTLP_COMPRESSION")); v {
 	case "":
@@ -160,6 +190,60 @@ func (c Config) resolve(getenv func(string) string) (settings, error) {
 		return settings{}, fmt.Errorf("configure tracer: %w", err)
 	}
 	return s, nil
+}
+
+// resolveStatistics says where statistics go, and with them the question for ratios, unless one is given.
+func (c Config) resolveStatistics(s *settings, ratioGiven bool, getenv func(string) string) error {
+	if s.maxSeries = c.MaxSeries; s.maxSeries <= 0 {
+		s.maxSeries = 2000
+	}
+	s.statistics = statisticsCumulative
+	if strings.EqualFold(getenv("OTEL_METRICS_EXPORTER"), "none") {
+		s.statistics = statisticsOff
+	}
+	switch strings.ToLower(getenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE")) {
+	case "delta", "lowmemory":
+		s.statistics = statisticsDelta
+	}
+	switch v := first(c.Statistics, getenv("SHUAI_STATISTICS")); v {
+	case "":
+	case "cumulative":
+		s.statistics = statisticsCumulative
+	case "delta":
+		s.statistics = statisticsDelta
+	case "off":
+		s.statistics = statisticsOff
+	default:
+		return fmt.Errorf("statistics (SHUAI_STATISTICS): %q is none of cumulative, delta and off", v)
+	}
+
+	base, atTraces := strings.CutSuffix(s.url, tracesPath)
+	if whole := getenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"); whole != "" {
+		if err := checkURL("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", whole); err != nil {
+			return err
+		}
+		s.metricsURL = whole
+	} else if atTraces {
+		s.metricsURL = base + metricsPath
+	} else {
+		s.statistics = statisticsOff // nobody would hear of them
+	}
+	if atTraces && !ratioGiven && s.statistics != statisticsOff {
+		s.ratiosURL = base + ratiosPath + "?service=" + url.QueryEscape(s.service)
+	}
+
+	s.maxTraces = c.MaxTraces
+	if v := getenv("SHUAI_MAX_TRACES"); s.maxTraces == 0 && v != "" {
+		n, err := strconv.ParseFloat(v, 64)
+		if err != nil || math.IsNaN(n) {
+			return fmt.Errorf("SHUAI_MAX_TRACES: %q is not a number of traces a second", v)
+		}
+		s.maxTraces = n
+	} else if s.maxTraces == 0 && s.ratiosURL != "" {
+		s.maxTraces = defaultCap
+	}
+	s.maxTraces = max(0, s.maxTraces)
+	return nil
 }
 
 func (c Config) tracesURL(getenv func(string) string) (string, error) {
@@ -193,16 +277,17 @@ func loopback(s string) bool {
 	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
 }
 
-func (c Config) ratio(getenv func(string) string, log *slog.Logger) (float64, error) {
+// ratio also says whether somebody has asked for it.
+func (c Config) ratio(getenv func(string) string, log *slog.Logger) (ratio float64, given bool, err error) {
 	if c.Ratio != 0 {
-		return c.Ratio, nil
+		return c.Ratio, true, nil
 	}
-	number := func(name, s string) (float64, error) {
+	number := func(name, s string) (float64, bool, error) {
 		r, err := strconv.ParseFloat(s, 64)
 		if err != nil || !(r >= 0) {
-			return 0, fmt.Errorf("%s: %q is not a ratio, a number from 0 (none) to 1 (all)", name, s)
+			return 0, true, fmt.Errorf("%s: %q is not a ratio, a number from 0 (none) to 1 (all)", name, s)
 		}
-		return r, nil
+		return r, true, nil
 	}
 	if s := getenv("SHUAI_RATIO"); s != "" {
 		return number("SHUAI_RATIO", s)
@@ -211,19 +296,19 @@ func (c Config) ratio(getenv func(string) string, log *slog.Logger) (float64, er
 	switch s := strings.TrimPrefix(getenv("OTEL_TRACES_SAMPLER"), "parentbased_"); s {
 	case "":
 	case "always_on":
-		return 1, nil
+		return 1, true, nil
 	case "always_off":
-		return 0, nil
+		return 0, true, nil
 	case "traceidratio":
 		arg := getenv("OTEL_TRACES_SAMPLER_ARG")
 		if arg == "" {
-			return 1, nil // OpenTelemetry's default
+			return 1, true, nil // OpenTelemetry's default
 		}
 		return number("OTEL_TRACES_SAMPLER_ARG", arg)
 	default:
 		log.Warn("OTEL_TRACES_SAMPLER names a sampler that this tracer does not have", "sampler", s, "ratio", defaultRatio)
 	}
-	return defaultRatio, nil
+	return defaultRatio, false, nil
 }
 
 // parsePairs reads OpenTelemetry's list form, k=v,k=v, percent-encoded.

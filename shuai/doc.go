@@ -17,6 +17,10 @@
 // that every process comes to the same answer; a child follows its parent. A span that is not
 // recorded still has ids and carries them to the services it calls, and costs tens of nanoseconds.
 //
+// Every span, recorded or not, is counted with its duration under its name, kind, type and outcome, and the counts are sent as
+// OpenTelemetry metrics: rates, shares of errors and quantiles are exact while a thousandth of the traces is kept. What is kept of
+// each endpoint the collector may say, where it is Shuai's server, so that a rare one is always seen; see [Config.Ratio].
+//
 // Ended spans go to bounded buffers. One goroutine turns them into OTLP protobuf, another sends one
 // request at a time. Nothing that the collector does (hang, refuse, reset, talk nonsense) makes the
 // application wait or lets memory grow: what does not fit into [Config.BufferBytes] is dropped and
@@ -30,8 +34,8 @@
 //
 // # Environment
 //
-// Fields of [Config] that are zero are taken from SHUAI_SERVICE, SHUAI_ENDPOINT, SHUAI_RATIO and
-// SHUAI_IDS, then from OpenTelemetry's OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES,
+// Fields of [Config] that are zero are taken from SHUAI_SERVICE, SHUAI_ENDPOINT, SHUAI_RATIO, SHUAI_MAX_TRACES,
+// SHUAI_STATISTICS and SHUAI_IDS, then from OpenTelemetry's OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES,
 // OTEL_EXPORTER_OTLP_ENDPOINT, _HEADERS and _COMPRESSION (and their OTEL_EXPORTER_OTLP_TRACES_ forms),
 // OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG, OTEL_PROPAGATORS and OTEL_SDK_DISABLED.
 package shuai

@@ -43,6 +43,7 @@ func Example() {
 	// Output:
 	// same trace: true
 	// collector: POST /v1/traces true
+	// collector: POST /v1/metrics true
 	// stopped: <nil>
 }
 

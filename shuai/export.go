@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -28,24 +27,22 @@ const (
 	// logEvery is how often the same problem is logged.
 	logEvery = 30 * time.Second
 	// maxAnswer is how much of an answer is read.
-	maxAnswer = 64 << 10
+	maxAnswer = 1 << 20
 )
 
-// exporter takes ended spans from any goroutine and brings them to the collector.
+// exporter brings the records of ended spans, and the statistics, to the collector.
 //
-//	add → shards → run: encode → queue → send
+//	End → buffer → run: encode → queue → send
 //
 // run is the only goroutine that encodes and decides; it starts one goroutine for each request, one at a
-// time, so that it goes on emptying the shards while the collector makes it wait: an ended span
-// holds on to its context, its encoded form to nothing.
+// time, so that it goes on emptying the buffer while the collector makes it wait.
 type exporter struct {
 	settings
-	resource []byte
+	buffer
+	resource   []byte
+	statistics *statistics // nil: off
 
-	shards []shard
-	used   atomic.Int64  // bytes of spans in shards and of encoded batches; at most limit
-	wake   chan struct{} // a shard is filling
-
+	offset  atomic.Int64  // from the monotonic clock to the real one, nanoseconds; set as unix is
 	unix    atomic.Uint32 // seconds; set whenever run wakes, at least once a second; 0 when it has ended
 	stopped atomic.Bool   // record no more
 	stopCtx context.Context
@@ -58,70 +55,19 @@ type exporter struct {
 	exported, bufferFull, rejected, expired, tooLate atomic.Uint64
 }
 
-type shard struct {
-	mu     sync.Mutex
-	spans  []*Span
-	size   int64 // bytes
-	closed bool
-	_      [64]byte // a cache line of its own
-}
-
-func newExporter(s settings, resource []byte) *exporter {
-	shards := 1
-	for shards < runtime.GOMAXPROCS(0) && shards < 32 {
-		shards *= 2
-	}
+func newExporter(s settings, parts shards, resource []byte) *exporter {
 	return &exporter{
 		settings: s,
+		buffer:   newBuffer(s.limit, parts.number()),
 		resource: resource,
-		shards:   make([]shard, shards),
-		wake:     make(chan struct{}, 1),
 		halt:     make(chan struct{}),
 		done:     make(chan struct{}),
 	}
 }
 
-// wakeBytes is how much waits in a shard before run is woken ahead of its time.
-func (e *exporter) wakeBytes() int64 { return e.limit / int64(8*len(e.shards)) }
-
-// add takes an ended span, or drops it. It never waits for the collector.
-func (e *exporter) add(s *Span) {
-	size := int64(s.rec.size)
-	if !e.reserve(size) {
-		e.bufferFull.Add(1)
-		return
-	}
-	sh := &e.shards[s.id.Load()&uint64(len(e.shards)-1)] // the tick's low bits: evenly spread
-	sh.mu.Lock()
-	if sh.closed {
-		sh.mu.Unlock()
-		e.used.Add(-size)
-		e.tooLate.Add(1)
-		return
-	}
-	sh.spans = append(sh.spans, s)
-	sh.size += size
-	wake := sh.size >= e.wakeBytes() && sh.size-size < e.wakeBytes()
-	sh.mu.Unlock()
-	if wake {
-		select {
-		case e.wake <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// reserve changes used by n bytes unless that would exceed the limit.
-func (e *exporter) reserve(n int64) bool {
-	for {
-		used := e.used.Load()
-		if n > 0 && used+n > e.limit {
-			return false
-		}
-		if e.used.CompareAndSwap(used, used+n) {
-			return true
-		}
-	}
+func (e *exporter) setClock(now time.Time) {
+	e.offset.Store(now.UnixNano() - int64(now.Sub(epoch)))
+	e.unix.Store(uint32(now.Unix()))
 }
 
 // outcome is what became of a request.
@@ -129,9 +75,22 @@ type outcome struct {
 	err        error         // nil: accepted, but for rejected
 	permanent  bool          // err will not go away
 	retryAfter time.Duration // 0: the collector does not say
-	rejected   uint64        // spans that the collector did not take
-	message    string        // the collector's reason for it
+	answer     []byte
 }
+
+// job is one request to the collector.
+type job struct {
+	kind    jobKind
+	payload []byte
+}
+
+type jobKind uint8
+
+const (
+	sendSpans  jobKind = iota // the first batch of the queue
+	sendReport                // statistics
+	askRatios
+)
 
 // runState belongs to run.
 type runState struct {
@@ -139,15 +98,19 @@ type runState struct {
 	enc     encoder
 	zip     *gzip.Writer
 	zipped  bytes.Buffer
-	size    int64   // bytes reserved for the spans in enc
-	spare   []*Span // swapped with a shard's
+	size    int64     // bytes reserved for the spans in enc
+	spare   []*record // swapped with a part's
 	queue   queue
-	dropped uint64 // by a full buffer, as last logged
+	report  *reporter // nil: statistics are off
+	dropped uint64    // by a full buffer, as last logged
 	logged  map[string]time.Time
 }
 
 func (e *exporter) run() {
 	r := &runState{e: e, enc: encoder{resource: e.resource}, logged: map[string]time.Time{}}
+	if e.statistics != nil {
+		r.report = newReporter(e, time.Now())
+	}
 	defer close(e.done)
 	defer func() {
 		e.stopped.Store(true)
@@ -191,20 +154,21 @@ func (e *exporter) run() {
 	halt := e.halt
 	var late <-chan struct{} // Stop's deadline
 	results := make(chan outcome, 1)
+	var running job
 	sending, stopping := false, false
 
 	for {
 		now := time.Now()
-		e.unix.Store(uint32(now.Unix()))
+		e.setClock(now)
 		if !sending {
 			r.expire(now)
-			b, wait, ok := r.queue.next(now)
+			next, wait, ok := r.next(now, stopping)
 			switch {
 			case ok && wait > 0:
 				retry.Reset(wait)
 			case ok:
-				sending = true
-				go func() { results <- e.send(ctx, client, b.payload) }()
+				sending, running = true, next
+				go func() { results <- e.send(ctx, client, next) }()
 			case stopping:
 				return
 			}
@@ -221,7 +185,7 @@ func (e *exporter) run() {
 		case <-retry.C:
 		case o := <-results:
 			sending = false
-			r.finish(time.Now(), o)
+			r.finish(time.Now(), running, o)
 			if stopping && r.queue.failures >= stopFailures {
 				e.err = o.err
 				return
@@ -235,11 +199,31 @@ func (e *exporter) run() {
 			e.err = e.stopCtx.Err()
 			cancel()
 			if sending {
-				r.finish(time.Now(), <-results)
+				r.finish(time.Now(), running, <-results)
 			}
 			return
 		}
 	}
+}
+
+// next is the request to make now, or how long to wait, or false if there is nothing to do. Statistics go first, because they
+// are small and all there is to see while the collector takes no spans; at the end, last.
+func (r *runState) next(now time.Time, stopping bool) (j job, wait time.Duration, ok bool) {
+	if r.report != nil && !stopping {
+		j, ok = r.report.next(now)
+	}
+	if !ok {
+		var b batch
+		b, wait, ok = r.queue.next(now)
+		j = job{sendSpans, b.payload}
+	}
+	if !ok && stopping && r.report != nil {
+		j, ok = r.report.last(now)
+	}
+	if ok && j.kind == sendReport {
+		j.payload = r.compress(appendMetrics(nil, r.e.resource, ownScope, r.report.pending))
+	}
+	return j, wait, ok
 }
 
 // logPanic survives a logger that panics: it may be the cause.
@@ -250,48 +234,30 @@ func (e *exporter) logPanic() {
 
 // drain encodes all that has ended; last also refuses what ends later.
 func (r *runState) drain(now time.Time, last bool) {
-	for i := range r.e.shards {
-		spans := r.e.shards[i].take(r.spare, last)
-		for j, s := range spans {
-			spans[j] = nil
-			r.enc.add(s)
-			r.size += int64(s.rec.size)
+	for i := range r.e.parts {
+		records, granted := r.e.take(i, r.spare, last)
+		for j, rec := range records {
+			records[j] = nil
+			r.enc.add(rec)
+			r.size += int64(rec.size)
+			granted -= int64(rec.size)
+			rec.recycle()
 			if r.enc.size >= maxRequest {
 				r.pack(now)
 			}
 		}
-		r.spare = spans[:0]
+		r.e.used.Add(-granted)
+		r.spare = records[:0]
 	}
 	if r.enc.spans > 0 {
 		r.pack(now)
 	}
 }
 
-// take empties the shard, and leaves it spare to fill.
-func (sh *shard) take(spare []*Span, last bool) (spans []*Span) {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	sh.closed = sh.closed || last
-	spans, sh.spans, sh.size = sh.spans, spare, 0
-	return spans
-}
-
 // pack puts what is encoded into the queue, in memory of exactly its size, which takes the place of the spans'.
 func (r *runState) pack(now time.Time) {
 	request, spans := r.enc.finish()
-	if r.e.gzip {
-		r.zipped.Reset()
-		if r.zip == nil {
-			r.zip, _ = gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
-		}
-		r.zip.Reset(&r.zipped)
-		for _, part := range request {
-			r.zip.Write(part) //nolint:errcheck // a bytes.Buffer takes everything
-		}
-		r.zip.Close()
-		request = [][]byte{r.zipped.Bytes()}
-	}
-	payload := slices.Concat(request...)
+	payload := r.compress(request...)
 	// Only a request of few spans under a long resource is larger than the spans were.
 	size := r.size
 	r.size = 0
@@ -304,18 +270,44 @@ func (r *runState) pack(now time.Time) {
 	r.queue.push(batch{payload, spans, now})
 }
 
-// finish books what became of the batch that was sent.
-func (r *runState) finish(now time.Time, o outcome) {
+// compress puts the parts of a request into memory of exactly their size.
+func (r *runState) compress(parts ...[]byte) []byte {
+	if !r.e.gzip {
+		return slices.Concat(parts...)
+	}
+	r.zipped.Reset()
+	if r.zip == nil {
+		r.zip, _ = gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
+	}
+	r.zip.Reset(&r.zipped)
+	for _, part := range parts {
+		r.zip.Write(part) //nolint:errcheck // a bytes.Buffer takes everything
+	}
+	r.zip.Close()
+	return bytes.Clone(r.zipped.Bytes())
+}
+
+// finish books what became of a request.
+func (r *runState) finish(now time.Time, j job, o outcome) {
+	if j.kind != sendSpans {
+		r.report.finish(now, r, j, o)
+		return
+	}
 	b := r.queue.batches[0]
 	switch {
 	case o.err == nil:
 		r.queue.succeeded()
-		rejected := min(o.rejected, uint64(b.spans))
+		// The status says that the spans were taken; an answer that is no protobuf does not change that.
+		rejected, reason, err := parseResponse(o.answer)
+		if err != nil {
+			rejected, reason = 0, ""
+		}
+		rejected = min(rejected, uint64(b.spans))
 		r.e.exported.Add(uint64(b.spans) - rejected)
 		r.e.rejected.Add(rejected)
 		r.remove()
-		if o.rejected > 0 || o.message != "" {
-			r.log("partial", "collector did not take all spans", "url", r.e.url, "spans", rejected, "reason", o.message)
+		if rejected > 0 || reason != "" {
+			r.log("partial", "collector did not take all spans", "url", r.e.url, "spans", rejected, "reason", reason)
 		}
 	case o.permanent:
 		r.queue.succeeded() // it answers: the next batch need not wait
@@ -350,11 +342,10 @@ func (r *runState) abandon() {
 		lost += uint64(r.queue.batches[0].spans)
 		r.remove()
 	}
-	for i := range r.e.shards { // all are empty, but after a panic
-		for _, s := range r.e.shards[i].take(nil, true) {
-			r.e.used.Add(-int64(s.rec.size))
-			lost++
-		}
+	for i := range r.e.parts { // all are empty, but after a panic
+		records, granted := r.e.take(i, nil, true)
+		r.e.used.Add(-granted)
+		lost += uint64(len(records))
 	}
 	r.e.tooLate.Add(lost)
 	if lost > 0 {
@@ -365,7 +356,7 @@ func (r *runState) abandon() {
 }
 
 func (r *runState) logDrops() {
-	if n := r.e.bufferFull.Load(); n > r.dropped {
+	if n := r.e.stats().Dropped.BufferFull; n > r.dropped {
 		if r.log("full", "spans dropped: the buffer is full", "spans", n-r.dropped, "bytes", r.e.limit) {
 			r.dropped = n
 		}
@@ -385,23 +376,34 @@ func (r *runState) log(problem, message string, args ...any) bool {
 
 // send makes one request. Which answers are worth another attempt is specified by OTLP/HTTP
 // ("Failures").
-func (e *exporter) send(ctx context.Context, client *http.Client, payload []byte) (o outcome) {
+func (e *exporter) send(ctx context.Context, client *http.Client, j job) (o outcome) {
 	defer func() {
 		if p := recover(); p != nil {
 			o = outcome{err: fmt.Errorf("panic: %v", p), permanent: true}
 		}
 	}()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(payload))
+	var req *http.Request
+	var err error
+	switch j.kind {
+	case askRatios:
+		req, err = http.NewRequestWithContext(ctx, http.MethodGet, e.ratiosURL, nil)
+	case sendReport:
+		req, err = http.NewRequestWithContext(ctx, http.MethodPost, e.metricsURL, bytes.NewReader(j.payload))
+	case sendSpans:
+		req, err = http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(j.payload))
+	}
 	if err != nil {
 		return outcome{err: err, permanent: true}
 	}
 	for k, v := range e.headers {
 		req.Header.Set(k, v)
 	}
-	req.Header.Set("Content-Type", "application/x-protobuf")
 	req.Header.Set("User-Agent", "shuai-go/"+Version)
-	if e.gzip {
-		req.Header.Set("Content-Encoding", "gzip")
+	if j.kind != askRatios {
+		req.Header.Set("Content-Type", "application/x-protobuf")
+		if e.gzip {
+			req.Header.Set("Content-Encoding", "gzip")
+		}
 	}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -411,13 +413,10 @@ func (e *exporter) send(ctx context.Context, client *http.Client, payload []byte
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	switch code := resp.StatusCode; {
 	case code/100 == 2:
-		// The status says that the spans were taken; an answer that is cut off or no protobuf does not change that.
-		if err == nil {
-			if o.rejected, o.message, err = parseResponse(answer); err != nil {
-				return outcome{}
-			}
+		if err != nil {
+			return outcome{} // accepted, whatever the answer would have said
 		}
-		return o
+		return outcome{answer: answer}
 	case code == http.StatusTooManyRequests, code == http.StatusBadGateway,
 		code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
 		return outcome{err: statusError(resp, answer), retryAfter: retryAfter(resp.Header, time.Now())}
@@ -480,22 +479,16 @@ func hasDeadline(ctx context.Context) bool {
 }
 
 func (e *exporter) stats() Stats {
-	buffered := e.waiting.Load()
-	for i := range e.shards {
-		sh := &e.shards[i]
-		sh.mu.Lock()
-		buffered += int64(len(sh.spans))
-		sh.mu.Unlock()
-	}
+	ended, full, late := e.counts()
 	return Stats{
 		Exported:      e.exported.Load(),
-		Buffered:      uint64(buffered),
+		Buffered:      uint64(max(0, e.waiting.Load())) + ended,
 		BufferedBytes: uint64(max(0, e.used.Load())),
 		Dropped: Dropped{
-			BufferFull: e.bufferFull.Load(),
+			BufferFull: e.bufferFull.Load() + full,
 			Rejected:   e.rejected.Load(),
 			Expired:    e.expired.Load(),
-			Stopped:    e.tooLate.Load(),
+			Stopped:    e.tooLate.Load() + late,
 		},
 	}
 }

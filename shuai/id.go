@@ -215,8 +215,9 @@ func newIDSource(ip uint32, pid uint16) *idSource {
 // spanID makes an id that no other call of the process makes within 18 hours. It is a hybrid clock:
 // a burst, or a clock that was set back, takes ticks from the near future; more than a second ahead
 // of now, ids are random, so that an id does not lie about its time.
-func (s *idSource) spanID(now time.Time) SpanID {
-	tick := uint64(now.Unix())<<16 | uint64(now.Nanosecond())<<16/uint64(time.Second)
+func (s *idSource) spanID(unixNano int64) SpanID {
+	now := uint64(max(0, unixNano))
+	tick := now/uint64(time.Second)<<16 | now%uint64(time.Second)<<16/uint64(time.Second)
 	for {
 		last := s.last.Load()
 		next := max(tick, last+1)

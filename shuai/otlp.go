@@ -5,9 +5,11 @@ import (
 	"errors"
 	"maps"
 	"math/bits"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -134,12 +136,13 @@ func appendAttrs(b []byte, field int, attrs []Attr) []byte {
 }
 
 // appendSpan writes an ended span as field 2 of ScopeSpans.
-func appendSpan(b []byte, s *Span) []byte {
-	r := s.rec
+func appendSpan(b []byte, r *record) []byte {
 	b, at := open(b, 2)
-	b = appendTraceID(b, 1, s.trace)
-	b = appendSpanID(b, 2, SpanID(s.id.Load()))
-	b = appendText(b, 3, s.state())
+	b = appendTraceID(b, 1, r.trace)
+	b = appendSpanID(b, 2, r.id)
+	if r.more != nil {
+		b = appendText(b, 3, r.more.state)
+	}
 	if r.parent != 0 {
 		b = appendSpanID(b, 4, r.parent)
 	}
@@ -159,7 +162,7 @@ func appendSpan(b []byte, s *Span) []byte {
 		}
 		b = closeMessage(appendVarint(b, 3, uint64(r.status)), status)
 	}
-	return closeMessage(appendFlags(b, 16, s.flags, r.remote), at)
+	return closeMessage(appendFlags(b, 16, r.flags, r.remote), at)
 }
 
 func appendFlags(b []byte, field int, flags uint8, remote bool) []byte {
@@ -217,6 +220,7 @@ func resourceOf(s settings, id identity) []Attr {
 		String("telemetry.sdk.language", "go"),
 		String("telemetry.sdk.version", Version),
 		Int("process.pid", int64(os.Getpid())),
+		String("service.instance.id", instanceID()),
 	}
 	if host, err := os.Hostname(); err == nil {
 		attrs = append(attrs, String("host.name", host))
@@ -237,6 +241,11 @@ func resourceOf(s settings, id identity) []Attr {
 	}
 	return attrs
 }
+
+// instanceID tells the process from all others, as the number of a process, which a container's always is 1, does not.
+var instanceID = sync.OnceValue(func() string {
+	return string(TraceID{rand.Uint64(), rand.Uint64()}.appendHex(nil))
+})
 
 // ownScope is that of spans made by this package.
 var ownScope = appendScope(nil, "github.com/fuwu-project/fuwu/shuai", Version, "", nil)
@@ -270,13 +279,13 @@ func (e *encoder) room(t *Tracer) int {
 	return 2*(1+binary.MaxVarintLen64) + len(e.resource) + len(t.scope)
 }
 
-func (e *encoder) add(s *Span) {
-	if e.spans == 0 || e.scopes[e.last].tracer != s.tracer {
-		e.enter(s.tracer)
+func (e *encoder) add(r *record) {
+	if e.spans == 0 || e.scopes[e.last].tracer != r.tracer {
+		e.enter(r.tracer)
 	}
 	into := &e.scopes[e.last]
 	before := len(into.buf)
-	into.buf = appendSpan(into.buf, s)
+	into.buf = appendSpan(into.buf, r)
 	e.size += len(into.buf) - before
 	e.spans++
 }

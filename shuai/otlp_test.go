@@ -15,20 +15,19 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files")
 
-var goldenTracer = &Tracer{&pipeline{exporter: newExporter(settings{limit: 1 << 20}, nil)}, ownScope}
+var goldenTracer = &Tracer{&pipeline{exporter: newExporter(settings{limit: 1 << 20}, shards{}, nil)}, ownScope}
 
 // goldenSpans are made of fixed parts; bench/tracer checks the encoder against the official types with random ones.
-func goldenSpans() map[string][]*Span {
-	span := func(edit func(*Span)) *Span {
-		r := &recordedSpan{
-			span: Span{tracer: goldenTracer, trace: exampleTrace, flags: flagSampled | flagRandom | flagRecorded},
-			rec:  record{start: exampleTime.UnixNano(), name: "GET /subject/{id}", kind: KindServer},
+func goldenSpans() map[string][]*record {
+	span := func(edit func(*Span)) *record {
+		const flags = flagSampled | flagRandom | flagRecorded
+		r := &record{
+			tracer: goldenTracer, trace: exampleTrace, id: exampleSpan, flags: flags,
+			start: exampleTime.UnixNano(), name: "GET /subject/{id}", kind: KindServer,
 		}
-		r.span.rec = &r.rec
-		r.span.id.Store(uint64(exampleSpan))
-		edit(&r.span)
-		r.rec.duration = 1500 * time.Microsecond
-		return &r.span
+		edit(&Span{series: newSeries(goldenTracer, 0, 0), rec: r, trace: exampleTrace, id: uint64(exampleSpan), meta: flags})
+		r.duration = 1500 * time.Microsecond
+		return r
 	}
 	minimal := span(func(*Span) {})
 	full := span(func(s *Span) {
@@ -71,9 +70,9 @@ func goldenSpans() map[string][]*Span {
 			Map("map", String("k", "v"), Map("m", Int("n", 1))))
 	})
 	other := span(func(s *Span) {
-		s.tracer = goldenTracer.Scope("redis", "9", "https://opentelemetry.io/schemas/1.44.0", Bool("pooled", true))
+		s.rec.tracer = goldenTracer.Scope("redis", "9", "https://opentelemetry.io/schemas/1.44.0", Bool("pooled", true))
 	})
-	return map[string][]*Span{
+	return map[string][]*record{
 		"minimal": {minimal}, "full": {full}, "limits": {limits}, "three": {minimal, full, minimal},
 		"composites": {composites}, "scopes": {other, minimal, other},
 	}

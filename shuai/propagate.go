@@ -103,7 +103,8 @@ func (t *Tracer) formats() formats {
 }
 
 // Extract returns a context whose span is the caller's, in the formats that the default tracer accepts: see [Config.Accept].
-// Headers that are not valid are as good as none, and without any it returns ctx.
+// Headers that are not valid are as good as none, and without any it returns ctx. The header, or member of the baggage, shuai-debug
+// with any value but 0 and false makes the trace a recorded one; a process whose Config accepts no format looks for nothing.
 func Extract(ctx context.Context, c Carrier) context.Context { return Default().Extract(ctx, c) }
 
 // Extract returns a context whose span is the caller's. See the function [Extract].
@@ -124,10 +125,30 @@ func (t *Tracer) Extract(ctx context.Context, c Carrier) context.Context {
 		case formatBaggage:
 		}
 		if s != nil {
+			if forced(ctx, c) {
+				s.meta = s.meta&^flagUndecided | flagSampled
+			}
 			return s
 		}
 	}
+	if len(accept) > 0 && forced(ctx, c) {
+		return remote(ctx, TraceID{}, 0, flagDecided|flagSampled)
+	}
 	return ctx
+}
+
+// headerDebug, as a header or a member of the baggage, asks for the trace to be recorded, whatever the ratio.
+const headerDebug = "shuai-debug"
+
+func forced(ctx context.Context, c Carrier) bool {
+	for _, v := range [...]string{c.Get(headerDebug), Baggage(ctx, headerDebug)} {
+		switch v {
+		case "", "0", "false":
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // Inject writes the span in which ctx runs and its baggage to the headers of a call, in the formats that the span's tracer
@@ -192,15 +213,14 @@ func remote(ctx context.Context, trace TraceID, span SpanID, flags uint8) *Span 
 	if around, ok := ctx.(*Span); ok {
 		ctx = around.base()
 	}
-	s := &Span{ctx: ctx, trace: trace, flags: flags | flagRemote}
-	s.id.Store(uint64(span))
-	return s
+	return &Span{ctx: ctx, trace: trace, id: uint64(span), meta: uint64(flags | flagRemote)}
 }
 
 // setState is for a remote span that nobody else knows yet.
 func (s *Span) setState(header string) {
 	if state := parseTracestate(header); state != "" {
 		s.rec = &record{more: &moreThanMostNeed{state: state}}
+		s.meta |= flagState
 	}
 }
 
@@ -208,7 +228,7 @@ func init() {
 	bridge.NewSpan = func(traceHi, traceLo, span uint64, flags uint8, state string, isRemote bool) any {
 		s := remote(context.Background(), TraceID{traceHi, traceLo}, SpanID(span), flags&wireFlags)
 		if !isRemote {
-			s.flags &^= flagRemote
+			s.meta &^= flagRemote
 		}
 		s.setState(state)
 		return s

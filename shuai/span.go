@@ -3,6 +3,7 @@ package shuai
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -43,12 +44,13 @@ const (
 	FlagRandom  Flags = flagRandom  // level 2: the low 56 bits of the trace id are random
 )
 
-// The bits of [Flags], and ours in the same byte.
+// The bits of [Flags], and ours in the same byte. They never change.
 const (
 	flagSampled = 1 << 0
 	flagRandom  = 1 << 1
 	wireFlags   = flagSampled | flagRandom
 
+	flagState     = 1 << 2 // there is a tracestate
 	flagUndecided = 1 << 3 // a remote span whose caller left it to us whether the trace is recorded
 	flagDecided   = 1 << 4 // a remote span without ids, whose flagSampled says what is to become of a root
 	flagRecorded  = 1 << 5 // the span has a record of its own, in which it keeps what it is told
@@ -56,40 +58,63 @@ const (
 	flagMuted     = 1 << 7 // nothing below this span is traced
 )
 
+// Bits of Span.meta above the flags.
+const (
+	metaEnded  = 1 << 8
+	metaFailed = 1 << 9  // the status is StatusError
+	metaOK     = 1 << 10 // the status is StatusOK
+	metaRoot   = 1 << 11 // the span began a trace
+	metaLocked = 1 << 12 // somebody is at the record
+
+	startShift = 13 // above, the start
+)
+
 // Span is one timed piece of work, and the context in which it is done. All methods are safe for
-// concurrent use and for a nil Span; those that change it do nothing when it is not recorded or has
-// ended.
+// concurrent use and for a nil Span; those that change it do nothing when it has ended, and next to nothing when
+// it is not recorded.
+//
+// It has 64 bytes, and starting it is one allocation. What only a recorded span needs is in a record of its own, which is used
+// again once it has been exported: nothing that a span has been told, and no context, is kept alive by what waits for the
+// collector.
 type Span struct {
 	ctx    context.Context // what is asked for anything but the span; never itself a *Span
-	tracer *Tracer         // nil for a remote and for a no-op span
-	rec    *record         // nil unless the span is recorded or has a tracestate; then more.state is all there is
+	series *series         // under which it is counted, and by which it knows its tracer; nil for a remote and for a no-op span; atomic
+	rec    *record         // if it is recorded, until it has ended; or, with flagState, where the tracestate is
 	trace  TraceID
-	id     atomic.Uint64 // a span that is not recorded gets its id when it is first asked for
-	flags  uint8
+	id     uint64 // a span that is not recorded gets its id when it is first asked for; atomic
+	meta   uint64 // the flags; what has become of it; the start, nanoseconds of the monotonic clock modulo 26 days; atomic
 }
 
-// record is what only a recorded span has. It lies in the same allocation as its Span.
+// record is what only a recorded span has. While the span is open it belongs to who has set metaLocked, and when the span has ended to
+// the exporter, and then to another span: a span that has ended does not touch it.
 type record struct {
-	start  int64         // Unix nanoseconds
-	since  time.Duration // the start by the monotonic clock, from epoch
-	parent SpanID
-	kind   Kind
-	remote bool // the parent is in another process
-
-	ended    bool
-	status   Status
-	count    uint8      // of attributes in first
-	size     int32      // bytes that attributes, events and links refer to; once ended, of the whole span
-	mu       sync.Mutex // guards all from ended on, until ended is set; after that nothing changes
+	tracer   *Tracer
+	trace    TraceID
+	id       SpanID
+	parent   SpanID
+	start    int64 // Unix nanoseconds
 	duration time.Duration
 	name     string
 	more     *moreThanMostNeed
-	first    [inlineAttrs]Attr // attributes
+	size     int32 // bytes that attributes, events and links refer to; once ended, of the whole span
+	flags    uint8 // the span's
+	kind     Kind
+	status   Status
+	remote   bool  // the parent is in another process
+	count    uint8 // of attributes in first
+	first    [inlineAttrs]Attr
 }
 
-type recordedSpan struct {
-	span Span
-	rec  record
+var records = sync.Pool{New: func() any { return new(record) }}
+
+// recycle gives the record to the next span. One with a tracestate is left to its span, which may still be asked for it.
+func (r *record) recycle() {
+	if r.flags&flagState != 0 {
+		return
+	}
+	clear(r.first[:r.count])
+	r.name, r.more, r.size, r.status, r.remote, r.parent, r.count = "", nil, 0, StatusUnset, false, 0, 0
+	records.Put(r)
 }
 
 type moreThanMostNeed struct {
@@ -104,6 +129,9 @@ type moreThanMostNeed struct {
 
 // epoch is where the monotonic clock is read from: half the memory of a time.Time.
 var epoch = time.Now()
+
+// monotonic reads the clock by which spans are timed, in nanoseconds: half the cost of time.Now, which reads two.
+func monotonic() int64 { return int64(time.Since(epoch)) }
 
 type event struct {
 	time  int64 // Unix nanoseconds
@@ -125,7 +153,7 @@ const (
 	// What a span may hold, as in OpenTelemetry's SDKs; more is counted and dropped.
 	maxAttrs, maxEvents, maxLinks = 128, 128, 128
 
-	spanBytes  = int(unsafe.Sizeof(recordedSpan{}))
+	spanBytes  = int(unsafe.Sizeof(record{}))
 	moreBytes  = int(unsafe.Sizeof(moreThanMostNeed{}))
 	attrBytes  = int(unsafe.Sizeof(Attr{}))
 	eventBytes = int(unsafe.Sizeof(event{}))
@@ -200,40 +228,39 @@ func (s *Span) SpanID() SpanID {
 	if s == nil {
 		return 0
 	}
-	id := s.id.Load()
-	if id == 0 && s.tracer != nil {
-		s.id.CompareAndSwap(0, uint64(s.tracer.newSpanID(time.Now())))
-		id = s.id.Load()
+	id := atomic.LoadUint64(&s.id)
+	if t := s.Tracer(); id == 0 && t != nil {
+		atomic.CompareAndSwapUint64(&s.id, 0, uint64(t.newSpanID(t.unixNano(monotonic()))))
+		id = atomic.LoadUint64(&s.id)
 	}
 	return SpanID(id)
 }
 
 // Sampled reports whether the trace is recorded, here and in the services that are called.
-func (s *Span) Sampled() bool { return s != nil && s.flags&flagSampled != 0 }
+func (s *Span) Sampled() bool { return s != nil && s.flags()&flagSampled != 0 }
 
 // Recording reports whether the span keeps what it is told: whether an attribute that is
 // expensive to compute is worth it.
-func (s *Span) Recording() bool { return s != nil && s.flags&flagRecorded != 0 }
-
-// Ended reports whether the span has ended, after which nothing changes it.
-func (s *Span) Ended() bool {
-	if !s.Recording() {
-		return false
-	}
-	s.rec.mu.Lock()
-	defer s.rec.mu.Unlock()
-	return s.rec.ended
+func (s *Span) Recording() bool {
+	return s != nil && atomic.LoadUint64(&s.meta)&(flagRecorded|metaEnded) == flagRecorded
 }
 
+// Ended reports whether the span has ended, after which nothing changes it.
+func (s *Span) Ended() bool { return s != nil && atomic.LoadUint64(&s.meta)&metaEnded != 0 }
+
+// Counted reports whether the span's end, name, type and outcome matter to somebody: whether it is recorded or the
+// statistics count it.
+func (s *Span) Counted() bool { return s.Recording() || s.countable() != nil }
+
 // Remote reports whether the span is in another process: [Extract] or [Remote] made it.
-func (s *Span) Remote() bool { return s != nil && s.flags&flagRemote != 0 }
+func (s *Span) Remote() bool { return s != nil && s.flags()&flagRemote != 0 }
 
 // Flags are those of the span's traceparent.
 func (s *Span) Flags() Flags {
 	if s == nil {
 		return 0
 	}
-	return Flags(s.flags & wireFlags)
+	return Flags(s.flags() & wireFlags)
 }
 
 // Tracestate is what other tracing systems passed along, as in the W3C header of that name.
@@ -244,19 +271,34 @@ func (s *Span) Tracestate() string {
 	return s.state()
 }
 
-// Tracer is the one that made the span; nil for a remote and for a no-op span.
+// Tracer is the one that made the span, whatever its scope; nil for a remote and for a no-op span.
 func (s *Span) Tracer() *Tracer {
 	if s == nil {
 		return nil
 	}
-	return s.tracer
+	if c := s.counted(); c != nil {
+		return c.tracer
+	}
+	return nil
+}
+
+func (s *Span) flags() uint8 { return uint8(atomic.LoadUint64(&s.meta)) }
+
+// counted is the series that the span is counted under.
+func (s *Span) counted() *series {
+	return (*atomic.Pointer[series])(unsafe.Pointer(&s.series)).Load()
+}
+
+// elapsed is the time from the start, which is in meta, to now.
+func elapsed(meta uint64, now int64) int64 {
+	return int64(uint64(now)<<startShift-meta&^(1<<startShift-1)) >> startShift
 }
 
 // valid reports whether the span can be a parent.
 func (s *Span) valid() bool { return s != nil && !s.trace.IsZero() }
 
 func (s *Span) state() string {
-	if s.rec == nil || s.rec.more == nil {
+	if s.flags()&flagState == 0 {
 		return ""
 	}
 	return s.rec.more.state
@@ -264,16 +306,23 @@ func (s *Span) state() string {
 
 // lock returns the record if it can be changed, locked; else nil.
 func (s *Span) lock() *record {
-	if !s.Recording() {
+	if s == nil {
 		return nil
 	}
-	s.rec.mu.Lock()
-	if s.rec.ended {
-		s.rec.mu.Unlock()
-		return nil
+	for {
+		meta := atomic.LoadUint64(&s.meta)
+		switch {
+		case meta&(flagRecorded|metaEnded) != flagRecorded:
+			return nil
+		case meta&metaLocked != 0: // for as long as it takes to write an attribute
+			runtime.Gosched()
+		case atomic.CompareAndSwapUint64(&s.meta, meta, meta|metaLocked):
+			return s.rec
+		}
 	}
-	return s.rec
 }
+
+func (s *Span) unlock() { atomic.AndUint64(&s.meta, ^uint64(metaLocked)) }
 
 // SetString sets an attribute. Setting a key again replaces its value.
 func (s *Span) SetString(key, v string) {
@@ -318,7 +367,7 @@ func (s *Span) setBool(key string, v bool) { s.set(Bool(key, v)) }
 func (s *Span) set(a Attr) {
 	if r := s.lock(); r != nil {
 		r.set(a)
-		r.mu.Unlock()
+		s.unlock()
 	}
 }
 
@@ -328,7 +377,7 @@ func (s *Span) Set(attrs ...Attr) {
 		for _, a := range attrs {
 			r.set(a)
 		}
-		r.mu.Unlock()
+		s.unlock()
 	}
 }
 
@@ -382,16 +431,54 @@ func (r *record) extra() *moreThanMostNeed {
 func (s *Span) SetName(name string) {
 	if r := s.lock(); r != nil {
 		r.name = clip(name)
-		r.mu.Unlock()
+		s.unlock()
+	}
+	if c := s.countable(); c != nil {
+		s.countAs(c, name, c.typ)
+	}
+}
+
+// SetType says which class of calls the span belongs to, where its name does not say that: "mysql", "redis", or the host and
+// the route of a request made. The statistics, which see no attributes, tell spans apart by it.
+func (s *Span) SetType(typ string) {
+	if c := s.countable(); c != nil {
+		s.countAs(c, c.name, typ)
+	}
+}
+
+// countable is what the span would be counted under if it ended now, if it is going to be counted.
+func (s *Span) countable() *series {
+	if s == nil || atomic.LoadUint64(&s.meta)&metaEnded != 0 {
+		return nil
+	}
+	if c := s.counted(); c != nil && c.tracer.statistics != nil {
+		return c
+	}
+	return nil
+}
+
+func (s *Span) countAs(c *series, name, typ string) {
+	if c.name != name || c.typ != typ {
+		(*atomic.Pointer[series])(unsafe.Pointer(&s.series)).Store(c.tracer.statistics.find(c.kind, name, typ))
 	}
 }
 
 // SetStatus sets the outcome; the message is kept for StatusError alone. StatusOK is final, and
 // StatusUnset changes nothing, as OpenTelemetry specifies.
 func (s *Span) SetStatus(status Status, message string) {
+	if s == nil || s.counted() == nil {
+		return
+	}
+	switch status {
+	case StatusOK:
+		atomic.OrUint64(&s.meta, metaOK)
+	case StatusError:
+		atomic.OrUint64(&s.meta, metaFailed)
+	case StatusUnset:
+	}
 	if r := s.lock(); r != nil {
 		r.setStatus(status, message)
-		r.mu.Unlock()
+		s.unlock()
 	}
 }
 
@@ -411,7 +498,11 @@ func (r *record) setStatus(status Status, message string) {
 // Error says that the work failed: it sets the status and adds an event "exception" with the
 // error's type and text. A nil error changes nothing.
 func (s *Span) Error(err error) {
-	if err == nil || !s.Recording() {
+	if err == nil {
+		return
+	}
+	if !s.Recording() {
+		s.SetStatus(StatusError, "") // for the statistics
 		return
 	}
 	text := errorText(err)
@@ -432,7 +523,11 @@ func errorText(err error) (text string) {
 // Panic records the value of a recovered panic, as Error does, with the stack of the caller. The
 // span is not ended and the panic not raised again; both are the caller's.
 func (s *Span) Panic(value any) {
-	if value == nil || !s.Recording() {
+	if value == nil {
+		return
+	}
+	if !s.Recording() {
+		s.SetStatus(StatusError, "")
 		return
 	}
 	err, ok := value.(error)
@@ -449,8 +544,8 @@ func (s *Span) Panic(value any) {
 // AddEvent notes that something happened now.
 func (s *Span) AddEvent(name string, attrs ...Attr) {
 	if r := s.lock(); r != nil {
-		r.addEvent(r.start+int64(time.Since(epoch)-r.since), name, attrs)
-		r.mu.Unlock()
+		r.addEvent(r.start+elapsed(atomic.LoadUint64(&s.meta), monotonic()), name, attrs)
+		s.unlock()
 	}
 }
 
@@ -458,7 +553,7 @@ func (s *Span) AddEvent(name string, attrs ...Attr) {
 func (s *Span) AddEventAt(t time.Time, name string, attrs ...Attr) {
 	if r := s.lock(); r != nil {
 		r.addEvent(t.UnixNano(), name, attrs)
-		r.mu.Unlock()
+		s.unlock()
 	}
 }
 
@@ -485,14 +580,14 @@ func (s *Span) AddLink(to *Span, attrs ...Attr) {
 	if r == nil {
 		return
 	}
-	defer r.mu.Unlock()
+	defer s.unlock()
 	m := r.extra()
 	if len(m.links) >= maxLinks {
 		m.droppedLinks++
 		return
 	}
 	own := append([]Attr(nil), attrs[:min(len(attrs), maxAttrs)]...)
-	l := link{to.trace, id, to.flags, to.state(), own}
+	l := link{to.trace, id, to.flags(), to.state(), own}
 	m.links = append(m.links, l)
 	r.size += int32(linkBytes + len(l.state) + attrsSize(own))
 }
@@ -508,35 +603,88 @@ func attrsSize(attrs []Attr) int {
 // SetStart says that the work began at t, which need not be when the span was started: of a message that waited, for
 // instance, only its consumer makes a span.
 func (s *Span) SetStart(t time.Time) {
-	if r := s.lock(); r != nil {
-		r.since += time.Duration(t.UnixNano() - r.start)
+	r := s.lock()
+	c := s.countable()
+	if c == nil && r == nil {
+		return
+	}
+	for {
+		meta := atomic.LoadUint64(&s.meta)
+		if meta&metaEnded != 0 { // which cannot be while r is locked
+			return
+		}
+		now := monotonic()
+		start := s.Tracer().unixNano(now - elapsed(meta, now))
+		if r != nil {
+			start = r.start
+		}
+		moved := meta + uint64(t.UnixNano()-start)<<startShift
+		if atomic.CompareAndSwapUint64(&s.meta, meta, moved) {
+			break
+		}
+	}
+	if r != nil {
 		r.start = t.UnixNano()
-		r.mu.Unlock()
+		s.unlock()
 	}
 }
 
-// End stops the clock and hands the span to its tracer's exporter. It never blocks.
+// End stops the clock, counts the span, and hands it to its tracer's exporter if it is recorded. It never blocks.
 func (s *Span) End() {
-	if r := s.lock(); r != nil {
-		s.end(r, time.Since(epoch)-r.since)
+	if s == nil {
+		return
+	}
+	if c := s.counted(); c != nil && (c.tracer.statistics != nil || s.rec != nil) {
+		s.end(c.tracer, monotonic())
 	}
 }
 
 // EndAt is End for work that ended at t. A time before the start makes the duration 0.
 func (s *Span) EndAt(t time.Time) {
-	if r := s.lock(); r != nil {
-		s.end(r, time.Duration(t.UnixNano()-r.start))
+	if s == nil {
+		return
 	}
+	c := s.counted()
+	if c == nil {
+		return
+	}
+	if r := s.lock(); r != nil {
+		now := monotonic() // the times are those of another clock: what counts is how far they are apart
+		end := now - elapsed(atomic.LoadUint64(&s.meta), now) + t.UnixNano() - r.start
+		s.unlock()
+		s.end(c.tracer, end)
+		return
+	}
+	s.end(c.tracer, t.UnixNano()-c.tracer.unixNano(0))
 }
 
-// end is called with the lock held, and releases it.
-func (s *Span) end(r *record, duration time.Duration) {
-	r.duration = max(0, duration)
-	r.ended = true
+// end ends the span at a time of the monotonic clock, if it has not ended.
+func (s *Span) end(t *Tracer, now int64) {
+	var meta uint64
+	for ended := false; !ended; {
+		meta = atomic.LoadUint64(&s.meta)
+		switch {
+		case meta&metaEnded != 0:
+			return
+		case meta&metaLocked != 0:
+			runtime.Gosched()
+		default:
+			ended = atomic.CompareAndSwapUint64(&s.meta, meta, meta|metaEnded)
+		}
+	}
+	nanos := max(0, elapsed(meta, now))
+	shard := t.shardOf(s)
+	if t.statistics != nil {
+		s.counted().add(shard, nanos, meta&(metaFailed|metaOK) == metaFailed, meta&metaRoot != 0)
+	}
+	if meta&flagRecorded == 0 {
+		return
+	}
+	r := s.rec
+	r.duration = time.Duration(nanos)
 	r.size += int32(spanBytes + len(r.name))
 	if r.more != nil {
 		r.size += int32(moreBytes + len(r.more.state) + len(r.more.message))
 	}
-	r.mu.Unlock()
-	s.tracer.exporter.add(s)
+	t.exporter.add(r, shard)
 }

@@ -2,10 +2,13 @@ package shuai
 
 import (
 	"context"
+	"math/bits"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // Tracer starts spans for one service and exports them. A process may have several. Its methods may
@@ -18,16 +21,13 @@ type Tracer struct {
 // pipeline is what all scopes of a tracer share.
 type pipeline struct {
 	own         *Tracer // the tracer whose scope is this package
-	threshold   uint64
 	propagation formats
-	ids         *idSource // nil: random
+	statistics  *statistics // nil: off
+	bare        *series     // of all spans, where statistics are off
+	shards                  // of statistics and exporter
+	limiter     limiter     // of traces that begin here
+	ids         *idSource   // nil: random
 	exporter    *exporter
-	started     [16]startedSpans // striped by trace, so that cores do not fight for one word
-}
-
-type startedSpans struct {
-	all, sampled atomic.Uint64
-	_            [48]byte // a cache line of its own
 }
 
 var defaultTracer atomic.Pointer[Tracer]
@@ -39,18 +39,24 @@ func New(cfg Config) (*Tracer, error) {
 		return nil, err
 	}
 	id := processIdentity()
-	t := &Tracer{&pipeline{threshold: s.threshold, propagation: s.formats, ids: id.ids}, ownScope}
+	t := &Tracer{&pipeline{propagation: s.formats, ids: id.ids, shards: newShards()}, ownScope}
 	t.own = t
+	t.limiter.init(s.maxTraces)
+	t.bare = newSeries(t, s.threshold, 0)
+	if s.statistics != statisticsOff {
+		t.statistics = newStatistics(t, s.maxSeries, s.threshold)
+	}
 	if s.randomIDs {
 		t.ids = nil
 	}
-	t.exporter = newExporter(s, appendResource(nil, resourceOf(s, id)))
+	t.exporter = newExporter(s, t.shards, appendResource(nil, resourceOf(s, id)))
+	t.exporter.statistics = t.statistics
 	if s.disabled {
 		t.exporter.stopped.Store(true)
 		close(t.exporter.done)
 		return t, nil
 	}
-	t.exporter.unix.Store(uint32(time.Now().Unix()))
+	t.exporter.setClock(time.Now())
 	go t.exporter.run()
 	return t, nil
 }
@@ -85,24 +91,25 @@ func (t *Tracer) Stop(ctx context.Context) error {
 // does nothing; it never returns nil. The context returned, in which the work is to be done, is the span.
 func StartSpan(ctx context.Context, name string, kind Kind) (context.Context, *Span) {
 	parent := SpanFromContext(ctx)
-	if parent != nil && parent.tracer != nil {
-		return parent.tracer.own.start(ctx, parent, name, kind)
+	t := parent.Tracer()
+	if t == nil {
+		t = defaultTracer.Load()
 	}
-	return defaultTracer.Load().start(ctx, parent, name, kind)
+	return t.start(ctx, parent, name, kind)
 }
 
 // StartRoot starts a new trace, whatever span ctx runs in: work that a request causes but does not wait for, or a request from
 // a caller whose trace is not to be trusted. AddLink says what caused it.
 func StartRoot(ctx context.Context, name string, kind Kind) (context.Context, *Span) {
-	if s := SpanFromContext(ctx); s != nil && s.tracer != nil {
-		return s.tracer.own.StartRoot(ctx, name, kind)
+	if t := SpanFromContext(ctx).Tracer(); t != nil {
+		return t.StartRoot(ctx, name, kind)
 	}
 	return Default().StartRoot(ctx, name, kind)
 }
 
 // StartRoot starts a new trace. See the function [StartRoot].
 func (t *Tracer) StartRoot(ctx context.Context, name string, kind Kind) (context.Context, *Span) {
-	if s := SpanFromContext(ctx); s != nil && s.flags&flagMuted != 0 {
+	if s := SpanFromContext(ctx); s != nil && s.flags()&flagMuted != 0 {
 		return ctx, noSpan
 	}
 	return t.start(ctx, nil, name, kind)
@@ -140,107 +147,132 @@ func (t *Tracer) start(ctx context.Context, parent *Span, name string, kind Kind
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	if t == nil || parent != nil && parent.flags&flagMuted != 0 {
+	var above uint8
+	if parent != nil {
+		above = parent.flags()
+	}
+	if t == nil || above&flagMuted != 0 {
 		return ctx, noSpan
 	}
-	if p, ok := ctx.(*Span); ok {
-		ctx = p.base() // the new span answers for spans: keep chains short and parents collectable
+	if t.statistics == nil {
+		if above&(flagSampled|flagUndecided) == 0 && parent.valid() && parent.counted() != nil {
+			return ctx, parent // nothing is kept of the span, so it need not be another one
+		}
+		return t.startCounted(ctx, parent, above, t.bare, 0, name, kind)
 	}
-	var trace TraceID
+	return t.startCounted(ctx, parent, above, t.statistics.find(kind, name, ""), monotonic(), name, kind)
+}
+
+// startCounted starts a span that is counted under c. The time is 0 where it is not known, and then not needed unless the span is recorded.
+func (t *Tracer) startCounted(ctx context.Context, parent *Span, above uint8, c *series, now int64, name string, kind Kind) (context.Context, *Span) {
+	s := &Span{series: c}
+	if p, ok := ctx.(*Span); ok {
+		s.ctx = p.base() // the new span answers for spans: keep chains short and parents collectable
+	} else {
+		s.ctx = ctx
+	}
 	var flags uint8
 	if parent.valid() {
-		trace, flags = parent.trace, parent.flags&wireFlags
-		if parent.flags&flagUndecided != 0 && sampled(trace, t.threshold) {
+		s.trace, flags = parent.trace, above&(wireFlags|flagState)
+		if above&flagUndecided != 0 && sampled(s.trace, c.threshold.Load()) {
 			flags |= flagSampled
 		}
 	} else {
-		trace = t.newTraceID()
+		s.trace = t.newTraceID(now)
 		flags = flagRandom
-		switch {
-		case parent != nil && parent.flags&flagDecided != 0:
-			flags |= parent.flags & flagSampled
-		case sampled(trace, t.threshold):
+		s.meta = metaRoot
+		if above&flagDecided != 0 {
+			flags |= above & flagSampled
+		} else if sampled(s.trace, c.threshold.Load()) && t.limiter.allow() {
 			flags |= flagSampled
 		}
 		parent = nil
 	}
-	started := &t.started[trace.Lo>>60]
-	started.all.Add(1)
-
 	if flags&flagSampled != 0 && !t.exporter.stopped.Load() {
-		started.sampled.Add(1)
-		s := t.record(ctx, parent, trace, flags, name, kind)
-		return s, s
-	}
-	s := &Span{ctx: ctx, tracer: t, trace: trace, flags: flags}
-	if parent != nil && parent.rec != nil {
+		if t.statistics == nil {
+			now = monotonic()
+		}
+		flags |= flagRecorded
+		t.record(s, parent, flags, now, name, kind)
+	} else if flags&flagState != 0 {
 		s.rec = stateOnly(parent)
 	}
+	s.meta |= uint64(flags) | uint64(now)<<startShift
 	return s, s
 }
 
 // stateOnly is what the child of a span that is not recorded itself inherits.
 func stateOnly(parent *Span) *record {
-	if !parent.Recording() {
+	if parent.flags()&flagRecorded == 0 {
 		return parent.rec
 	}
-	state := parent.state()
-	if state == "" {
-		return nil
-	}
-	return &record{more: &moreThanMostNeed{state: state}}
+	return &record{more: &moreThanMostNeed{state: parent.state()}}
 }
 
-func (t *Tracer) record(ctx context.Context, parent *Span, trace TraceID, flags uint8, name string, kind Kind) *Span {
-	now := time.Now()
-	r := &recordedSpan{
-		span: Span{ctx: ctx, tracer: t, trace: trace, flags: flags | flagRecorded},
-		rec:  record{start: now.UnixNano(), since: now.Sub(epoch), name: clip(name), kind: kind},
-	}
-	s := &r.span
-	s.rec = &r.rec
+func (t *Tracer) record(s, parent *Span, flags uint8, now int64, name string, kind Kind) {
+	r, _ := records.Get().(*record)
+	s.rec = r
+	r.start = t.unixNano(now)
 	if parent != nil {
-		r.rec.parent = parent.SpanID()
-		r.rec.remote = parent.flags&flagRemote != 0
-		if state := parent.state(); state != "" {
-			r.rec.extra().state = state
+		r.parent = parent.SpanID()
+		r.remote = parent.flags()&flagRemote != 0
+		if flags&flagState != 0 {
+			r.extra().state = parent.state()
 		}
 	} else if t.ids != nil {
-		s.trace.Hi = t.ids.traceID(uint32(now.Unix()), 0).Hi // newTraceID's may be a second old
+		s.trace.Hi = t.ids.traceID(uint32(r.start/int64(time.Second)), 0).Hi // newTraceID's may be a second old
 	}
-	s.id.Store(uint64(t.newSpanID(now)))
-	return s
+	r.id = t.newSpanID(r.start)
+	s.id = uint64(r.id)
+	r.tracer, r.trace, r.name, r.kind, r.flags = t, s.trace, clip(name), kind, flags
 }
 
-// newTraceID takes the second from a clock that the exporter sets whenever it wakes: reading the
-// real one costs more than all the rest of a span that is not recorded.
-func (t *Tracer) newTraceID() TraceID {
+// unixNano is what the real clock shows, or showed, at a time of the monotonic one. The exporter looks every second how far
+// they are apart: so a span reads one clock, and a real clock that is set shows in the spans a second later and
+// never in a duration.
+func (t *Tracer) unixNano(monotonic int64) int64 { return monotonic + t.exporter.offset.Load() }
+
+// newTraceID takes the time of the monotonic clock if it is known.
+func (t *Tracer) newTraceID(now int64) TraceID {
 	random := rand.Uint64()
 	if t.ids == nil {
 		return TraceID{rand.Uint64() | 1, random} // never zero
 	}
 	unix := t.exporter.unix.Load()
-	if unix == 0 { // stopped
+	if now != 0 {
+		unix = uint32(t.unixNano(now) / int64(time.Second))
+	} else if unix == 0 { // stopped
 		unix = uint32(time.Now().Unix())
 	}
 	return t.ids.traceID(unix, random)
 }
 
-func (t *Tracer) newSpanID(now time.Time) SpanID {
+func (t *Tracer) newSpanID(unixNano int64) SpanID {
 	if t.ids == nil {
 		return randomSpanID()
 	}
-	return t.ids.spanID(now)
+	return t.ids.spanID(unixNano)
 }
 
 // muted returns a context below which nothing is traced: the exporter's own requests.
-func muted(ctx context.Context) context.Context { return &Span{ctx: ctx, flags: flagMuted} }
+func muted(ctx context.Context) context.Context { return &Span{ctx: ctx, meta: flagMuted} }
 
-// Stats counts spans since the tracer was made. Sampled is the sum of the spans still open, Exported,
-// Buffered and the dropped.
+// shards says into how many parts the counters and buffers are split that all spans share.
+type shards struct{ log2 uint8 }
+
+func newShards() shards { return shards{uint8(min(bits.Len(uint(runtime.GOMAXPROCS(0)-1)), 4))} }
+
+func (s shards) number() int { return 1 << s.log2 }
+
+// shardOf spreads spans by the page of memory that they lie in: Go's allocator gives a page to one processor at a time, so
+// what runs at the same time on two of them meets in different places.
+func (s shards) shardOf(span *Span) int {
+	return int(uint64(uintptr(unsafe.Pointer(span))>>13) * 0x9e3779b97f4a7c15 >> (64 - s.log2))
+}
+
+// Stats counts recorded spans that have ended, since the tracer was made. How many there are in all, the statistics say.
 type Stats struct {
-	Made          uint64 // started, recorded or not
-	Sampled       uint64 // recorded
+	Sampled       uint64 // all: the sum of Exported, Buffered and the dropped
 	Exported      uint64 // accepted by the collector
 	Buffered      uint64 // ended, and neither accepted nor dropped yet
 	BufferedBytes uint64 // their memory, at most Config.BufferBytes
@@ -264,9 +296,6 @@ func (t *Tracer) Stats() Stats {
 		return Stats{}
 	}
 	s := t.exporter.stats()
-	for i := range t.started {
-		s.Made += t.started[i].all.Load()
-		s.Sampled += t.started[i].sampled.Load()
-	}
+	s.Sampled = s.Exported + s.Buffered + s.Dropped.Total()
 	return s
 }

@@ -26,7 +26,7 @@ func injectW3C(s *Span, c Carrier) {
 	b = s.trace.appendHex(b)
 	b = append(b, '-')
 	b = appendHex64(b, uint64(s.SpanID()))
-	b = append(b, '-', '0', '0'+s.flags&wireFlags)
+	b = append(b, '-', '0', '0'+s.flags()&wireFlags)
 	c.Set(headerParent, string(b))
 	if state := s.state(); state != "" {
 		c.Set(headerState, state)

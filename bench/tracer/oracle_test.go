@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
@@ -31,17 +32,21 @@ import (
 
 // oracle is a collector that reads requests with the official types.
 type oracle struct {
-	url string
-	mu  sync.Mutex
-	got []*collectorpb.ExportTraceServiceRequest
-	err error
+	url     string
+	mu      sync.Mutex
+	got     []*collectorpb.ExportTraceServiceRequest
+	metrics []*metricspb.ExportMetricsServiceRequest
+	err     error
 }
 
 func newOracle(t testing.TB) *oracle {
 	t.Helper()
 	o := &oracle{}
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		req := new(collectorpb.ExportTraceServiceRequest)
+		var req proto.Message = new(collectorpb.ExportTraceServiceRequest)
+		if r.URL.Path == "/v1/metrics" {
+			req = new(metricspb.ExportMetricsServiceRequest)
+		}
 		err := func() error {
 			body := io.Reader(r.Body)
 			if r.Header.Get("Content-Encoding") == "gzip" {
@@ -72,7 +77,12 @@ func newOracle(t testing.TB) *oracle {
 		if err != nil && o.err == nil {
 			o.err = err
 		}
-		o.got = append(o.got, req)
+		switch req := req.(type) {
+		case *collectorpb.ExportTraceServiceRequest:
+			o.got = append(o.got, req)
+		case *metricspb.ExportMetricsServiceRequest:
+			o.metrics = append(o.metrics, req)
+		}
 	}))
 	t.Cleanup(srv.Close)
 	o.url = srv.URL

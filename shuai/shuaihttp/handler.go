@@ -5,28 +5,72 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/fuwu-project/fuwu/shuai"
 )
 
 // NewHandler returns a handler that makes a server span of each request that next serves. The span is named
-// by method and route, as "GET /subject/{id}", where next is, or leads with the same request to, an [http.ServeMux];
-// another router calls SetName on [shuai.SpanFromContext] and sets http.route. A status of
-// 500 and above and a panic, which goes on, make it an error.
+// by method and route, as "GET /subject/{id}", where [Config.Route] says the route, or next is, or leads with the same request to, an
+// [http.ServeMux]; another router calls SetName on [shuai.SpanFromContext] and sets http.route. Where next itself is the
+// ServeMux, or Config.Route is set, the name is known when it is decided whether the trace is recorded, so that each
+// route can have its own share. A status of 500 and above and a panic, which goes on, make it an error.
 //
 // The response writer that next sees has Unwrap, for [http.ResponseController], and is an
 // [http.Flusher], [http.Hijacker] and [io.ReaderFrom] where the server's own is.
 func NewHandler(next http.Handler, cfg Config) http.Handler {
-	return &handler{next, cfg}
+	h := &handler{next: next, cfg: cfg}
+	h.mux, _ = next.(*http.ServeMux)
+	h.names.Store(new(map[endpoint]string{}))
+	return h
 }
 
 type handler struct {
-	next http.Handler
-	cfg  Config
+	next  http.Handler
+	cfg   Config
+	mux   *http.ServeMux // next, if it is one
+	names atomic.Pointer[map[endpoint]string]
+}
+
+// endpoint is what a server's span is named by.
+type endpoint struct{ verb, route string }
+
+// maxNames bounds the names that are kept: routers that do not have routes but paths make more.
+const maxNames = 1000
+
+// name is the name of an endpoint, put together once.
+func (h *handler) name(e endpoint) string {
+	names := *h.names.Load()
+	if name, ok := names[e]; ok {
+		return name
+	}
+	name := e.verb
+	if e.route != "" {
+		name += " " + e.route
+	}
+	if len(names) < maxNames {
+		names = maps.Clone(names)
+		names[e] = name
+		h.names.Store(&names)
+	}
+	return name
+}
+
+// route is that of a request, if it is known before it is served.
+func (h *handler) route(r *http.Request) string {
+	switch {
+	case h.cfg.Route != nil:
+		return h.cfg.Route(r)
+	case h.mux != nil:
+		_, pattern := h.mux.Handler(r)
+		return routeOf(pattern)
+	}
+	return ""
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -34,17 +78,45 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.next.ServeHTTP(w, r)
 		return
 	}
-	attr, name := method(r.Method)
-	ctx, span := h.cfg.start(h.cfg.extract(r), name, shuai.KindServer)
+	attr, verb := method(r.Method)
+	begun := endpoint{verb, h.route(r)}
+	ctx, span := h.cfg.serve(r, h.name(begun))
 	r2 := r.WithContext(ctx)
-	if !span.Recording() {
+	if !span.Counted() {
 		defer func() { r.Pattern = r2.Pattern }() // for whoever logs the request outside
 		h.next.ServeHTTP(w, r2)
 		return
 	}
+	if span.Recording() {
+		describe(span, r, attr)
+	}
+	rw, seen := wrap(w)
+	defer func() {
+		p := recover()
+		r.Pattern = r2.Pattern
+		ended := begun
+		if route := routeOf(r2.Pattern); route != "" && h.cfg.Route == nil {
+			ended.route = route
+		}
+		if ended.route != "" {
+			span.SetString("http.route", ended.route)
+		}
+		if ended != begun {
+			span.SetName(h.name(ended))
+		}
+		rw.describe(span, p)
+		span.End()
+		if p != nil {
+			panic(p) // the server's to handle, or to hide: http.ErrAbortHandler
+		}
+	}()
+	h.next.ServeHTTP(seen, r2)
+}
 
-	span.SetString("http.request.method", attr)
-	if attr != r.Method {
+// describe sets what is known of a request before it is served.
+func describe(span *shuai.Span, r *http.Request, method string) {
+	span.SetString("http.request.method", method)
+	if method != r.Method {
 		span.SetString("http.request.method_original", r.Method)
 	}
 	span.SetString("url.path", r.URL.Path)
@@ -56,22 +128,6 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if host, _ := splitHostPort(r.RemoteAddr); host != "" {
 		span.SetString("client.address", host)
 	}
-
-	rw := &responseWriter{ResponseWriter: w}
-	defer func() {
-		p := recover()
-		r.Pattern = r2.Pattern
-		if route := routeOf(r2.Pattern); route != "" {
-			span.SetString("http.route", route)
-			span.SetName(name + " " + route)
-		}
-		rw.describe(span, p)
-		span.End()
-		if p != nil {
-			panic(p) // the server's to handle, or to hide: http.ErrAbortHandler
-		}
-	}()
-	h.next.ServeHTTP(rw.withAbilities(), r2)
 }
 
 // routeOf is the path of a ServeMux pattern, "[METHOD ][HOST]/[PATH]", without the "{$}" that ends one
@@ -96,7 +152,9 @@ func (w *responseWriter) describe(span *shuai.Span, panicked any) {
 		} else {
 			span.Panic(panicked)
 		}
-		span.SetString("error.type", fmt.Sprintf("%T", panicked))
+		if span.Recording() {
+			span.SetString("error.type", fmt.Sprintf("%T", panicked))
+		}
 		if w.status == 0 {
 			return // the server closes the connection without an answer
 		}
@@ -138,28 +196,31 @@ func (w *responseWriter) wrote() {
 // Unwrap lets [http.ResponseController] find what the writer can do.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// withAbilities returns the writer with those of the interfaces that handlers ask for by type
-// assertion: what the writers of HTTP/1 (all) and HTTP/2 (Flusher) have.
-func (w *responseWriter) withAbilities() http.ResponseWriter {
-	f, flushes := w.ResponseWriter.(http.Flusher)
-	h, hijacks := w.ResponseWriter.(http.Hijacker)
-	r, reads := w.ResponseWriter.(io.ReaderFrom)
+// wrap returns a writer that remembers the status, and the same with those of the interfaces that handlers ask for by type
+// assertion: what the writers of HTTP/1 (all) and HTTP/2 (Flusher) have. It is one allocation.
+func wrap(w http.ResponseWriter) (*responseWriter, http.ResponseWriter) {
+	f, flushes := w.(http.Flusher)
+	h, hijacks := w.(http.Hijacker)
+	r, reads := w.(io.ReaderFrom)
 	switch {
 	case flushes && hijacks && reads:
-		return http1Writer{flushWriter{w, f}, h, r}
+		rw := &http1Writer{flushWriter{responseWriter{ResponseWriter: w}, f}, h, r}
+		return &rw.responseWriter, rw
 	case flushes:
-		return flushWriter{w, f}
+		rw := &flushWriter{responseWriter{ResponseWriter: w}, f}
+		return &rw.responseWriter, rw
 	}
-	return w
+	rw := &responseWriter{ResponseWriter: w}
+	return rw, rw
 }
 
 type flushWriter struct {
-	*responseWriter
+	responseWriter
 	flusher http.Flusher
 }
 
 // Flush implements [http.Flusher].
-func (w flushWriter) Flush() {
+func (w *flushWriter) Flush() {
 	w.wrote()
 	w.flusher.Flush()
 }
@@ -171,7 +232,7 @@ type http1Writer struct {
 }
 
 // Hijack implements [http.Hijacker].
-func (w http1Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (w *http1Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := w.hijacker.Hijack()
 	if err == nil && w.status == 0 {
 		w.status = http.StatusSwitchingProtocols
@@ -180,7 +241,7 @@ func (w http1Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // ReadFrom implements [io.ReaderFrom], by which a file is sent without passing through the process.
-func (w http1Writer) ReadFrom(src io.Reader) (int64, error) {
+func (w *http1Writer) ReadFrom(src io.Reader) (int64, error) {
 	w.wrote()
 	return w.from.ReadFrom(src)
 }

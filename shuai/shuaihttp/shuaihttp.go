@@ -23,6 +23,12 @@ type Config struct {
 	Tracer *shuai.Tracer
 	// Filter, where set, says which requests are traced. A request that is not passes through untouched.
 	Filter func(*http.Request) bool
+	// Public says that requests to a handler come from outside: the trace of a caller is not continued but linked to, and it is not for
+	// the caller to say whether the request is recorded.
+	Public bool
+	// Route, where set, says which route a request to a handler goes to, as "/subject/{id}", or "" if none. Default: what an
+	// [http.ServeMux] says.
+	Route func(*http.Request) string
 }
 
 func (c Config) start(ctx context.Context, name string, kind shuai.Kind) (context.Context, *shuai.Span) {
@@ -30,6 +36,26 @@ func (c Config) start(ctx context.Context, name string, kind shuai.Kind) (contex
 		return c.Tracer.StartSpan(ctx, name, kind)
 	}
 	return shuai.StartSpan(ctx, name, kind)
+}
+
+// serve starts the span of a request that came.
+func (c Config) serve(r *http.Request, name string) (context.Context, *shuai.Span) {
+	if !c.Public {
+		return c.start(c.extract(r), name, shuai.KindServer)
+	}
+	var ctx context.Context
+	var span *shuai.Span
+	if c.Tracer != nil {
+		ctx, span = c.Tracer.StartRoot(r.Context(), name, shuai.KindServer)
+	} else {
+		ctx, span = shuai.StartRoot(r.Context(), name, shuai.KindServer)
+	}
+	if span.Recording() {
+		if caller := shuai.SpanFromContext(c.extract(r)); caller.Remote() {
+			span.AddLink(caller)
+		}
+	}
+	return ctx, span
 }
 
 func (c Config) extract(r *http.Request) context.Context {
@@ -68,6 +94,8 @@ func canonical(key string) string {
 		return "Tracestate"
 	case "baggage":
 		return "Baggage"
+	case "shuai-debug":
+		return "Shuai-Debug"
 	case "b3":
 		return "B3"
 	case "x-b3-traceid":
@@ -103,16 +131,13 @@ func method(m string) (attr, name string) {
 	return "_OTHER", "HTTP"
 }
 
+var defaultPorts = map[string]string{"http": "80", "https": "443"}
+
 // setServer sets server.address and, where known, server.port.
 func setServer(s *shuai.Span, hostport, scheme string) {
 	host, port := splitHostPort(hostport)
 	if port == "" {
-		switch scheme {
-		case "http":
-			port = "80"
-		case "https":
-			port = "443"
-		}
+		port = defaultPorts[scheme]
 	}
 	if host != "" {
 		s.SetString("server.address", host)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/fuwu-project/fuwu/shuai"
@@ -71,19 +72,30 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		r2.Header = http.Header{}
 	}
 	shuai.Inject(ctx, Header(r2.Header))
-	if !span.Recording() {
+	if !span.Counted() {
 		return t.base.RoundTrip(r2)
 	}
-
-	span.SetString("http.request.method", attr)
-	if r.URL != nil {
-		setServer(span, r.URL.Host, r.URL.Scheme)
-		span.SetString("url.full", r.URL.Scheme+"://"+r.URL.Host+r.URL.EscapedPath()) // user and query can hold secrets
+	if c.name == "" && r.URL != nil { // as the server makes it of the attributes
+		host, rest := r.URL.Host, c.route
+		if rest == "" {
+			rest = verb
+		}
+		if port := defaultPorts[r.URL.Scheme]; port != "" {
+			host = strings.TrimSuffix(host, ":"+port)
+		}
+		span.SetType(host + " " + rest)
 	}
-	if c.route != "" {
-		span.SetString("url.template", c.route)
+	if span.Recording() {
+		span.SetString("http.request.method", attr)
+		if r.URL != nil {
+			setServer(span, r.URL.Host, r.URL.Scheme)
+			span.SetString("url.full", r.URL.Scheme+"://"+r.URL.Host+r.URL.EscapedPath()) // user and query can hold secrets
+		}
+		if c.route != "" {
+			span.SetString("url.template", c.route)
+		}
+		span.Set(c.attrs...)
 	}
-	span.Set(c.attrs...)
 
 	resp, err := t.base.RoundTrip(r2)
 	if err != nil {
