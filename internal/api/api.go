@@ -85,6 +85,7 @@ func New(cfg Config) http.Handler {
 	return &server{
 		Config: cfg, ui: newFiles(cfg.UI), slots: make(chan struct{}, cfg.MaxQueries),
 		asked: newFigures(append(slices.Clone(nativeKinds), jaeger.Kinds...)), started: cfg.Now(), profiles: newProfiles(),
+		looking: make(chan struct{}, 1),
 	}
 }
 
@@ -97,6 +98,7 @@ type server struct {
 
 	profiles *profiles
 	recent   recent
+	looking  chan struct{} // held by whoever reads a file
 }
 
 // requestError is an error that is the client's to mend: its message is written for the person who asked.
@@ -193,8 +195,11 @@ type endpoint func(ctx context.Context, p *params) ([]byte, error)
 // nativeKinds are the questions of the native API, as the metrics name them.
 var nativeKinds = []string{
 	"endpoints", "traces", "names", kindStatus, "skeleton", "stats", "spans", "paths", "percentile",
-	"services", "endpoint", "heatmap", "why", "patterns", "compare", "map", "findings", "change",
+	"services", "endpoint", "heatmap", "why", "patterns", "compare", "map", "findings", "change", kindFile, "look",
 }
+
+// kindFile is a download.
+const kindFile = "file"
 
 // kindStatus asks the store nothing, and is wanted most while that is busy.
 const kindStatus = "status"
@@ -251,6 +256,8 @@ func (s *server) find(path string) (kind string, _ endpoint) {
 		of = s.paths
 	case "percentile":
 		of = s.percentile
+	case kindFile:
+		of = s.file
 	default:
 		return "", nil
 	}
@@ -298,6 +305,9 @@ func (s *server) ask(w http.ResponseWriter, r *http.Request, kind string, form e
 	case err == nil:
 		s.asked.add(kind, took, answered)
 		w.Header().Set("Cache-Control", "no-store")
+		if kind == kindFile {
+			w.Header().Set("Content-Disposition", `attachment; filename="trace.json"`)
+		}
 		write(w, r, http.StatusOK, jsonType, body)
 	case r.Context().Err() != nil: // nobody is listening
 		s.asked.add(kind, took, abandoned)

@@ -261,30 +261,6 @@ func (s *server) decide(text, what string, body io.Reader) ([]byte, error) {
 	return s.finding(&params{now: now}, text)
 }
 
-// crossOrigin refuses what another site's page sends.
-var crossOrigin = http.NewCrossOriginProtection()
-
-// postNative answers the questions that change something, or bring something along.
-func (s *server) postNative(w http.ResponseWriter, r *http.Request) {
-	refuse := func(status int, msg string) { fault{status: status, msg: msg}.write(w, r, nativeErrors) }
-	if err := crossOrigin.Check(r); err != nil {
-		refuse(http.StatusForbidden, "a page of another site may not do this")
-		return
-	}
-	path, _ := strings.CutPrefix(r.URL.Path, Prefix)
-	if rest, ok := strings.CutPrefix(path, "/findings/"); ok {
-		id, what, _ := strings.Cut(rest, "/")
-		if what == "mute" || what == "resolve" || what == "reopen" {
-			s.ask(w, r, "change", nativeErrors, func(context.Context) ([]byte, error) {
-				return s.decide(id, what, http.MaxBytesReader(w, r.Body, maxDecision))
-			})
-			return
-		}
-	}
-	w.Header().Set("Allow", "GET, HEAD")
-	refuse(http.StatusMethodNotAllowed, "this address takes GET and HEAD, not POST")
-}
-
 // causeRow is what one request wastes.
 type causeRow struct {
 	Kind    string   `json:"kind"`

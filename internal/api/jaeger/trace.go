@@ -109,6 +109,11 @@ func traceIDOf(b *span.Batch, asked span.TraceID) (id span.TraceID, several bool
 	return id, false
 }
 
+// File is a trace, as it was sent, as a file that Jaeger's UI opens. asked is the id that it was asked for by.
+func File(b *span.Batch, asked span.TraceID) []byte {
+	return append(appendTrace([]byte(`{"data":[`), b, asked, true), "]}"...)
+}
+
 // appendTrace appends a trace as Jaeger's JSON has it, without reflection: a trace of 50,000 spans has
 // tens of megabytes.
 func appendTrace(dst []byte, b *span.Batch, asked span.TraceID, raw bool) []byte {
