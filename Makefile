@@ -5,7 +5,7 @@ FUZZTIME ?= 10s
 PACKAGES := ./... ./shuai/... ./shuai/contrib/otel/... ./redeye/... ./redeye/server/... ./bench/...
 LINT     := bin/golangci-lint
 
-export PATH := $(CURDIR)/bin/node/node_modules/.bin:$(PATH)
+export PATH := $(CURDIR)/bin/python/bin:$(CURDIR)/bin/node/node_modules/.bin:$(PATH)
 
 .PHONY: demo test test-go test-ui test-browser check proto ui bench-quick bench fuzz deps fix
 
@@ -50,7 +50,7 @@ ui/node_modules: ui/package-lock.json | deps
 	cd ui && npm ci
 	@touch $@
 
-deps: ## what the tests need and the machine lacks: a browser, memcached, Node.js
+deps: ## what the tests need and the machine lacks: a browser, memcached, Redis, MariaDB, Node.js, DuckDB
 	tools/install-deps
 
 bench-quick: ## every benchmark, briefly
