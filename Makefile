@@ -2,12 +2,13 @@
 
 GO       ?= go
 FUZZTIME ?= 10s
+TORTURE  ?= 3m
 PACKAGES := ./... ./shuai/... ./shuai/contrib/otel/... ./redeye/... ./redeye/server/... ./bench/...
 LINT     := bin/golangci-lint
 
 export PATH := $(CURDIR)/bin/python/bin:$(CURDIR)/bin/node/node_modules/.bin:$(PATH)
 
-.PHONY: demo test test-go test-ui test-browser check proto ui bench-quick bench fuzz deps fix
+.PHONY: demo test test-go test-ui test-browser check proto ui bench-quick bench fuzz torture deps fix
 
 # As `go run ./cmd/shuai demo`, which however ends with 1 after Ctrl-C. In a terminal, job control (set -m) lets Ctrl-C
 # reach the demo alone, not make, so that what make reports is how the demo ended.
@@ -59,6 +60,11 @@ bench-quick: ## every benchmark, briefly
 
 bench: ## the figures of docs/benchmarks.md
 	tools/bench
+
+torture: ## kill, crash and fail for TORTURE each, with random seeds, which are printed; then overload
+	SHUAI_TORTURE=$(TORTURE) $(GO) test -count 1 -v -timeout 0 -run 'TestRandomCrashes|TestCrash|TestFaults|TestRetentionCrash' ./internal/store/local/
+	SHUAI_TORTURE=$(TORTURE) $(GO) test -count 1 -v -timeout 0 -run 'TestKill|TestHugeCalls|TestDiskFault' ./cmd/shuai/
+	$(GO) run ./cmd/shuai bench overload
 
 fuzz: ## every fuzz target, for FUZZTIME each
 	tools/fuzz $(FUZZTIME)

@@ -28,11 +28,12 @@ func TestKill(t *testing.T) {
 	bin := build(t)
 	seed := rand.Uint64()
 	t.Logf("seed %#x", seed)
+	end := time.Now().Add(torture(t))
 	rng := rand.New(rand.NewPCG(seed, 0))
 	data := filepath.Join(t.TempDir(), "data")
 	acked := &ledger{traces: map[string][]string{}}
-	const rounds = 6
-	for round := range rounds {
+	round := 0
+	for ; round < 6 || time.Now().Before(end); round++ {
 		p := startVictim(t, bin, data)
 		acked.check(t, p)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -60,7 +61,21 @@ func TestKill(t *testing.T) {
 	if err := p.wait(); err != nil {
 		t.Fatalf("stopped by SIGTERM: %v\n%s", err, p.stderr())
 	}
-	t.Logf("%d batches acknowledged in %d lives", acked.len(), rounds)
+	t.Logf("%d batches acknowledged in %d lives", acked.len(), round)
+}
+
+// torture is for how long tests that kill are to go on: SHUAI_TORTURE, see make torture.
+func torture(t *testing.T) time.Duration {
+	t.Helper()
+	text := os.Getenv("SHUAI_TORTURE")
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("SHUAI_TORTURE: %v", err)
+	}
+	return d
 }
 
 // build builds the program.

@@ -246,6 +246,9 @@ func (c *Collector) takeSpans(ctx context.Context, in body, _ *load) (accepted, 
 		switch err := c.store.Append(ctx, b); {
 		case err == nil:
 		case errors.Is(err, store.ErrFull):
+			if err != store.ErrFull { //nolint:errorlint // where it is wrapped, the other error is what the disk said
+				c.log.error("spans refused, their sender will try again", err)
+			}
 			return accepted{}, refuse(storeFull, "the store cannot take more now; come again later")
 		case ctx.Err() != nil:
 			return accepted{}, refuse(interrupted, "the request ended before its spans were stored")
