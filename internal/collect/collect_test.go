@@ -475,7 +475,7 @@ func TestFullStore(t *testing.T) {
 	for _, c := range []struct {
 		err    error
 		reason string
-	}{{fmt.Errorf("head: %w", store.ErrFull), "store_full"}, {broken, "store_failed"}} {
+	}{{store.ErrFull, "store_full"}, {broken, "store_failed"}} {
 		r.store.fail.Store(&c.err)
 		code, h, p := r.post(t, strings.NewReader(body), "Content-Type", asJSON)
 		if st := statusOf(t, h, p); code != 503 || h.Get("Retry-After") != "1" || codes.Code(st.Code) != codes.Unavailable || strings.Contains(st.Message, "fire") {
