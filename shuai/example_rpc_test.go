@@ -124,6 +124,31 @@ func ExampleSpan_AddLink() {
 	// linked to another trace: true true
 }
 
+// Work that a request does not wait for stays in its trace, and goes on when the request has ended.
+func ExampleGo() {
+	tracer, err := shuai.New(shuai.Config{Service: "movie-web", Ratio: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer tracer.Stop(canceled()) // nothing listens in this example
+
+	request, cancel := context.WithCancel(context.Background())
+	ctx, page := tracer.StartSpan(request, "POST /review", shuai.KindServer)
+	done := make(chan struct{})
+	shuai.Go(ctx, func(ctx context.Context) {
+		defer close(done)
+		<-request.Done()
+		_, span := shuai.StartSpan(ctx, "count reviews", shuai.KindInternal)
+		defer span.End()
+		fmt.Println("same trace:", span.TraceID() == page.TraceID(), ctx.Err())
+	})
+	page.End()
+	cancel() // net/http does so when a handler returns
+	<-done
+	// Output: same trace: true <nil>
+}
+
 func canceled() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -15,7 +15,7 @@ import (
 // describeError says what kind of error it was, in error.type and, where the database gave a code, in db.response.status_code. The text of
 // a database's error is not recorded: it quotes values ("Duplicate entry 'ada@example.com' for key 'email'").
 func describeError(span *shuai.Span, err error) {
-	if err == nil || !span.Recording() {
+	if err == nil || !span.Counted() {
 		return
 	}
 	kind, code := classify(err)

@@ -162,13 +162,17 @@ func (c *Config) describe(dsn string) {
 // tracing is what all connections of a database have in common.
 type tracing struct {
 	cfg        Config
+	typ        string // what the statistics call it: as the server makes it of db.system.name
 	host       string
 	port       int64 // 0: not known
 	statements statements
 }
 
 func newTracing(cfg Config) *tracing {
-	t := &tracing{cfg: cfg, host: cfg.Server, statements: statements{dialects: dialectsOf(cfg.System)}}
+	t := &tracing{cfg: cfg, typ: cfg.System, host: cfg.Server, statements: statements{dialects: dialectsOf(cfg.System)}}
+	if t.typ == "mariadb" {
+		t.typ = "mysql"
+	}
 	if host, port, err := net.SplitHostPort(cfg.Server); err == nil {
 		t.host = host
 		if n, err := strconv.ParseUint(port, 10, 16); err == nil {
@@ -186,6 +190,7 @@ func (t *tracing) start(ctx context.Context, name string) (context.Context, *shu
 	} else {
 		ctx, span = shuai.StartSpan(ctx, name, shuai.KindClient)
 	}
+	span.SetType(t.typ)
 	if span.Recording() {
 		span.SetString("db.system.name", t.cfg.System)
 		if t.cfg.Namespace != "" {

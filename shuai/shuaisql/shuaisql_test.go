@@ -17,7 +17,7 @@ import (
 )
 
 // newTracer returns a tracer, and a function that stops it and returns all bytes that it exported.
-func newTracer(t *testing.T) (*shuai.Tracer, func() string) {
+func newTracer(t *testing.T, ratio float64) (*shuai.Tracer, func() string) {
 	t.Helper()
 	var mu sync.Mutex
 	var got strings.Builder
@@ -27,7 +27,7 @@ func newTracer(t *testing.T) (*shuai.Tracer, func() string) {
 		io.Copy(&got, r.Body)
 	}))
 	t.Cleanup(srv.Close)
-	tr, err := shuai.New(shuai.Config{Service: "test", Ratio: 1, Endpoint: srv.URL, Compression: "none"})
+	tr, err := shuai.New(shuai.Config{Service: "test", Ratio: ratio, Endpoint: srv.URL, Compression: "none"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestTransparent(t *testing.T) {
 		plain, traced := &journal{}, &journal{}
 		want := use(t.Context(), sql.OpenDB(testConnector{testDriver{plain, kind}}))
 
-		tr, stop := newTracer(t)
+		tr, stop := newTracer(t, 1)
 		ctx, root := tr.StartSpan(t.Context(), "root", shuai.KindServer)
 		db := sql.OpenDB(shuaisql.NewConnector(testConnector{testDriver{traced, kind}}, shuaisql.Config{}))
 		got := use(ctx, db)
@@ -86,7 +86,7 @@ func TestOpen(t *testing.T) {
 	sql.Register("contextual", contextual{testDriver{j, "modern"}})
 	sql.Register("broken", testDriver{j, "broken"})
 	for _, name := range []string{"plain", "contextual"} {
-		tr, stop := newTracer(t)
+		tr, stop := newTracer(t, 1)
 		db, err := shuaisql.Open(name, "dsn", shuaisql.Config{Tracer: tr, System: "mysql", Namespace: "movie", Server: "db.example:3307"})
 		if err != nil {
 			t.Fatal(err)
@@ -151,5 +151,21 @@ func TestUntraced(t *testing.T) {
 	got := use(t.Context(), sql.OpenDB(shuaisql.NewConnector(testConnector{testDriver{untraced, "modern"}}, shuaisql.Config{})))
 	if !slices.Equal(got, want) || !slices.Equal(untraced.calls, plain.calls) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// The statistics count each round trip, with its type and outcome, when no trace is recorded.
+func TestStatistics(t *testing.T) {
+	tr, stop := newTracer(t, -1)
+	db := sql.OpenDB(shuaisql.NewConnector(testConnector{testDriver{&journal{}, "modern"}}, shuaisql.Config{Tracer: tr, System: "mariadb"}))
+	use(t.Context(), db)
+	exported := stop()
+	for _, want := range []string{"SELECT t", "INSERT t", "COMMIT", "mysql", "STATUS_CODE_ERROR"} {
+		if !strings.Contains(exported, want) {
+			t.Errorf("%q is not exported", want)
+		}
+	}
+	if strings.Contains(exported, "secret") || strings.Contains(exported, "WHERE") {
+		t.Error("more is exported than statistics")
 	}
 }

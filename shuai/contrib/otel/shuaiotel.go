@@ -16,6 +16,8 @@ package shuaiotel
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -150,14 +152,63 @@ func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanSt
 	} else {
 		ctx, s = core.StartSpan(ctx, name, kind)
 	}
+	if begin := cfg.Timestamp(); !begin.IsZero() {
+		s.SetStart(begin)
+	}
+	if s.Counted() {
+		setType(s, kind, cfg.Attributes())
+	}
 	if s.Recording() {
-		if begin := cfg.Timestamp(); !begin.IsZero() {
-			s.SetStart(begin)
-		}
 		setAttributes(s, cfg.Attributes())
 		for _, l := range cfg.Links() {
 			addLink(s, l)
 		}
 	}
 	return ctx, view(s)
+}
+
+// setType tells the statistics, which do not see attributes, what a collector makes of them: the class of calls that the span belongs to.
+func setType(s *shuai.Span, kind shuai.Kind, attrs []attribute.KeyValue) {
+	var host, verb, service, method string
+	var port int64
+	for i := range attrs {
+		v := attrs[i].Value
+		switch attrs[i].Key {
+		case "db.system.name", "db.system":
+			switch system := v.AsString(); system {
+			case "memcached":
+				s.SetType("mc")
+			case "mariadb":
+				s.SetType("mysql")
+			default:
+				s.SetType(system)
+			}
+			return
+		case "rpc.service":
+			service = v.AsString()
+		case "rpc.method":
+			method = v.AsString()
+		case "server.address", "net.peer.name":
+			host = v.AsString()
+		case "server.port", "net.peer.port":
+			port = v.AsInt64()
+		case "http.request.method", "http.method":
+			if verb == "" {
+				verb = v.AsString()
+			}
+		case "url.template":
+			verb = v.AsString()
+		}
+	}
+	switch {
+	case strings.Contains(method, "/"):
+		s.SetType(strings.ReplaceAll(method, "/", "."))
+	case method != "" && service != "":
+		s.SetType(service + "." + method)
+	case kind == shuai.KindClient && verb != "" && host != "":
+		if port != 0 && port != 80 && port != 443 {
+			host += ":" + strconv.FormatInt(port, 10)
+		}
+		s.SetType(host + " " + verb)
+	}
 }

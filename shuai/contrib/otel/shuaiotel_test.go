@@ -1,10 +1,14 @@
 package shuaiotel_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"sync"
 	"testing"
 
 	"go.opentelemetry.io/otel"
@@ -271,5 +275,53 @@ func TestAllocations(t *testing.T) {
 		if n > 1 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
+	}
+}
+
+// The statistics see what the collector would make of the attributes, and an end, when no trace is recorded.
+func TestStatistics(t *testing.T) {
+	var mu sync.Mutex
+	var exported []byte
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		exported = append(exported, body...)
+	}))
+	defer srv.Close()
+	tr, err := shuai.New(shuai.Config{Service: "test", Ratio: -1, Endpoint: srv.URL, Compression: "none"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracer := shuaiotel.NewTracerProvider(tr).Tracer("x")
+	types := map[string][]attribute.KeyValue{
+		"redis":              {attribute.String("db.system", "redis")},
+		"mysql":              {attribute.String("db.system.name", "mariadb")},
+		"mc":                 {attribute.String("db.system.name", "memcached")},
+		"pkg.Service.Method": {attribute.String("rpc.method", "pkg.Service/Method")},
+		"old.Service.Method": {attribute.String("rpc.service", "old.Service"), attribute.String("rpc.method", "Method")},
+		"pics:8080 GET":      {attribute.String("server.address", "pics"), attribute.Int("server.port", 8080), attribute.String("http.request.method", "GET")},
+		"pics /p/{id}":       {attribute.String("server.address", "pics"), attribute.Int("server.port", 443), attribute.String("url.template", "/p/{id}"), attribute.String("http.request.method", "GET")},
+	}
+	for typ, attrs := range types {
+		_, s := tracer.Start(t.Context(), "name of "+typ, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attrs...))
+		s.SetStatus(codes.Error, "x")
+		s.End()
+	}
+	if err := tr.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for typ := range types {
+		if name := "name of " + typ; !bytes.Contains(exported, []byte(name)) {
+			t.Errorf("%q is not counted", name)
+		} else if !bytes.Contains(bytes.ReplaceAll(exported, []byte(name), nil), []byte(typ)) {
+			t.Errorf("%q is no type", typ)
+		}
+	}
+	if n := bytes.Count(exported, []byte("STATUS_CODE_ERROR")); n != len(types) {
+		t.Errorf("%d failed", n)
 	}
 }

@@ -96,7 +96,7 @@ func (s span) SpanContext() trace.SpanContext {
 	return trace.NewSpanContext(cfg)
 }
 
-func (s span) IsRecording() bool { return s.core().Recording() && !s.core().Ended() }
+func (s span) IsRecording() bool { return s.core().Recording() }
 
 func (s span) TracerProvider() trace.TracerProvider { return providerOf(s.core().Tracer()) }
 
@@ -149,16 +149,15 @@ func (s span) RecordError(err error, options ...trace.EventOption) {
 // End ends the span. Where it is deferred and the function panics, it notes that and lets the panic go on.
 func (s span) End(options ...trace.SpanEndOption) {
 	c := s.core()
-	if !c.Recording() {
-		return
-	}
 	var cfg trace.SpanConfig
 	if len(options) > 0 {
 		cfg = trace.NewSpanEndConfig(options...)
 	}
-	if p := recover(); p != nil {
-		defer panic(p)
-		c.AddEvent("exception", exception(nil, p, cfg.StackTrace())...)
+	if c.Recording() {
+		if p := recover(); p != nil {
+			defer panic(p)
+			c.AddEvent("exception", exception(nil, p, cfg.StackTrace())...)
+		}
 	}
 	if end := cfg.Timestamp(); !end.IsZero() {
 		c.EndAt(end)
