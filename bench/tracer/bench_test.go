@@ -3,17 +3,28 @@ package tracer
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
+	ddtracer "github.com/DataDog/dd-trace-go/v2/ddtrace/tracer"
+	"github.com/openzipkin/zipkin-go"
+	"github.com/openzipkin/zipkin-go/model"
+	"github.com/openzipkin/zipkin-go/reporter"
+	zipkinhttp "github.com/openzipkin/zipkin-go/reporter/http"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fuwu-project/fuwu/shuai"
+	"github.com/fuwu-project/fuwu/shuai/shuaihttp"
 )
 
 const name = "GET /subject/{id}"
@@ -38,13 +49,43 @@ func newShuai(b *testing.B, ratio float64, url string) *shuai.Tracer {
 	return t
 }
 
-func shuaiSpan(ctx context.Context, t *shuai.Tracer) {
-	_, s := t.StartSpan(ctx, name, shuai.KindServer)
-	s.SetString("http.request.method", "GET")
-	s.SetString("http.route", "/subject/{id}")
-	s.SetInt("http.response.status_code", 200)
-	s.SetBool("cache.hit", true)
-	s.End()
+// A peer is one tracer. Its span is started and ended, with four attributes or none.
+type peer struct {
+	impl   string
+	bare   func(ctx context.Context)
+	attrs4 func(ctx context.Context)
+	parent func(ctx context.Context) context.Context // nil: only roots
+	stop   func()
+}
+
+func shuaiPeer(b *testing.B, impl string, cfg shuai.Config) peer {
+	b.Helper()
+	t, err := shuai.New(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return shuaiPeerOf(impl, t)
+}
+
+func shuaiPeerOf(impl string, t *shuai.Tracer) peer {
+	return peer{
+		impl: impl,
+		bare: func(ctx context.Context) {
+			_, s := t.StartSpan(ctx, name, shuai.KindServer)
+			s.End()
+		},
+		attrs4: func(ctx context.Context) {
+			_, s := t.StartSpan(ctx, name, shuai.KindServer)
+			s.Set(shuai.String("http.request.method", "GET"), shuai.String("http.route", "/subject/{id}"),
+				shuai.Int("http.response.status_code", 200), shuai.Bool("cache.hit", true))
+			s.End()
+		},
+		parent: func(ctx context.Context) context.Context {
+			ctx, _ = t.StartSpan(ctx, "root", shuai.KindServer)
+			return ctx
+		},
+		stop: func() { t.Stop(context.Background()) },
+	}
 }
 
 func otelSpan(ctx context.Context, t trace.Tracer) {
@@ -54,43 +95,128 @@ func otelSpan(ctx context.Context, t trace.Tracer) {
 	s.End()
 }
 
-func BenchmarkUnsampledRoot(b *testing.B) {
-	b.Run("impl=shuai", func(b *testing.B) {
-		t := newShuai(b, -1, "")
-		defer t.Stop(b.Context())
-		for b.Loop() {
-			shuaiSpan(b.Context(), t)
-		}
-	})
-	b.Run("impl=otel", func(b *testing.B) {
-		p := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()))
-		t := p.Tracer("bench")
-		b.ReportAllocs()
-		for b.Loop() {
-			otelSpan(b.Context(), t)
-		}
-	})
+func otelPeer(p *sdktrace.TracerProvider) peer {
+	t := p.Tracer("bench")
+	return peer{
+		impl: "otel",
+		bare: func(ctx context.Context) {
+			_, s := t.Start(ctx, name, trace.WithSpanKind(trace.SpanKindServer))
+			s.End()
+		},
+		attrs4: func(ctx context.Context) { otelSpan(ctx, t) },
+		parent: func(ctx context.Context) context.Context {
+			ctx, _ = t.Start(ctx, "root")
+			return ctx
+		},
+		stop: func() { p.Shutdown(context.Background()) },
+	}
 }
 
-func BenchmarkUnsampledChild(b *testing.B) {
-	b.Run("impl=shuai", func(b *testing.B) {
-		t := newShuai(b, -1, "")
-		defer t.Stop(b.Context())
-		ctx, _ := t.StartSpan(b.Context(), "root", shuai.KindServer)
-		for b.Loop() {
-			shuaiSpan(ctx, t)
-		}
-	})
-	b.Run("impl=otel", func(b *testing.B) {
-		p := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample())))
-		t := p.Tracer("bench")
-		ctx, _ := t.Start(b.Context(), "root")
-		b.ReportAllocs()
-		for b.Loop() {
-			otelSpan(ctx, t)
-		}
-	})
+func zipkinPeer(b *testing.B, rep reporter.Reporter, sampler zipkin.Sampler) peer {
+	b.Helper()
+	t, err := zipkin.NewTracer(rep, zipkin.WithSampler(sampler), zipkin.WithSharedSpans(false))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return peer{
+		impl: "zipkin",
+		bare: func(ctx context.Context) {
+			s, _ := t.StartSpanFromContext(ctx, name, zipkin.Kind(model.Server))
+			s.Finish()
+		},
+		attrs4: func(ctx context.Context) {
+			s, _ := t.StartSpanFromContext(ctx, name, zipkin.Kind(model.Server))
+			s.Tag("http.request.method", "GET")
+			s.Tag("http.route", "/subject/{id}")
+			s.Tag("http.response.status_code", strconv.Itoa(200))
+			s.Tag("cache.hit", strconv.FormatBool(true))
+			s.Finish()
+		},
+		parent: func(ctx context.Context) context.Context {
+			_, ctx = t.StartSpanFromContext(ctx, "root")
+			return ctx
+		},
+		stop: func() { rep.Close() },
+	}
 }
+
+type quiet struct{}
+
+func (quiet) Log(string) {}
+
+// ddPeer is dd-trace-go, whose tracer is global. It has no spans that are not recorded: with a rate of 0 they are marked to be
+// dropped later. Its traces are sent when their root ends, so there are only roots here.
+func ddPeer(b *testing.B, rate float64) peer {
+	b.Helper()
+	b.Setenv("DD_INSTRUMENTATION_TELEMETRY_ENABLED", "false")
+	b.Setenv("DD_REMOTE_CONFIGURATION_ENABLED", "false")
+	b.Setenv("DD_RUNTIME_METRICS_ENABLED", "false")
+	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, "{}")
+	}))
+	b.Cleanup(agent.Close)
+	if err := ddtracer.Start(ddtracer.WithAgentAddr(agent.Listener.Addr().String()), ddtracer.WithSamplerRate(rate),
+		ddtracer.WithLogStartup(false), ddtracer.WithLogger(quiet{}), ddtracer.WithService("bench")); err != nil {
+		b.Fatal(err)
+	}
+	return peer{
+		impl: "dd",
+		bare: func(ctx context.Context) {
+			s, _ := ddtracer.StartSpanFromContext(ctx, name)
+			s.Finish()
+		},
+		attrs4: func(ctx context.Context) {
+			s, _ := ddtracer.StartSpanFromContext(ctx, name)
+			s.SetTag("http.request.method", "GET")
+			s.SetTag("http.route", "/subject/{id}")
+			s.SetTag("http.response.status_code", 200)
+			s.SetTag("cache.hit", true)
+			s.Finish()
+		},
+		stop: ddtracer.Stop,
+	}
+}
+
+// rows measures a peer: roots and children, alone and on all processors.
+func (p peer) rows(b *testing.B, span func(context.Context)) {
+	defer p.stop()
+	where := map[string]context.Context{"root": context.Background()}
+	if p.parent != nil {
+		where["child"] = p.parent(context.Background())
+	}
+	for of, ctx := range where {
+		b.Run("span="+of+"/impl="+p.impl, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				span(ctx)
+			}
+		})
+		b.Run("span="+of+"/parallel/impl="+p.impl, func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					span(ctx)
+				}
+			})
+		})
+	}
+}
+
+// unsampled calls f with a tracer of each kind that records nothing.
+func unsampled(b *testing.B, f func(p peer)) {
+	f(shuaiPeer(b, "shuai", shuai.Config{Service: "bench", Ratio: -1}))
+	f(shuaiPeer(b, "shuai-without-statistics", shuai.Config{Service: "bench", Ratio: -1, Statistics: "off"}))
+	f(otelPeer(sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample())))))
+	f(zipkinPeer(b, reporter.NewNoopReporter(), zipkin.NeverSample))
+	f(ddPeer(b, 0))
+}
+
+// BenchmarkUnsampled is a span that is started and ended and not recorded. Shuai counts it, unless told not to; the others do not.
+func BenchmarkUnsampled(b *testing.B) { unsampled(b, func(p peer) { p.rows(b, p.bare) }) }
+
+// BenchmarkUnsampled4 is the same with the four attributes that an instrumentation sets, which nobody keeps.
+func BenchmarkUnsampled4(b *testing.B) { unsampled(b, func(p peer) { p.rows(b, p.attrs4) }) }
 
 // ignore is the cheapest span processor that records.
 type ignore struct{}
@@ -100,69 +226,140 @@ func (ignore) OnEnd(sdktrace.ReadOnlySpan)                     {}
 func (ignore) Shutdown(context.Context) error                  { return nil }
 func (ignore) ForceFlush(context.Context) error                { return nil }
 
-// BenchmarkSampled4 is a recorded span with four attributes that nobody exports: Shuai's is dropped
-// because the buffer is too small for it, OpenTelemetry's goes to a processor that does nothing.
+// BenchmarkSampled4 is a recorded span with four attributes that nobody exports: Shuai's is counted, and dropped because the buffer is too
+// small for it, OpenTelemetry's goes to a processor that does nothing, Zipkin's to a reporter that does nothing.
 func BenchmarkSampled4(b *testing.B) {
+	for _, p := range []peer{
+		shuaiPeer(b, "shuai", shuai.Config{Service: "bench", Ratio: 1, BufferBytes: 1}),
+		otelPeer(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(ignore{}))),
+		zipkinPeer(b, reporter.NewNoopReporter(), zipkin.AlwaysSample),
+	} {
+		p.rows(b, p.attrs4)
+	}
+}
+
+// BenchmarkSampled4Setters is Shuai's with a call for each attribute instead of one for all.
+func BenchmarkSampled4Setters(b *testing.B) {
+	t, err := shuai.New(shuai.Config{Service: "bench", Ratio: 1, BufferBytes: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer t.Stop(context.Background())
+	ctx, _ := t.StartSpan(context.Background(), "root", shuai.KindServer)
 	b.Run("impl=shuai", func(b *testing.B) {
-		t, err := shuai.New(shuai.Config{Service: "bench", Ratio: 1, BufferBytes: 1})
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer t.Stop(b.Context())
-		ctx, _ := t.StartSpan(b.Context(), "root", shuai.KindServer)
 		b.ReportAllocs()
 		for b.Loop() {
-			shuaiSpan(ctx, t)
-		}
-	})
-	b.Run("impl=otel", func(b *testing.B) {
-		p := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(ignore{}))
-		t := p.Tracer("bench")
-		ctx, _ := t.Start(b.Context(), "root")
-		b.ReportAllocs()
-		for b.Loop() {
-			otelSpan(ctx, t)
+			_, s := t.StartSpan(ctx, name, shuai.KindServer)
+			s.SetString("http.request.method", "GET")
+			s.SetString("http.route", "/subject/{id}")
+			s.SetInt("http.response.status_code", 200)
+			s.SetBool("cache.hit", true)
+			s.End()
 		}
 	})
 }
 
-// BenchmarkSampled4Export is the cost to the process of a span that reaches a collector, uncompressed, over
-// loopback; spans are made no faster than both exporters can carry, and none may be lost.
+// cpu is what the process has used so far.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkSampled4Export is the cost to the process, all threads together (cpu-ns/op), of a span that reaches a collector over
+// loopback, uncompressed; spans are made no faster than the exporters can carry, and where it can be told none may be lost. The
+// collector, which discards, is in the same process and costs all the same.
 func BenchmarkSampled4Export(b *testing.B) {
-	const burst = 2000
-	b.Run("impl=shuai", func(b *testing.B) {
-		t := newShuai(b, 1, discardingCollector(b))
-		ctx, _ := t.StartSpan(b.Context(), "root", shuai.KindServer)
-		n := 0
-		for b.Loop() {
-			shuaiSpan(ctx, t)
-			if n++; n%burst == 0 {
-				for t.Stats().BufferedBytes > 32<<20 {
-					time.Sleep(time.Millisecond)
+	measure := func(impl string, start func(b *testing.B) (p peer, pace func(), sent func() uint64)) {
+		b.Run("impl="+impl, func(b *testing.B) {
+			p, pace, sent := start(b)
+			b.ReportAllocs()
+			began, n := cpu(b), uint64(0)
+			for b.Loop() {
+				p.attrs4(context.Background())
+				if n++; n%2000 == 0 {
+					pace()
 				}
 			}
-		}
-		if err := t.Stop(context.Background()); err != nil {
-			b.Fatal(err)
-		}
-		if s := t.Stats(); s.Exported != uint64(n) {
-			b.Fatalf("%d spans made, %+v", n, s)
-		}
+			p.stop()
+			b.ReportMetric(float64((cpu(b)-began).Nanoseconds())/float64(n), "cpu-ns/op")
+			if sent != nil && sent() != n {
+				b.Fatalf("%d spans made, %d sent", n, sent())
+			}
+		})
+	}
+	none := func() {}
+	measure("shuai", func(b *testing.B) (peer, func(), func() uint64) {
+		t := newShuai(b, 1, discardingCollector(b))
+		return shuaiPeerOf("shuai", t), func() {
+			for t.Stats().BufferedBytes > 32<<20 {
+				time.Sleep(time.Millisecond)
+			}
+		}, func() uint64 { return t.Stats().Exported }
 	})
-	b.Run("impl=otel", func(b *testing.B) {
+	measure("otel", func(b *testing.B) (peer, func(), func() uint64) {
 		exp, err := otlptracehttp.New(b.Context(), otlptracehttp.WithEndpointURL(discardingCollector(b)+"/v1/traces"))
 		if err != nil {
 			b.Fatal(err)
 		}
-		p := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exp, sdktrace.WithBlocking()))
-		t := p.Tracer("bench")
-		ctx, _ := t.Start(b.Context(), "root")
-		b.ReportAllocs()
-		for b.Loop() {
-			otelSpan(ctx, t)
-		}
-		if err := p.Shutdown(context.Background()); err != nil {
-			b.Fatal(err)
-		}
+		return otelPeer(sdktrace.NewTracerProvider(sdktrace.WithBatcher(exp, sdktrace.WithBlocking()))), none, nil
+	})
+	measure("zipkin", func(b *testing.B) (peer, func(), func() uint64) {
+		rep := zipkinhttp.NewReporter(discardingCollector(b)+"/api/v2/spans", zipkinhttp.MaxBacklog(1<<20), zipkinhttp.BatchSize(512))
+		return zipkinPeer(b, rep, zipkin.AlwaysSample), none, nil
+	})
+	measure("dd", func(b *testing.B) (peer, func(), func() uint64) { return ddPeer(b, 1), none, nil })
+}
+
+// BenchmarkHTTP is a request from a client to a server over loopback, one at a time: bare, and with both sides traced at 0.1 %.
+// What tracing adds is the difference.
+func BenchmarkHTTP(b *testing.B) {
+	const ratio = 0.001
+	mux := http.NewServeMux()
+	mux.HandleFunc(name, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
+	run := func(impl string, handler http.Handler, wrap func(http.RoundTripper) http.RoundTripper) {
+		b.Run("impl="+impl, func(b *testing.B) {
+			srv := httptest.NewServer(handler)
+			defer srv.Close()
+			base := &http.Transport{DialContext: (&net.Dialer{}).DialContext}
+			defer base.CloseIdleConnections()
+			client := &http.Client{Transport: wrap(base)}
+			b.ReportAllocs()
+			began, n := cpu(b), 0
+			for b.Loop() {
+				req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, srv.URL+"/subject/1292052", nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				resp, err := client.Do(req)
+				if err != nil {
+					b.Fatal(err)
+				}
+				io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+				n++
+			}
+			b.ReportMetric(float64((cpu(b)-began).Nanoseconds())/float64(n), "cpu-ns/op")
+		})
+	}
+	run("bare", mux, func(rt http.RoundTripper) http.RoundTripper { return rt })
+
+	t := newShuai(b, ratio, discardingCollector(b))
+	defer t.Stop(context.Background())
+	cfg := shuaihttp.Config{Tracer: t}
+	run("shuai", shuaihttp.NewHandler(mux, cfg), func(rt http.RoundTripper) http.RoundTripper { return shuaihttp.NewTransport(rt, cfg) })
+
+	exp, err := otlptracehttp.New(b.Context(), otlptracehttp.WithEndpointURL(discardingCollector(b)+"/v1/traces"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(ratio))), sdktrace.WithBatcher(exp))
+	defer p.Shutdown(context.Background())
+	options := []otelhttp.Option{otelhttp.WithTracerProvider(p), otelhttp.WithPropagators(propagation.TraceContext{})}
+	run("otelhttp", otelhttp.NewHandler(mux, "server", options...), func(rt http.RoundTripper) http.RoundTripper {
+		return otelhttp.NewTransport(rt, options...)
 	})
 }

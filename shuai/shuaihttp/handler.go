@@ -54,9 +54,9 @@ func (h *handler) name(e endpoint) string {
 		name += " " + e.route
 	}
 	if len(names) < maxNames {
-		names = maps.Clone(names)
-		names[e] = name
-		h.names.Store(&names)
+		more := maps.Clone(names)
+		more[e] = name
+		h.names.Store(&more)
 	}
 	return name
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,8 +69,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return t.base.RoundTrip(r)
 	}
 	r2 := r.WithContext(ctx)
-	if r2.Header = r.Header.Clone(); r2.Header == nil {
-		r2.Header = http.Header{}
+	r2.Header = make(http.Header, len(r.Header)+2)
+	for k, v := range r.Header {
+		r2.Header[k] = slices.Clip(v) // shared, but who appends gets another
 	}
 	shuai.Inject(ctx, Header(r2.Header))
 	if !span.Counted() {
