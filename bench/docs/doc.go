@@ -1,0 +1,2 @@
+// Package docs checks that the programs in docs/ are programs.
+package docs
