@@ -22,12 +22,13 @@ import (
 	"github.com/fuwu-project/fuwu/internal/workload"
 )
 
-// BenchCmd measures a real server: a process of its own, started from this program, on this machine.
+// BenchCmd measures a real server, or a traced application: a process of its own, started from this program, on this machine.
 type BenchCmd struct {
 	Ingest   BenchIngestCmd   `cmd:"" help:"Send generated spans to a new server; print its CPU, memory and disk per span."`
 	Overload BenchOverloadCmd `cmd:"" help:"Push as hard as possible; check that nothing acknowledged is lost, memory is bounded, and questions are answered."`
 	Visible  BenchVisibleCmd  `cmd:"" help:"Measure how soon after its acknowledgement a span is found, under load."`
 	Query    BenchQueryCmd    `cmd:"" help:"Ask a server over the data of an earlier bench ingest --data; print how long answers take."`
+	Overhead BenchOverheadCmd `cmd:"" help:"Run requests bare and traced, the collector alive, dead and hanging; print throughput, latency and memory of each."`
 }
 
 // BenchQueryCmd asks for what is stored.
