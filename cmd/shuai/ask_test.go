@@ -17,9 +17,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fuwu-project/fuwu/internal/api"
+	"github.com/fuwu-project/fuwu/internal/findings"
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
 	"github.com/fuwu-project/fuwu/internal/store/storetest"
+	"github.com/fuwu-project/fuwu/internal/workload"
 )
 
 var rewrite = flag.Bool("update", false, "write the golden files anew")
@@ -97,19 +99,42 @@ func answering(t *testing.T) string {
 	return serving(t, s)
 }
 
+// analysing answers about an endpoint with planted causes.
+func analysing(t *testing.T) string {
+	t.Helper()
+	clock := askedAt.Add(-10 * time.Second)
+	w := findings.Start(findings.Options{Store: storetest.NewModel(), Now: func() time.Time { return clock }})
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for b := range workload.Subject(9, 150, askedAt.Add(-45*time.Minute).UnixNano(), int64(10*time.Second)) {
+		if err := w.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Settle(t.Context(), askedAt)
+	return serving(t, w)
+}
+
 func serving(t *testing.T, s store.Store) string {
 	t.Helper()
-	srv := httptest.NewServer(api.New(api.Config{Store: s, Now: func() time.Time { return askedAt }}))
+	watcher, _ := s.(*findings.Watcher)
+	srv := httptest.NewServer(api.New(api.Config{Store: s, Findings: watcher, Now: func() time.Time { return askedAt }}))
 	t.Cleanup(srv.Close)
 	return srv.URL
 }
 
-// ask runs the two commands as main does.
+// ask runs the commands that ask a server as main does.
 func ask(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var cli struct {
-		Trace TraceCmd `cmd:""`
-		Slow  SlowCmd  `cmd:""`
+		Trace    TraceCmd    `cmd:""`
+		Slow     SlowCmd     `cmd:""`
+		Why      WhyCmd      `cmd:""`
+		Diff     DiffCmd     `cmd:""`
+		Findings FindingsCmd `cmd:""`
 	}
 	var out, errs bytes.Buffer
 	parser, err := kong.New(&cli, kong.BindTo(t.Context(), (*context.Context)(nil)), kong.Bind(streams{&out, &errs}), kong.Writers(&out, &errs))
@@ -129,10 +154,16 @@ func ask(t *testing.T, args ...string) (string, error) {
 
 const subject = "6b49d200000000000000000000000abc"
 
+const (
+	subjectA = "6b49cb700a010203d7341ef9bc8fa0a3"
+	subjectB = "6b49c9680a0102033bad1fe078674b9f"
+	chatty   = "66926013e29e3845"
+)
+
 func TestAskGolden(t *testing.T) {
 	t.Setenv("COLUMNS", "130")
 	server := answering(t)
-	for name, args := range map[string][]string{
+	golden(t, server, map[string][]string{
 		"trace":         {"trace", subject},
 		"trace-unfold":  {"trace", subject, "--unfold", "--limit", "12"},
 		"trace-hostile": {"trace", "6b49d200000000000000000000000005"},
@@ -144,7 +175,39 @@ func TestAskGolden(t *testing.T) {
 		"slow-name":     {"slow", "--name", "GET /", "-n", "1"},
 		"slow-query":    {"slow", "-q", `{ span.db.system.name = "beansdb" }`, "--service", "movie-web"},
 		"slow-no-match": {"slow", "-q", `name = "nothing"`},
-	} {
+		"why-one":       {"why"},
+		"why-nothing":   {"why", "--service", "movie-web", "--name", "GET /nothing"},
+		"findings-none": {"findings"},
+	})
+}
+
+// TestAnalysisGolden: what was planted is named in the terminal, too.
+func TestAnalysisGolden(t *testing.T) {
+	t.Setenv("COLUMNS", "130")
+	server := analysing(t)
+	golden(t, server, map[string][]string{
+		"why":            {"why", "-n", "4"},
+		"why-times":      {"why", "-s", "web", "--name", workload.SubjectName, "--slow", "..", "--slow-from", "now-30m", "--normal", "..100ms", "--normal-to", "now-35m", "-n", "2"},
+		"why-patterns":   {"why", "--patterns", "--from", "now-30m", "--before", "15m"},
+		"diff":           {"diff", subjectA, subjectB, "-n", "3"},
+		"diff-typical":   {"diff", subjectA},
+		"findings":       {"findings"},
+		"findings-one":   {"findings", chatty},
+		"findings-muted": {"findings", "--state", "muted"},
+	})
+	for _, decide := range [][]string{{"--mute", "--reason", "by design", "--for", "7d"}, {"--reopen"}, {"--resolve"}} {
+		if out, err := ask(t, append([]string{"findings", chatty, "--server", server}, decide...)...); err != nil || !strings.Contains(out, "user.Get") {
+			t.Errorf("%v: %v\n%s", decide, err, out)
+		}
+	}
+	if out, err := ask(t, "findings", "--state", "resolved", "--server", server); err != nil || !strings.Contains(out, chatty) {
+		t.Errorf("resolved: %v\n%s", err, out)
+	}
+}
+
+func golden(t *testing.T, server string, commands map[string][]string) {
+	t.Helper()
+	for name, args := range commands {
 		t.Run(name, func(t *testing.T) {
 			got, err := ask(t, append(args, "--server", server)...)
 			if err != nil {
@@ -173,7 +236,14 @@ func TestAskGolden(t *testing.T) {
 func TestAskJSON(t *testing.T) {
 	server := answering(t)
 	for _, args := range [][]string{
-		{"trace", subject}, {"trace", subject, "--span", "1"}, {"slow"}, {"slow", "--name", "GET /"},
+		{"trace", subject},
+		{"trace", subject, "--span", "1"},
+		{"slow"},
+		{"slow", "--name", "GET /"},
+		{"why"},
+		{"why", "--patterns"},
+		{"diff", subject, subject},
+		{"findings"},
 	} {
 		got, err := ask(t, append(args, "-o", "json", "--server", server)...)
 		if err != nil || !json.Valid([]byte(got)) {
@@ -197,6 +267,12 @@ func TestAskErrors(t *testing.T) {
 		{[]string{"trace", "xyz?a#b", "--server", server}, []string{"not a hex digit"}},
 		{[]string{"trace", subject, "--span", "99999", "--server", server}, []string{"has no span 99999"}},
 		{[]string{"trace", subject, "--row", "9999", "--server", server}, []string{"rows 0 to"}},
+		{[]string{"why", "--name", "x", "--server", server}, []string{"--name needs --service"}},
+		{[]string{"why", "--slow", "fast", "--server", server}, []string{"p25..p75"}},
+		{[]string{"why", "--from", "now-2d", "--to", "now-1d", "--server", server}, []string{"there were no requests", "--from"}},
+		{[]string{"diff", subject, "77", "--server", server}, []string{"no span of this trace is stored"}},
+		{[]string{"findings", "77", "--server", server}, []string{"no such finding"}},
+		{[]string{"findings", "--mute", "--server", server}, []string{"say which finding"}},
 		{[]string{"slow", "-q", "{ duration > }", "--server", server}, []string{"\n  { duration > }\n               ^"}},
 		{[]string{"slow", "--from", "tomorrow", "--server", server}, []string{"from=tomorrow", "RFC 3339"}},
 		{[]string{"slow", "-n", "0", "--server", server}, []string{"limit=0"}},

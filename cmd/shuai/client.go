@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,11 @@ const (
 
 // ask gets a path of the API. The answer is decoded into v, if not nil, and returned as it came.
 func (c *client) ask(ctx context.Context, path string, query url.Values, v any) ([]byte, error) {
+	return c.do(ctx, http.MethodGet, path, query, nil, v)
+}
+
+// do is ask by any method, with a body.
+func (c *client) do(ctx context.Context, method, path string, query url.Values, content []byte, v any) ([]byte, error) {
 	base := strings.TrimRight(c.Server, "/")
 	if !strings.Contains(base, "://") {
 		base = "http://" + base
@@ -36,7 +42,7 @@ func (c *client) ask(ctx context.Context, path string, query url.Values, v any) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(content))
 	if err != nil {
 		return nil, fmt.Errorf("--server: %w", err)
 	}

@@ -18,13 +18,16 @@ import (
 
 // CLI is the command line: every field is a command.
 type CLI struct {
-	Serve ServeCmd `cmd:"" help:"Run the server: collector, store, API and web UI."`
-	Demo  DemoCmd  `cmd:"" help:"Run the server with a small movie site that sends it traces."`
-	Trace TraceCmd `cmd:"" help:"Show one trace: what it called, how often, how long."`
-	Slow  SlowCmd  `cmd:"" help:"Show the endpoints that cost the most time, or the slowest traces."`
-	Store StoreCmd `cmd:"" help:"Look into a data directory: check its files, say what it holds."`
-	ID    IDCmd    `cmd:"" name:"id" help:"Say when and where an id made by Shuai was born."`
-	Bench BenchCmd `cmd:"" help:"Measure a server on this machine."`
+	Serve    ServeCmd    `cmd:"" help:"Run the server: collector, store, API and web UI."`
+	Demo     DemoCmd     `cmd:"" help:"Run the server with a small movie site that sends it traces."`
+	Trace    TraceCmd    `cmd:"" help:"Show one trace: what it called, how often, how long."`
+	Slow     SlowCmd     `cmd:"" help:"Show the endpoints that cost the most time, or the slowest traces."`
+	Why      WhyCmd      `cmd:"" help:"Say why the slow requests of an endpoint are slow."`
+	Diff     DiffCmd     `cmd:"" help:"Set two requests beside each other, or one beside the usual ones of its endpoint."`
+	Findings FindingsCmd `cmd:"" help:"Show what requests waste: chatty loops, serial fan-outs, slow calls, retry storms."`
+	Store    StoreCmd    `cmd:"" help:"Look into a data directory: check its files, say what it holds."`
+	ID       IDCmd       `cmd:"" name:"id" help:"Say when and where an id made by Shuai was born."`
+	Bench    BenchCmd    `cmd:"" help:"Measure a server on this machine."`
 
 	Version kong.VersionFlag `help:"Print the version and stop."`
 }

@@ -196,7 +196,24 @@ type Lift struct {
 // minLift is the part of A that must have a trait for it to be told of.
 const minLift = 0.02
 
-// Lifts are the traits that requests of a have more often than those of b. First come those that tell most: a
+// sureness is how many standard deviations apart the parts of two populations have to be, each on its far side, to
+// be told of: among hundreds of traits, chance makes a few that are two apart.
+const sureness = 3
+
+// wilson is the interval in which the part of all requests lies that have what n of these have (Wilson 1927): unlike
+// others it is right for small numbers, too.
+func wilson(n, of float64) (low, high float64) {
+	if of == 0 {
+		return 0, 1
+	}
+	const z2 = sureness * sureness
+	p := n / of
+	middle := (p + z2/(2*of)) / (1 + z2/of)
+	width := sureness * math.Sqrt(p*(1-p)/of+z2/(4*of*of)) / (1 + z2/of)
+	return middle - width, middle + width
+}
+
+// Lifts are the traits that requests of a have more often than those of b, beyond what chance makes. First come those that tell most: a
 // difference that concerns many requests, then one that is large for its kind.
 func Lifts(a, b *Population) []Lift {
 	var list []Lift
@@ -208,7 +225,8 @@ func Lifts(a, b *Population) []Lift {
 		}
 		// Half a request is added on both sides: what was never seen in 20 requests may yet be in 2 %.
 		l.Times = ((float64(n) + 0.5) / (na + 1)) / ((float64(b.traits[tr]) + 0.5) / (nb + 1))
-		if l.InA > l.InB && l.InA >= minLift && n >= 2 && l.Times > 1 {
+		low, _ := wilson(float64(n), na)
+		if _, high := wilson(float64(b.traits[tr]), nb); low > high && l.InA >= minLift && l.Times > 1 {
 			list = append(list, l)
 		}
 	}

@@ -508,6 +508,41 @@ func TestCompareSums(t *testing.T) {
 	})
 }
 
+// TestLifts: what tells the populations apart comes first, and what chance makes does not come at all.
+func TestLifts(t *testing.T) {
+	f := NewProfiler()
+	r := rand.New(rand.NewPCG(3, 4))
+	population := func(n int, planted float64) (pop Population) {
+		for range n {
+			p := &Profile{}
+			put := func(key, value string) { p.Traits = append(p.Traits, f.trait(Trait{"", key, value})) }
+			for i := range 200 {
+				put(fmt.Sprint("noise", i), fmt.Sprint(r.IntN(2+i%20)))
+			}
+			if r.Float64() < planted {
+				put("planted", "yes")
+			}
+			pop.Add(p)
+		}
+		return pop
+	}
+	for _, n := range []int{20, 100, 1000} {
+		a, b := population(n, 0.8), population(n, 0.05)
+		list := Lifts(&a, &b)
+		if len(list) == 0 || list[0].Key != "planted" || len(list) > 2 {
+			t.Errorf("of %d: %d traits, first %+v", n, len(list), list)
+		}
+	}
+	var none Population
+	some := population(5, 1)
+	if l := Lifts(&some, &none); len(l) > 0 {
+		t.Errorf("beside nobody: %+v", l)
+	}
+	if l := Lifts(&none, &some); len(l) > 0 {
+		t.Errorf("of nobody: %+v", l)
+	}
+}
+
 // slowQuantile is the least duration that percent of all do not exceed.
 func slowQuantile(durations []int64, percent int) int64 {
 	best := slices.Max(durations)

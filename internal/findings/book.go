@@ -87,7 +87,7 @@ func (b *Book) Add(now time.Time, r Request) {
 		id := idOf(at, c)
 		f := b.byID[id]
 		if f == nil {
-			if f = b.make(now, id, at, c); f == nil {
+			if f = b.make(now, r.Start, id, at, c); f == nil {
 				continue
 			}
 		} else if f.Last > 0 && (f.ResolvedAt > 0 && r.Start > f.ResolvedAt+int64(grace) || f.gone(now)) {
@@ -124,7 +124,7 @@ func idOf(at endpoint, c *analyze.Cause) uint64 {
 
 // make makes a finding, or nil when the endpoint has too many; when there are too many in all, the suspect that was
 // not seen for the longest goes.
-func (b *Book) make(now time.Time, id uint64, at endpoint, c *analyze.Cause) *Finding {
+func (b *Book) make(now time.Time, first int64, id uint64, at endpoint, c *analyze.Cause) *Finding {
 	if len(b.of[at]) >= maxOfEndpoint && !b.drop(now, b.of[at]) {
 		return nil
 	}
@@ -133,7 +133,7 @@ func (b *Book) make(now time.Time, id uint64, at endpoint, c *analyze.Cause) *Fi
 	}
 	f := &Finding{
 		ID: id, Kind: c.Kind, Service: at.service, Name: at.name, Path: c.Path.ID, Caller: c.Path.Service, Label: c.Path.Label,
-		First: now.UnixNano(), Steps: []string{},
+		First: first, Steps: []string{},
 	}
 	for p := c.Path; p.Parent != nil; p = p.Parent {
 		f.Steps = append(f.Steps, p.Label)
@@ -164,7 +164,7 @@ func (b *Book) drop(now time.Time, list []*Finding) bool {
 }
 
 func (f *Finding) touch(now time.Time, r Request, c *analyze.Cause) {
-	f.Last = max(f.Last, r.Start)
+	f.First, f.Last = min(f.First, r.Start), max(f.Last, r.Start)
 	f.Calls.add(int64(c.Calls))
 	f.Saving.add(c.Saving)
 	f.Covered += c.Covered

@@ -52,7 +52,7 @@ type Finding struct {
 	Label   string            `json:"label"`  // what it calls; of a serial fan-out, the caller
 	Steps   []string          `json:"steps"`  // from the root to it, the root's left out
 
-	First    int64      `json:"first"` // when the first request that had it was examined
+	First    int64      `json:"first"` // start of the earliest request that had it
 	Last     int64      `json:"last"`  // start of the latest request that had it
 	Days     days       `json:"days"`
 	Counts   moments    `json:"counts"` // calls of one caller against the request's duration, of every request of the endpoint
@@ -80,14 +80,20 @@ type Evidence struct {
 	Saving   int64  `json:"saving"`
 }
 
-// series are observations: how many, their sum, and how they spread.
+// series are observations: how many, their sum, the ends, and how they spread.
 type series struct {
 	N      int64        `json:"n"`
 	Sum    float64      `json:"sum"`
+	Least  int64        `json:"least"`
+	Most   int64        `json:"most"`
 	Spread store.Sketch `json:"spread"`
 }
 
 func (s *series) add(v int64) {
+	if s.N == 0 {
+		s.Least, s.Most = v, v
+	}
+	s.Least, s.Most = min(s.Least, v), max(s.Most, v)
 	s.N++
 	s.Sum += float64(v)
 	s.Spread.Add(v)
@@ -282,7 +288,7 @@ func (f *Finding) FiguresAt(now time.Time) Figures {
 	x := Figures{
 		State: f.StateAt(now), Requests: f.Calls.N, Of: int64(f.Counts.N),
 		PerDay: day.Touched / part, SavingPerDay: day.Saving / part,
-		Calls: float64(f.Calls.Spread.Quantile(0.5)), MostCalls: f.Calls.Spread.Quantile(1), LeastCalls: f.Calls.Spread.Quantile(0),
+		Calls: float64(f.Calls.Spread.Quantile(0.5)), MostCalls: f.Calls.Most, LeastCalls: f.Calls.Least,
 		Variation: f.Counts.variation(), Correlation: f.Counts.correlation(), Serial: 1, Saving: f.Saving.mean(), Confidence: f.Confidence(),
 	}
 	if day.Examined > 0 {

@@ -38,8 +38,10 @@ type Watcher struct {
 	examined int64
 	skipped  float64
 
-	saving   sync.Mutex // one writer at a time
-	profiler *analyze.Profiler
+	saving sync.Mutex // one writer at a time
+
+	examining sync.Mutex // guards profiler
+	profiler  *analyze.Profiler
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -114,7 +116,7 @@ func (w *Watcher) run(ctx context.Context) {
 			return
 		}
 		began := time.Now()
-		w.examine(ctx, w.o.Now())
+		w.Settle(ctx, w.o.Now())
 		w.pending.Lock()
 		w.watch.Spent(time.Since(began), max(examineEvery, time.Since(began)))
 		w.pending.Unlock()
@@ -130,8 +132,11 @@ func (w *Watcher) run(ctx context.Context) {
 // examineWithin bounds a round; what is left then is skipped, and counted.
 const examineWithin = 800 * time.Millisecond
 
-// examine reads and examines what is ripe at now.
-func (w *Watcher) examine(ctx context.Context, now time.Time) {
+// Settle reads and examines the traces that are complete at now, or as many as there is time for. The Watcher does
+// it by itself every second.
+func (w *Watcher) Settle(ctx context.Context, now time.Time) {
+	w.examining.Lock()
+	defer w.examining.Unlock()
 	w.pending.Lock()
 	ripe := w.watch.Ripe(now)
 	w.pending.Unlock()
