@@ -1,7 +1,9 @@
 package span
 
 import (
+	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -114,4 +116,19 @@ func FuzzParseJSONMap(f *testing.F) {
 			t.Fatalf("%q: %v, then %v, %v", text, attrs, again, err)
 		}
 	})
+}
+
+// Every byte at every place among eight that need no escape.
+func TestAppendJSONStringEveryByte(t *testing.T) {
+	for c := range 256 {
+		for at := range 17 {
+			p := []byte("abcdefgh~!ijklmno")
+			p[at] = byte(c)
+			got := string(AppendJSONString(nil, string(p)))
+			var back string
+			if err := json.Unmarshal([]byte(got), &back); err != nil || back != strings.ToValidUTF8(string(p), "\ufffd") {
+				t.Fatalf("byte %#x at %d: %s: %q %v", c, at, got, back, err)
+			}
+		}
+	}
 }

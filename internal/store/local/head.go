@@ -1,17 +1,20 @@
 package local
 
 import (
+	"cmp"
 	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/fuwu-project/fuwu/internal/span"
 )
 
-// maxHeadColumns bounds the attribute columns of a head: the attributes of keys beyond go to colMore.
-const maxHeadColumns = 4096
+// maxHeadKeys bounds the attribute keys that a head counts. The attributes of others go to colMore, and so do those of
+// keys that get none of the maxAttrColumns columns.
+const maxHeadKeys = 4096
 
 // head is the part of the store that is in memory only (and in the log of the same number): columns
 // that grow at their end, without pointers, so that they cost the garbage collector nothing.
@@ -32,14 +35,15 @@ type head struct {
 	snap    *snapshot // of the present state, if someone asked for it
 
 	keys       dictBuilder
-	keyInfo    []keyInfo   // by code of keys
-	services   []uint32    // code in colService by code in colResource
-	identities hashTable   // rows by hashID
-	kinds      [256]uint32 // code + 1 in colKind
-	statuses   [256]uint32 // code + 1 in colStatus
-	guesses    []guess     // shapeAttrs of each shape
-	order      []int32     // attribute columns in the order of source.attrs; nil: to be sorted again
-	likely     map[attrColumn]columnSize
+	keyInfo    []keyInfo                 // by code of keys
+	services   []uint32                  // code in colService by code in colResource
+	identities hashTable                 // rows by hashID
+	kinds      [256]uint32               // code + 1 in colKind
+	statuses   [256]uint32               // code + 1 in colStatus
+	guesses    []guess                   // shapeAttrs of each shape
+	order      []int32                   // attribute columns in the order of source.attrs; nil: to be sorted again
+	likely     map[attrColumn]columnSize // of those that the head before used most
+	reserved   int                       // of likely: without a column yet
 
 	fresh []freshSpan // those of the batch at work
 	more  []span.Attribute
@@ -54,8 +58,10 @@ type headColumn struct {
 
 // keyInfo is what a head knows of an attribute key.
 type keyInfo struct {
-	columns [span.Bytes + 1]int32 // column by type; 0: none
+	columns [span.Bytes + 1]int32 // column by type; 0: not asked for yet, < 0: none
 	last    uint32                // row + 1 of the span that had it last
+	without uint32                // values that found no column
+	typ     span.ValueType        // of the last of these
 }
 
 // guess is the codes that an attribute had in the last span of the same shape, at the same place. Spans of one
@@ -280,7 +286,7 @@ func (h *head) addAttrs(b *span.Batch, r span.Range, row, shape uint32) {
 		a := &b.Values[int(r.To)-1-j]
 		g := &guesses[min(j, shapeAttrs-1)]
 		if !h.key(b.Bytes(a.Key), g) {
-			h.more = append(h.more, attribute(b, *a))
+			h.more = append(h.more, borrowed(b, a))
 			continue
 		}
 		info := &h.keyInfo[g.key]
@@ -290,7 +296,7 @@ func (h *head) addAttrs(b *span.Batch, r span.Range, row, shape uint32) {
 		info.last = row + 1
 		c := h.column(g.key, a.Type)
 		if c == nil {
-			h.more = append(h.more, attribute(b, *a))
+			h.more = append(h.more, borrowed(b, a))
 			continue
 		}
 		c.rows = append(c.rows, row)
@@ -313,6 +319,17 @@ func (h *head) addAttrs(b *span.Batch, r span.Range, row, shape uint32) {
 	}
 }
 
+// borrowed is an attribute whose texts are those of the batch, and valid as long.
+func borrowed(b *span.Batch, a *span.Attr) span.Attribute {
+	v := span.Value{Type: a.Type, Num: a.Num}
+	if a.Type.IsText() {
+		v.Num, v.Str = 0, viewString(b.Bytes(a.Text()))
+	}
+	return span.Attribute{Key: viewString(b.Bytes(a.Key)), Value: v}
+}
+
+func viewString(p []byte) string { return unsafe.String(unsafe.SliceData(p), len(p)) }
+
 // key makes g.key the code of p. It is false for keys beyond the bound.
 func (h *head) key(p []byte, g *guess) bool {
 	if int(g.key) < h.keys.len() && string(h.keys.at(g.key)) == string(p) {
@@ -320,7 +337,7 @@ func (h *head) key(p []byte, g *guess) bool {
 	}
 	key, known := h.keys.lookup(p)
 	if !known {
-		if h.keys.len() >= maxHeadColumns {
+		if h.keys.len() >= maxHeadKeys {
 			return false
 		}
 		key = h.keys.code(p)
@@ -335,19 +352,33 @@ func (h *head) column(key uint32, t span.ValueType) *headColumn {
 	if !hasColumn(t) {
 		return nil
 	}
-	at := &h.keyInfo[key].columns[t]
+	info := &h.keyInfo[key]
+	at := &info.columns[t]
 	if *at == 0 {
-		if len(h.columns)-numFixed >= maxHeadColumns {
-			return nil
-		}
-		c := &headColumn{vector: vector{sparse: true}, attr: attrColumn{string(h.keys.at(key)), t}}
-		c.reserve(h.likely[c.attr])
-		*at = int32(len(h.columns))
-		h.columns = append(h.columns, c)
-		h.order = nil
-		h.bytes += 512
+		h.newColumn(at, attrColumn{string(h.keys.at(key)), t})
+	}
+	if *at < 0 {
+		info.without, info.typ = info.without+1, t
+		return nil
 	}
 	return h.columns[*at]
+}
+
+// newColumn makes a column, unless all there may be are taken, or kept for those that will be used more.
+func (h *head) newColumn(at *int32, attr attrColumn) {
+	size, likely := h.likely[attr]
+	if likely {
+		h.reserved--
+	} else if len(h.columns)-numFixed+h.reserved >= maxAttrColumns {
+		*at = -1
+		return
+	}
+	c := &headColumn{vector: vector{sparse: true}, attr: attr}
+	c.reserve(size)
+	*at = int32(len(h.columns))
+	h.columns = append(h.columns, c)
+	h.order = nil
+	h.bytes += 512
 }
 
 // intern is the code of p in the dictionary of c. A new entry counts as memory, twice, since slices grow by
@@ -378,19 +409,36 @@ var idKeys = [4]uint64{rand.Uint64(), rand.Uint64(), rand.Uint64(), rand.Uint64(
 // columnSize is how much a column of a head has come to hold.
 type columnSize struct{ rows, ids, codes, nums, entries, text int }
 
-// expect makes room for what the head before had, so that columns are seldom copied as they grow.
+// expect prepares an empty head for what the one before had: columns begin with as much room, so that they are seldom
+// copied as they grow, and three quarters of the columns of attributes are kept for those that were used most.
 func (h *head) expect(before *head) {
 	before.mu.Lock()
 	defer before.mu.Unlock()
-	h.likely = make(map[attrColumn]columnSize, len(before.columns)-numFixed)
-	for i, c := range before.columns {
-		if i < numFixed {
-			h.columns[i].reserve(c.size())
-		} else {
-			h.likely[c.attr] = c.size()
-		}
+	for i, c := range before.columns[:numFixed] {
+		h.columns[i].reserve(c.size())
 	}
 	h.identities.reserve(before.n)
+
+	type use struct {
+		attr attrColumn
+		n    int
+		size columnSize
+	}
+	var uses []use
+	for _, c := range before.columns[numFixed:] {
+		uses = append(uses, use{c.attr, len(c.rows), c.size()})
+	}
+	for key, info := range before.keyInfo {
+		if info.without > 0 {
+			uses = append(uses, use{attr: attrColumn{string(before.keys.at(uint32(key))), info.typ}, n: int(info.without)})
+		}
+	}
+	slices.SortStableFunc(uses, func(a, b use) int { return cmp.Compare(b.n, a.n) })
+	uses = uses[:min(len(uses), maxAttrColumns*3/4)]
+	h.likely, h.reserved = make(map[attrColumn]columnSize, len(uses)), len(uses)
+	for _, u := range uses {
+		h.likely[u.attr] = u.size
+	}
 }
 
 func (c *headColumn) size() columnSize {
