@@ -175,6 +175,7 @@ func TestAskGolden(t *testing.T) {
 		"slow-name":     {"slow", "--name", "GET /", "-n", "1"},
 		"slow-query":    {"slow", "-q", `{ span.db.system.name = "beansdb" }`, "--service", "movie-web"},
 		"slow-no-match": {"slow", "-q", `name = "nothing"`},
+		"slow-unknown":  {"slow", "-q", `{ span.db.sytem.name = "mysql" }`},
 		"why-one":       {"why"},
 		"why-nothing":   {"why", "--service", "movie-web", "--name", "GET /nothing"},
 		"findings-none": {"findings"},

@@ -123,7 +123,11 @@ func (cmd *SlowCmd) traces(ctx context.Context, out io.Writer, query url.Values)
 		From, To string
 		Matched  int
 		Cut      bool
-		Traces   []struct {
+		Unknown  []struct {
+			Key  string
+			Like []string
+		}
+		Traces []struct {
 			TraceID       string
 			Duration      int64
 			Spans, Errors int
@@ -147,6 +151,13 @@ func (cmd *SlowCmd) traces(ctx context.Context, out io.Writer, query url.Values)
 	between := moment(answer.From) + " to " + moment(answer.To)
 	if len(answer.Traces) == 0 {
 		fmt.Fprintf(&w, "Nothing matches from %s; --from now-1d looks further back.\n", between)
+		for _, u := range answer.Unknown {
+			fmt.Fprintf(&w, "No span has %s.", plain(u.Key))
+			if len(u.Like) > 0 {
+				fmt.Fprintf(&w, " Is it %s?", plain(strings.Join(u.Like, ", or ")))
+			}
+			w.WriteString("\n")
+		}
 	} else {
 		t := table{head: []string{"duration", "<matching span", "trace took", "spans", "errors", "<request", "<start", "<trace"}}
 		for _, e := range answer.Traces {

@@ -72,7 +72,8 @@ const (
 )
 
 // Examine makes the profile of a request, and names what it wastes: at most one cause of a kind for each path,
-// the one that costs most.
+// the one that costs most. The profile is without traits, of which whoever examines everything would soon know
+// too many.
 func (f *Profiler) Examine(t *Tree, p int) (*Profile, []Cause) {
 	r, place := f.profile(t, p)
 	e := examiner{tree: t, root: p, place: place, profile: r, groups: map[callGroup][]int32{}}

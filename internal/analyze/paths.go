@@ -67,7 +67,7 @@ type Profile struct {
 	// the root is the first. Their Critical sums to Duration.
 	Paths []PathStats
 
-	// Traits are the distinct attributes of the request, in no order.
+	// Traits are the distinct attributes of the request; Examine leaves them out.
 	Traits []*Trait
 
 	// Pattern names the shape of the tree: it is equal in requests that have the same paths, however often
@@ -190,6 +190,7 @@ func (f *Profiler) trait(t Trait) *Trait {
 // Profile merges what lies at and below position p, the root of the request.
 func (f *Profiler) Profile(t *Tree, p int) *Profile {
 	r, _ := f.profile(t, p)
+	f.traitsOf(t, p, r)
 	return r
 }
 
@@ -205,7 +206,6 @@ func (f *Profiler) profile(t *Tree, p int) (_ *Profile, place []int32) {
 	for i := range r.Paths {
 		r.Pattern += mix(r.Paths[i].ID)
 	}
-	f.traitsOf(t, p, r)
 	return r, place
 }
 

@@ -149,6 +149,8 @@ func TestGolden(t *testing.T) {
 		"traces-newest":      "/traces?q=" + url.QueryEscape("{ root }"),
 		"traces-slowest":     "/traces?sort=slowest&limit=2&q=" + url.QueryEscape(`{ span.db.system.name = "memcached" }`),
 		"traces-none":        "/traces?q=" + url.QueryEscape(`{ name = "nothing" }`),
+		"traces-unknown":     "/traces?q=" + url.QueryEscape(`{ span.db.sytem.name = "mysql" || .method = "x" || resource.colour = "red" }`),
+		"endpoints-before":   "/endpoints?from=now-15m&before=10m&limit=1",
 		"traces-bad":         "/traces?q=" + url.QueryEscape(`{ root && duration > }`),
 		"skeleton":           trace2 + "/skeleton",
 		"skeleton-rootless":  "/traces/6b49d2000000000000000005/skeleton",

@@ -61,7 +61,7 @@ func labelsOf(paths []*analyze.Path) []string {
 func (s *server) patterns(ctx context.Context, p *params) ([]byte, error) {
 	now := population{within: p.timeRange(false)}
 	service, name, filter := p.endpointOf()
-	before := population{within: p.before(now.within)}
+	before := population{within: p.window("before", p.before(now.within))}
 	sample := p.number("sample", 500, 1, maxSample)
 	limit := p.number("limit", 20, 1, maxRows)
 	if p.err != nil {

@@ -194,7 +194,7 @@ func requestRows(b *span.Batch) []requestRow {
 func (s *server) endpoint(ctx context.Context, p *params) ([]byte, error) {
 	within := p.timeRange(false)
 	service, name, filter := p.endpointOf()
-	earlier := p.before(within)
+	earlier := p.window("before", p.before(within))
 	columns := p.number("columns", 60, 1, maxColumns)
 	limit := p.number("limit", 10, 1, maxRows)
 	if p.err != nil {

@@ -36,8 +36,40 @@ type endpointRow struct {
 	SlowestTrace string  `json:"slowestTrace"`
 	Findings     int     `json:"findings"` // new, open or back
 
+	Before *figuresBefore `json:"before,omitempty"`
+
 	sum    int64
 	bucket int // of the sketch, that the slowest span is in
+}
+
+// figuresBefore are those of an endpoint at the time to compare with.
+type figuresBefore struct {
+	Count  uint64  `json:"count"`
+	Rate   float64 `json:"rate"`
+	Errors uint64  `json:"errors"`
+	Mean   int64   `json:"mean"`
+	P50    int64   `json:"p50"`
+	P95    int64   `json:"p95"`
+}
+
+// addBefore adds to each row what it was at an earlier time.
+func (s *server) addBefore(ctx context.Context, rows []endpointRow, roots store.Expr, earlier store.TimeRange) error {
+	groups, err := s.Store.Aggregate(ctx, store.AggregateQuery{Filter: roots, Range: earlier, By: []store.Field{store.ServiceName, store.Name}})
+	if err != nil {
+		return err
+	}
+	at := make(map[[2]string]int, len(rows))
+	for i := range rows {
+		at[[2]string{rows[i].Service, rows[i].Name}] = i
+		rows[i].Before = &figuresBefore{}
+	}
+	for i := range groups {
+		if row, ok := at[[2]string{groups[i].Key[0], groups[i].Key[1]}]; ok {
+			r := s.red(earlier, groups[i:i+1])
+			rows[row].Before = &figuresBefore{r.Requests, r.Rate, r.Errors, r.Mean, r.P50, r.P95}
+		}
+	}
+	return nil
 }
 
 func (s *server) endpoints(ctx context.Context, p *params) ([]byte, error) {
@@ -45,6 +77,8 @@ func (s *server) endpoints(ctx context.Context, p *params) ([]byte, error) {
 	service := p.text("service")
 	order := p.oneOf("sort", "time", "p95", "rate", "errors", "slowest")
 	limit := p.number("limit", 100, 1, maxRows)
+	compared := p.values.Get("before") != ""
+	earlier := p.before(r)
 	if p.err != nil {
 		return nil, p.err
 	}
@@ -124,6 +158,11 @@ func (s *server) endpoints(ctx context.Context, p *params) ([]byte, error) {
 		slices.SortStableFunc(listed, func(a, b endpointRow) int { return cmp.Compare(b.P95, a.P95) })
 	}
 	listed = listed[:min(limit, len(listed))]
+	if compared {
+		if err := s.addBefore(ctx, listed, roots, earlier); err != nil {
+			return nil, err
+		}
+	}
 	found := s.findingCounts()
 	for i := range listed {
 		listed[i].Findings = found[[2]string{listed[i].Service, listed[i].Name}]
@@ -243,13 +282,20 @@ func (s *server) traces(ctx context.Context, p *params) ([]byte, error) {
 		return nil, err
 	}
 	rows = slices.DeleteFunc(rows, func(r traceRow) bool { return r.TraceID == "" })
+	var unknown []unknownKey
+	if res.Matched == 0 {
+		if unknown, err = s.unknownKeys(ctx, q.Filter, q.Range); err != nil {
+			return nil, err
+		}
+	}
 	return json.Marshal(struct {
-		From    string     `json:"from"`
-		To      string     `json:"to"`
-		Matched int        `json:"matched"`
-		Cut     bool       `json:"cut,omitempty"`
-		Traces  []traceRow `json:"traces"`
-	}{number(q.Range.From), number(q.Range.To), res.Matched, cut, rows})
+		From    string       `json:"from"`
+		To      string       `json:"to"`
+		Matched int          `json:"matched"`
+		Cut     bool         `json:"cut,omitempty"`
+		Unknown []unknownKey `json:"unknown,omitempty"`
+		Traces  []traceRow   `json:"traces"`
+	}{number(q.Range.From), number(q.Range.To), res.Matched, cut, unknown, rows})
 }
 
 // summary is what the request page says at its top, by the same rules.
