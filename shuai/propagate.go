@@ -233,4 +233,7 @@ func init() {
 		s.setState(state)
 		return s
 	}
+	bridge.HideBaggage = func(ctx context.Context) context.Context {
+		return context.WithValue(ctx, baggageKey{}, baggage(nil))
+	}
 }

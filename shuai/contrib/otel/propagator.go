@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/fuwu-project/fuwu/shuai"
+	"github.com/fuwu-project/fuwu/shuai/internal/bridge"
 )
 
 // Propagator is a [propagation.TextMapPropagator] of the formats that a tracer accepts and sends: see [shuai.Config]. Baggage is
@@ -32,7 +33,8 @@ func (p Propagator) Extract(ctx context.Context, c propagation.TextMapCarrier) c
 	in := &incoming{TextMapCarrier: c}
 	ctx = p.tracer().Extract(ctx, in)
 	if in.baggage {
-		ctx = propagation.Baggage{}.Extract(ctx, c)
+		// In one place, so that what a program changes or removes there is what travels on.
+		ctx = propagation.Baggage{}.Extract(bridge.HideBaggage(ctx), c)
 	}
 	return ctx
 }
@@ -40,20 +42,18 @@ func (p Propagator) Extract(ctx context.Context, c propagation.TextMapCarrier) c
 // Fields are the headers that Inject may write.
 func (p Propagator) Fields() []string { return p.tracer().Fields() }
 
-// incoming is a carrier that joins what was sent in several headers, and that leaves baggage to OpenTelemetry: in one place,
-// so that what a program changes or removes there is what travels on.
+// incoming is a carrier that joins what was sent in several headers.
 type incoming struct {
 	propagation.TextMapCarrier
-	baggage bool // was asked for
+	baggage bool // there is some, and the tracer wants it
 }
 
-func (c *incoming) Get(key string) string {
-	if key == "baggage" {
-		c.baggage = true
-		return ""
-	}
+func (c *incoming) Get(key string) (value string) {
 	if many, ok := c.TextMapCarrier.(propagation.ValuesGetter); ok {
-		return strings.Join(many.Values(key), ",")
+		value = strings.Join(many.Values(key), ",")
+	} else {
+		value = c.TextMapCarrier.Get(key)
 	}
-	return c.TextMapCarrier.Get(key)
+	c.baggage = c.baggage || key == "baggage" && value != ""
+	return value
 }

@@ -253,6 +253,26 @@ func TestPropagator(t *testing.T) {
 	}
 }
 
+// What forces a trace to be recorded does so through OpenTelemetry's propagator as well.
+func TestForced(t *testing.T) {
+	tr := newTracer(t, -1)
+	tracer := shuaiotel.NewTracerProvider(tr).Tracer("x")
+	for name, in := range map[string]propagation.MapCarrier{"header": {"shuai-debug": "1"}, "baggage": {"baggage": "a=b,shuai-debug=1"}} {
+		ctx := shuaiotel.Propagator{Tracer: tr}.Extract(t.Context(), in)
+		if _, s := tracer.Start(ctx, "x"); !s.IsRecording() {
+			t.Errorf("%s: not recorded", name)
+		}
+	}
+	none, err := shuai.New(shuai.Config{Accept: []string{"tracecontext"}, BufferBytes: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer none.Stop(t.Context())
+	if ctx := (shuaiotel.Propagator{Tracer: none}).Extract(t.Context(), propagation.MapCarrier{"baggage": "a=b"}); baggage.FromContext(ctx).Len() != 0 {
+		t.Error("baggage that is not accepted")
+	}
+}
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)

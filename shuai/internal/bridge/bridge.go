@@ -19,8 +19,12 @@ type Bridge struct {
 	Baggage func(ctx context.Context) string
 }
 
-// NewSpan returns a *shuai.Span for ids that another API gives, which are not all zero. The tracer sets it.
+// NewSpan returns a *shuai.Span for ids that the other API gives, which are not all zero. The tracer sets it.
 var NewSpan func(traceHi, traceLo, span uint64, flags uint8, state string, remote bool) any
+
+// HideBaggage returns a context in which the tracer finds none of the baggage that it extracted, because the other API has it. The tracer
+// sets it.
+var HideBaggage func(ctx context.Context) context.Context
 
 // Installed is the bridge, or nil.
 var Installed atomic.Pointer[Bridge]
