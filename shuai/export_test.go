@@ -407,6 +407,7 @@ func TestHostileCollector(t *testing.T) {
 			defer l.Close()
 			return "http://" + l.Addr().String()
 		}, false},
+		{"no such name", func(*testing.T) string { return "http://collector.invalid:4318" }, false},
 		{"resets", raw(func(c net.Conn) {
 			c.Read(make([]byte, 1))
 			c.(*net.TCPConn).SetLinger(0)
