@@ -4,6 +4,8 @@
 package schema
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -205,4 +207,16 @@ func (t Type) complete() bool {
 		}
 	}
 	return true
+}
+
+// SetVersion makes Version a hash of the rest: 16 hexadecimal digits of its SHA-256.
+func (s *Schema) SetVersion() error {
+	s.Version = ""
+	b, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("schema: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	s.Version = hex.EncodeToString(sum[:8])
+	return nil
 }

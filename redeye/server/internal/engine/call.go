@@ -1,0 +1,434 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/fuwu-project/fuwu/redeye/schema"
+)
+
+// calls is what a run knows of the methods it called.
+type calls struct {
+	tables   map[tableKey]*table
+	entities map[*Entity]*interned
+	back     chan *part
+	slots    chan struct{} // one for each invocation that may be under way
+	open     int           // parts that are not back
+	guard    func(ctx context.Context, m *Method, items int) (context.Context, func(error), error)
+}
+
+func (c *calls) init(opt Options) {
+	n := opt.Concurrent
+	if n <= 0 {
+		n = 16
+	}
+	c.tables, c.entities = map[tableKey]*table{}, map[*Entity]*interned{}
+	c.back, c.slots = make(chan *part), make(chan struct{}, n)
+	c.guard = opt.Guard
+}
+
+// interned numbers the entities of one type that a run has called methods on.
+type interned struct {
+	refs  any // []E, by number
+	n     int
+	first *Base // if it has unique keys and is all there is: numbers are its rows, and there is no map yet
+	ints  map[int64]int32
+	texts map[string]int32
+}
+
+// ords returns the number of each row of b.
+func (x *run) ords(b *Base) []int32 {
+	if b.ords != nil {
+		return b.ords
+	}
+	t := x.calls.entities[b.Entity]
+	if t == nil {
+		t = &interned{}
+		x.calls.entities[b.Entity] = t
+		if b.Unique {
+			t.refs, t.n, t.first = b.Refs, b.N, b
+			b.ords = identity(b.N)
+			return b.ords
+		}
+	}
+	if t.ints == nil && t.texts == nil {
+		t.ints, t.texts = map[int64]int32{}, map[string]int32{}
+		if t.first != nil {
+			keys := x.keysOf(&Vec{N: t.n, Base: t.first})
+			for i := range t.n {
+				if keys.Ints != nil {
+					t.ints[keys.Ints[i]] = int32(i)
+				} else {
+					t.texts[keys.Texts[i]] = int32(i)
+				}
+			}
+		}
+	}
+	keys := x.keysOf(&Vec{N: b.N, Base: b})
+	b.ords = make([]int32, b.N)
+	var fresh []int32
+	for i := range b.ords {
+		var ord int32
+		var seen bool
+		if keys.Ints != nil {
+			if ord, seen = t.ints[keys.Ints[i]]; !seen {
+				t.ints[keys.Ints[i]] = int32(t.n)
+			}
+		} else if ord, seen = t.texts[keys.Texts[i]]; !seen {
+			t.texts[keys.Texts[i]] = int32(t.n)
+		}
+		if !seen {
+			ord = int32(t.n)
+			t.n++
+			fresh = append(fresh, int32(i))
+		}
+		b.ords[i] = ord
+	}
+	more := b.Entity.Pick(b.Refs, fresh)
+	if t.refs == nil {
+		t.refs = more
+	} else {
+		t.refs = b.Entity.Append(t.refs, more)
+	}
+	return b.ords
+}
+
+// tableKey is a method with arguments.
+type tableKey struct {
+	method *Method
+	args   string // written as a key
+}
+
+// table is what is known of a method with certain arguments. A source has one row.
+type table struct {
+	slot  []int32 // by number of the receiver: 0 not asked, underWay, or 1 + the row of store
+	store *Vec
+}
+
+const underWay = -1
+
+// flight is the receivers that a node asked for at once, in parts of the size that the method takes.
+type flight struct {
+	table  *table
+	method *Method
+	args   []*Vec
+	node   *Node
+	parts  []*part
+	left   int
+}
+
+type part struct {
+	flight *flight
+	ords   []int32
+	refs   any
+	vec    *Vec
+}
+
+// callState is what a call node waits for in a frame.
+type callState struct {
+	tables  []*table
+	of      []int32 // of each row its table
+	ord     []int32 // of each row the receiver's number; -1 if the receiver or an argument is in error
+	bad     []*Error
+	flights []*flight
+}
+
+// runCall asks a method of all receivers of the frame that have not been asked, in one batch for each distinct arguments.
+func runCall(x *run, n *Node, f *Frame) *Vec {
+	s, _ := f.state[n].(*callState)
+	if s == nil {
+		if s = x.issue(n, f); s == nil {
+			return nil
+		}
+		state(n, f, func() *callState { return s })
+	}
+	for _, fl := range s.flights {
+		if fl.left > 0 {
+			return nil
+		}
+	}
+	return x.collect(n, f, s)
+}
+
+// issue sends what has to be sent for a node in a frame.
+func (x *run) issue(n *Node, f *Frame) *callState {
+	operands := make([]*Vec, len(n.Kids))
+	pending := false
+	for i, k := range n.Kids {
+		operands[i] = x.eval(k, f)
+		if operands[i] == nil || i >= n.receivers() && !x.deep(operands[i], k.Type) {
+			pending = true
+		}
+	}
+	if pending {
+		return nil
+	}
+	s := &callState{bad: errs(f.n, operands...), ord: make([]int32, f.n)}
+	var ords []int32
+	var recv *Vec
+	if n.receivers() == 1 {
+		recv = operands[0]
+		if recv.Base != nil {
+			ords = x.ords(recv.Base)
+		}
+	}
+	args := operands[n.receivers():]
+	s.tables, s.of = x.tablesFor(n, f, args, s.bad)
+	x.used.Planned += int64(f.n)
+	todo := make([][]int32, len(s.tables))
+	for i := range f.n {
+		if s.bad != nil && s.bad[i] != nil {
+			s.ord[i] = -1
+			continue
+		}
+		if recv != nil {
+			s.ord[i] = ords[recv.ref(i)]
+		}
+		which := int32(0)
+		if s.of != nil {
+			which = s.of[i]
+		}
+		t := s.tables[which]
+		ord := s.ord[i]
+		if int(ord) >= len(t.slot) {
+			size := int(ord) + 1
+			if recv != nil {
+				size = x.calls.entities[recv.Base.Entity].n
+			}
+			t.slot = append(t.slot, make([]int32, size-len(t.slot))...)
+		}
+		if t.slot[ord] == 0 {
+			t.slot[ord] = underWay
+			todo[which] = append(todo[which], ord)
+		}
+	}
+	rowOf := make([]int32, len(s.tables)) // a row that has the arguments
+	if s.of != nil {
+		for i := f.n - 1; i >= 0; i-- {
+			if s.of[i] >= 0 {
+				rowOf[s.of[i]] = int32(i)
+			}
+		}
+	}
+	for which, ords := range todo {
+		if len(ords) > 0 && !x.send(n, s, which, ords, rowOf[which], args) {
+			return nil
+		}
+	}
+	// Receivers that another node asked for and that are under way.
+	for _, t := range s.tables {
+		s.flights = append(s.flights, x.flying(t)...)
+	}
+	return s
+}
+
+// receivers is how many of a call's operands are no arguments.
+func (n *Node) receivers() int { return len(n.Kids) - len(n.Method.Args) }
+
+// tablesFor finds the tables of the arguments of each row: one for all rows if the arguments are the same.
+func (x *run) tablesFor(n *Node, f *Frame, args []*Vec, bad []*Error) (tables []*table, of []int32) {
+	same := true
+	for _, a := range args {
+		same = same && (a.One || f.n == 1)
+	}
+	key := func(i int) tableKey {
+		var b []byte
+		for j, a := range args {
+			b = x.keyer(n.Method.Args[j].Type).appendKey(b, a, i)
+		}
+		return tableKey{n.Method, string(b)}
+	}
+	table1 := func(k tableKey) *table {
+		t := x.calls.tables[k]
+		if t == nil {
+			t = &table{}
+			x.calls.tables[k] = t
+		}
+		return t
+	}
+	if same {
+		return []*table{table1(key(0))}, nil
+	}
+	of = make([]int32, f.n)
+	number := map[tableKey]int32{}
+	for i := range f.n {
+		if of[i] = -1; bad != nil && bad[i] != nil {
+			continue
+		}
+		k := key(i)
+		j, seen := number[k]
+		if !seen {
+			j = int32(len(tables))
+			number[k] = j
+			tables = append(tables, table1(k))
+		}
+		of[i] = j
+	}
+	return tables, of
+}
+
+// send issues the batches for receivers that have not been asked.
+func (x *run) send(n *Node, s *callState, which int, ords []int32, row int32, args []*Vec) bool {
+	m := n.Method
+	fl := &flight{table: s.tables[which], method: m, node: n}
+	for _, a := range args {
+		fl.args = append(fl.args, a.pick(&Sel{[]int32{row}}).spread())
+	}
+	size := len(ords)
+	if m.MaxBatch > 0 {
+		size = min(size, m.MaxBatch)
+	}
+	for start := 0; start < len(ords); start += size {
+		p := &part{flight: fl, ords: ords[start:min(start+size, len(ords))]}
+		if n.receivers() == 1 {
+			e := x.entity(n.Kids[0].Type)
+			p.refs = e.Pick(x.calls.entities[e].refs, p.ords)
+		}
+		fl.parts = append(fl.parts, p)
+	}
+	if !x.charge("calls", &x.used.Calls, int64(len(fl.parts)), x.budget.Calls) ||
+		!x.charge("items", &x.used.Items, int64(len(ords)), x.budget.Items) {
+		return false
+	}
+	fl.left = len(fl.parts)
+	s.flights = append(s.flights, fl)
+	x.calls.open += len(fl.parts)
+	for _, p := range fl.parts {
+		go x.invoke(p)
+	}
+	x.flights = append(x.flights, fl)
+	return true
+}
+
+func (x *run) entity(t schema.Type) *Entity { return x.plan.Catalog.Entities[t.Name] }
+
+// flying returns the flights of a table that are not back.
+func (x *run) flying(t *table) (out []*flight) {
+	for _, fl := range x.flights {
+		if fl.table == t && fl.left > 0 {
+			out = append(out, fl)
+		}
+	}
+	return out
+}
+
+// invoke runs in a goroutine of its own: it waits for its turn, calls, and brings back what came.
+func (x *run) invoke(p *part) {
+	select {
+	case x.calls.slots <- struct{}{}:
+	case <-x.ctx.Done():
+		return
+	}
+	p.vec = x.call(p)
+	<-x.calls.slots
+	select {
+	case x.calls.back <- p:
+	case <-x.ctx.Done():
+	}
+}
+
+// call calls the method. Whatever it does, there is an answer of the right length: an error of the whole batch is one of
+// each of its items, and touches no other batch.
+func (x *run) call(p *part) (v *Vec) {
+	m, n := p.flight.method, len(p.ords)
+	var err error
+	ctx, finish := x.ctx, func(error) {}
+	defer func() {
+		if bug := recover(); bug != nil {
+			err = &Error{Code: "INTERNAL", Msg: "the method failed for a mistake of the server", Cause: fmt.Errorf("%s panicked: %v\n%s", m.Name, bug, debug.Stack())}
+			v = failed(m.Result, n, methodError(m, p.flight.node, err))
+		}
+		finish(err)
+	}()
+	if x.calls.guard != nil {
+		var refused error
+		if ctx, finish, refused = x.calls.guard(ctx, m, n); refused != nil {
+			finish = func(error) {}
+			return failed(m.Result, n, methodError(m, p.flight.node, refused))
+		}
+	}
+	v, err = m.Call(ctx, p.refs, n, p.flight.args)
+	if err == nil && v.N != n {
+		err = &Error{Code: "INTERNAL", Msg: "the method failed for a mistake of the server", Cause: fmt.Errorf("%s returned %d answers for %d receivers", m.Name, v.N, n)}
+	}
+	if err != nil {
+		return failed(m.Result, n, methodError(m, p.flight.node, err))
+	}
+	for i, e := range v.Errs {
+		if e != nil {
+			v.Errs[i] = methodError(m, p.flight.node, e)
+		}
+	}
+	return v
+}
+
+// land takes in a part that is back. When all of its flight are, the answers are in the table.
+func (x *run) land(p *part) {
+	fl := p.flight
+	x.calls.open--
+	if fl.left--; fl.left > 0 {
+		return
+	}
+	t := fl.table
+	var vecs []*Vec
+	next := int32(1)
+	if t.store != nil {
+		vecs = append(vecs, t.store)
+		next += int32(t.store.N)
+	}
+	for _, p := range fl.parts {
+		vecs = append(vecs, p.vec)
+		for _, ord := range p.ords {
+			t.slot[ord] = next
+			next++
+		}
+	}
+	if !x.grow(fl.method.Result, int(next)) {
+		return
+	}
+	t.store = concat(vecs...)
+	if x.plan.lists(fl.method) && !x.rows(t.store.items()) {
+		return
+	}
+	for i, open := range x.flights {
+		if open == fl {
+			x.flights = append(x.flights[:i], x.flights[i+1:]...)
+			break
+		}
+	}
+}
+
+// lists reports whether a method returns lists.
+func (p *Plan) lists(m *Method) bool { return m.Result.Kind == schema.KindList }
+
+// collect gives each row the answer of its receiver.
+func (x *run) collect(n *Node, f *Frame, s *callState) *Vec {
+	if len(s.tables) == 1 && s.bad == nil {
+		t := s.tables[0]
+		at := make([]int32, f.n)
+		inOrder := t.store.N == f.n
+		for i, ord := range s.ord {
+			at[i] = t.slot[ord] - 1
+			inOrder = inOrder && at[i] == int32(i)
+		}
+		if inOrder {
+			return t.store
+		}
+		return t.store.pick(&Sel{at})
+	}
+	var sels []*Sel
+	var parts []*Vec
+	for which, t := range s.tables {
+		sel, at := &Sel{}, &Sel{}
+		for i, ord := range s.ord {
+			if ord >= 0 && (s.of == nil || s.of[i] == int32(which)) {
+				sel.idx, at.idx = append(sel.idx, int32(i)), append(at.idx, t.slot[ord]-1)
+			}
+		}
+		if len(sel.idx) > 0 {
+			sels, parts = append(sels, sel), append(parts, t.store.pick(at))
+		}
+	}
+	return withErrs(merge(f.n, n.blank, sels, parts), s.bad)
+}

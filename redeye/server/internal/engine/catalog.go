@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/fuwu-project/fuwu/redeye/schema"
+)
+
+// Catalog is what was registered: the schema, and how to call what is in it. It is not changed once programs are
+// planned with it.
+type Catalog struct {
+	Schema   schema.Schema
+	Entities map[string]*Entity
+	Sources  map[string]*Method
+}
+
+// Entity is how the engine handles columns of Go values of one type.
+type Entity struct {
+	Name    string
+	Key     schema.Kind // int or string
+	Attrs   map[string]*Attr
+	Methods map[string]*Method
+
+	Pick   func(refs any, idx []int32) any // of []E the elements that idx names
+	Append func(refs, more any) any        // puts two []E into a new one
+	Keys   func(refs any) *Vec             // of each element its key
+}
+
+// Attr is a local property of an entity.
+type Attr struct {
+	Type schema.Type
+	// Read reads it of the elements of []E that idx names, of all n if idx is nil.
+	Read func(refs any, idx []int32, n int) *Vec
+}
+
+// Method is a method of an entity, or a source.
+type Method struct {
+	Name       string // Movie.title; get_movies
+	Args       []schema.Arg
+	Result     schema.Type
+	MaxBatch   int  // receivers in one call; 0 is any number
+	Cheap      bool // may be called on rows that turn out not to need it
+	UniqueKeys bool // of a source: no key is in its list twice
+	Stable     bool // of a source: the order of its list does not change
+	TTL        time.Duration
+
+	// Call answers for each of n receivers, in order. Receivers are an []E, nil of a source (then n is 1). Arguments are columns of one row.
+	Call func(ctx context.Context, refs any, n int, args []*Vec) (*Vec, error)
+}

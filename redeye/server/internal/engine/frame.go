@@ -1,0 +1,222 @@
+package engine
+
+// Frame is a set of rows for which values are computed. There are three kinds:
+//
+//	the root        one row, no variable
+//	a scope         of a lambda: its variable has a value for each row, and each row belongs to one of the frame above
+//	a selection     of a frame's rows, with the same variables
+type Frame struct {
+	n     int
+	level int // of the variable that the scope binds; 0 is the root
+	up    *Frame
+	idx   []int32 // of each row, the row of up that it belongs to or is; nil if it is that of the same number
+
+	scope bool
+	home  *Frame // of a scope and its selections: the frame around the lambda
+	item  Col    // the variable
+	sel   *Sel   // of a selection
+
+	memo  []*Vec          // by Node.slot
+	state map[*Node]any   // of nodes that are computed in several steps
+	subs  map[*Sel]*Frame // selections of this frame
+	lifts map[int]lift
+}
+
+// newScope makes the frame of a lambda that binds a variable of the level, around home.
+func newScope(home *Frame, level, n int, idx []int32, item Col) *Frame {
+	return &Frame{n: n, level: level, up: home, idx: idx, scope: true, home: home, item: item}
+}
+
+// sub returns the selection of f, always the same for the same sel.
+func (f *Frame) sub(sel *Sel) *Frame {
+	if s := f.subs[sel]; s != nil {
+		return s
+	}
+	s := &Frame{n: len(sel.idx), level: f.level, up: f, idx: sel.idx, home: f.home, sel: sel}
+	if f.item != nil {
+		s.item = f.item.pick(sel)
+	}
+	if f.subs == nil {
+		f.subs = map[*Sel]*Frame{}
+	}
+	f.subs[sel] = s
+	return s
+}
+
+// lift is how a frame sees a frame around it.
+type lift struct {
+	frame *Frame // of the outer level, with just the rows that are needed here
+	sel   *Sel   // of each row here, its row there; nil for the root, which has one
+}
+
+// lift finds the frame around f in which a node of an outer level is computed. Rows of that frame that no row of f
+// belongs to are left out, since nobody demands them.
+func (f *Frame) lift(level int) lift {
+	if l, ok := f.lifts[level]; ok {
+		return l
+	}
+	g := f
+	var at []int32 // nil is identity
+	for g.level > level {
+		switch {
+		case g.idx == nil:
+		case at == nil:
+			at = g.idx
+		default:
+			at = gather(g.idx, at)
+		}
+		g = g.up
+	}
+	var l lift
+	switch {
+	case g.level == 0 && g.up == nil:
+		l.frame = g
+	case at == nil:
+		l.frame, l.sel = g, &Sel{identity(f.n)}
+	default:
+		l.frame, l.sel = g, &Sel{at}
+		if used := distinctRows(at, g.n); len(used) < g.n {
+			place := make([]int32, g.n)
+			for i, j := range used {
+				place[j] = int32(i)
+			}
+			l.frame, l.sel = g.sub(&Sel{used}), &Sel{gather(place, at)}
+		}
+	}
+	if f.lifts == nil {
+		f.lifts = map[int]lift{}
+	}
+	f.lifts[level] = l
+	return l
+}
+
+func identity(n int) []int32 {
+	idx := make([]int32, n)
+	for i := range idx {
+		idx[i] = int32(i)
+	}
+	return idx
+}
+
+// distinctRows returns the numbers below n that are in idx, in order.
+func distinctRows(idx []int32, n int) []int32 {
+	seen := make([]bool, n)
+	count := 0
+	for _, j := range idx {
+		if !seen[j] {
+			seen[j] = true
+			count++
+		}
+	}
+	out := make([]int32, 0, count)
+	for j, ok := range seen {
+		if ok {
+			out = append(out, int32(j))
+		}
+	}
+	return out
+}
+
+// eval computes a node for the rows of f: nil if it waits for a call, or if the run has failed.
+func (x *run) eval(n *Node, f *Frame) *Vec {
+	if x.err != nil {
+		return nil
+	}
+	if f.n == 0 {
+		return blank(n.Type, 0)
+	}
+	if n.level < f.level {
+		return x.evalOutside(n, f)
+	}
+	if f.memo == nil {
+		f.memo = make([]*Vec, x.plan.slots[n.level])
+	}
+	if v := f.memo[n.slot]; v != nil {
+		return v
+	}
+	v := x.inherit(n, f)
+	if v == nil {
+		if !x.step(n, f.n) {
+			return nil
+		}
+		v = n.run(x, n, f)
+	}
+	f.memo[n.slot] = v
+	return v
+}
+
+// evalOutside computes a node that does not depend on the variable of f in the frame whose variable it depends on.
+func (x *run) evalOutside(n *Node, f *Frame) *Vec {
+	l := f.lift(n.level)
+	v := x.eval(n, l.frame)
+	if v == nil {
+		return nil
+	}
+	if l.sel == nil {
+		return constant(v, f.n)
+	}
+	if !x.grow(n.Type, f.n) {
+		return nil
+	}
+	return v.pick(l.sel)
+}
+
+// constant makes n rows of the one that v has.
+func constant(v *Vec, n int) *Vec {
+	same := *v
+	same.N, same.One, same.rows = n, true, nil
+	return &same
+}
+
+// inherit takes from the frame that f is a selection of what has been computed there.
+func (x *run) inherit(n *Node, f *Frame) *Vec {
+	if f.sel == nil {
+		return nil
+	}
+	if f.up.memo != nil {
+		if v := f.up.memo[n.slot]; v != nil {
+			return v.pick(f.sel)
+		}
+	}
+	if v := x.inherit(n, f.up); v != nil {
+		f.up.memo = grown(f.up.memo, x.plan.slots[n.level])
+		f.up.memo[n.slot] = v
+		return v.pick(f.sel)
+	}
+	return nil
+}
+
+func grown(memo []*Vec, n int) []*Vec {
+	if memo == nil {
+		return make([]*Vec, n)
+	}
+	return memo
+}
+
+// rowsOf returns the frame of the items of the lists v, which are a value in the frame home, for a lambda whose variable
+// is of the level. An operation that keeps some of a list's rows says so in v.rows, so that what was computed for a row is
+// known in the lambda of the next operation too.
+func (x *run) rowsOf(v *Vec, home *Frame, level int) *Frame {
+	if v.rows != nil && v.rows.home == home && v.rows.level == level {
+		return v.rows
+	}
+	v = v.spread()
+	n := v.items()
+	if !x.rows(n) {
+		return nil
+	}
+	var idx []int32
+	if home.n > 1 {
+		idx = make([]int32, 0, n)
+		for row, end := range v.Ends {
+			for len(idx) < int(end) {
+				idx = append(idx, int32(row))
+			}
+		}
+	} else if n != 1 {
+		idx = make([]int32, n)
+	}
+	f := newScope(home, level, n, idx, v.Items)
+	v.rows = f
+	return f
+}

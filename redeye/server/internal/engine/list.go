@@ -1,0 +1,686 @@
+package engine
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/fuwu-project/fuwu/redeye/ast"
+	"github.com/fuwu-project/fuwu/redeye/schema"
+)
+
+// This file computes what makes lists of lists. A column of lists is handled as a whole: its items are one column.
+
+// keep makes the lists of the items sel of the lists v, which end at ends. What was computed for an item stays known.
+func keep(v *Vec, rows *Frame, sel *Sel, ends []int32) *Vec {
+	out := &Vec{N: len(ends), Null: v.Null, Errs: v.Errs, Ends: ends, Items: v.Items.pick(sel)}
+	if rows != nil {
+		out.rows = rows.sub(sel)
+	}
+	return out
+}
+
+// lists evaluates the list operand, and the frame of its items for the node's function.
+func (x *run) lists(n *Node, f *Frame) (v *Vec, g *Frame) {
+	v = x.eval(n.Kids[0], f)
+	if v == nil {
+		return nil, nil
+	}
+	if v.One {
+		v = state(n, f, v.spread)
+	}
+	return v, x.rowsOf(v, f, n.bound)
+}
+
+// all keeps v whole, when nothing of it can be dropped.
+func (x *run) filtered(v *Vec, g *Frame, ok func(i int) bool) *Vec {
+	sel := &Sel{make([]int32, g.n)}
+	ends := make([]int32, len(v.Ends))
+	k, start := 0, 0
+	for row, end := range v.Ends {
+		for i := start; i < int(end); i++ {
+			sel.idx[k] = int32(i)
+			if ok(i) {
+				k++
+			}
+		}
+		start = int(end)
+		ends[row] = int32(k)
+	}
+	if k == g.n {
+		return v
+	}
+	sel.idx = sel.idx[:k]
+	return keep(v, g, sel, ends)
+}
+
+// dropped tells which rows of g or_drop drops; pending is true while that waits.
+func (x *run) droppedRows(n *Node, g *Frame) (drop []bool, pending bool) {
+	for _, d := range n.drops {
+		v := x.eval(d, g)
+		if v == nil {
+			pending = true
+			continue
+		}
+		for i := range g.n {
+			if v.err(i) != nil {
+				if drop == nil {
+					drop = make([]bool, g.n)
+				}
+				drop[i] = true
+			}
+		}
+	}
+	return drop, pending
+}
+
+func runFilter(x *run, n *Node, f *Frame) *Vec {
+	v, g := x.lists(n, f)
+	if g == nil {
+		return nil
+	}
+	p := x.eval(n.Kids[1], g)
+	drop, pending := x.droppedRows(n, g)
+	if p == nil {
+		for _, e := range n.early {
+			x.eval(e, g)
+		}
+	}
+	if p == nil || pending || g.n == 0 {
+		if g.n == 0 {
+			return v
+		}
+		return nil
+	}
+	if p.Errs == nil && drop == nil && !p.One {
+		return x.filteredBy(v, g, p.Bools)
+	}
+	pass, ok := x.passes(p, g.n, drop)
+	if !ok {
+		return nil
+	}
+	return x.filtered(v, g, func(i int) bool { return pass[i] })
+}
+
+// filteredBy is filtered without a call for each row, and without a branch that could be mispredicted.
+func (x *run) filteredBy(v *Vec, g *Frame, pass []bool) *Vec {
+	idx := make([]int32, g.n)
+	ends := make([]int32, len(v.Ends))
+	k, start := 0, 0
+	for row, end := range v.Ends {
+		for i, ok := range pass[start:end] {
+			idx[k] = int32(start + i)
+			one := 0
+			if ok {
+				one = 1
+			}
+			k += one
+		}
+		start = int(end)
+		ends[row] = int32(k)
+	}
+	if k == g.n {
+		return v
+	}
+	return keep(v, g, &Sel{idx[:k]}, ends)
+}
+
+// passes reads a predicate with errors.
+func (x *run) passes(p *Vec, n int, drop []bool) (pass []bool, ok bool) {
+	pass = make([]bool, n)
+	m := p.mask()
+	for i := range pass {
+		if drop != nil && drop[i] {
+			continue
+		}
+		if err := p.err(i); err != nil {
+			if !x.rowError(err) {
+				return nil, false
+			}
+			continue
+		}
+		pass[i] = p.Bools[i&m]
+	}
+	return pass, true
+}
+
+func runMap(x *run, n *Node, f *Frame) *Vec {
+	v, g := x.lists(n, f)
+	if g == nil {
+		return nil
+	}
+	if len(n.drops) > 0 {
+		drop, pending := x.droppedRows(n, g)
+		if pending {
+			return nil
+		}
+		if drop != nil {
+			v = x.filtered(v, g, func(i int) bool { return !drop[i] })
+			g = x.rowsOf(v, f, n.bound)
+		}
+	}
+	return &Vec{N: v.N, Null: v.Null, Errs: v.Errs, Ends: v.Ends, Items: nodeCol{n.Kids[1], g}}
+}
+
+func runFlatMap(x *run, n *Node, f *Frame) *Vec {
+	mapped := runMap(x, n, f)
+	if mapped == nil {
+		return nil
+	}
+	w := mapped.Items.force(x)
+	if w == nil {
+		return nil
+	}
+	out := &Vec{N: f.n, Null: mapped.Null, Errs: mapped.Errs, Ends: make([]int32, f.n)}
+	if w.N == 0 || w.Ends == nil {
+		out.Items = Ready(blank(*n.Type.Elem, 0))
+		for i := range w.N {
+			x.listError(out, mapped, i, w.err(i))
+		}
+		return out
+	}
+	w = w.spread()
+	for row, end := range mapped.Ends {
+		if end > 0 {
+			out.Ends[row] = w.Ends[end-1]
+		}
+	}
+	for i, err := range w.Errs {
+		x.listError(out, mapped, i, err)
+	}
+	out.Items = w.Items
+	return out
+}
+
+// listError: an error of the inner list i is one of the outer list that it is put into.
+func (x *run) listError(out, outer *Vec, i int, err *Error) {
+	if err == nil {
+		return
+	}
+	row, _ := slices.BinarySearch(outer.Ends, int32(i+1))
+	out.Errs = slices.Clone(out.Errs)
+	out.setErr(row, err)
+}
+
+// counts evaluates the number of rows of limit and skip.
+func (x *run) counts(n *Node, f *Frame) *Vec {
+	c := x.eval(n.Kids[1], f)
+	if c == nil {
+		return nil
+	}
+	for i, m := 0, c.mask(); i < f.n; i++ {
+		if c.err(i) == nil && c.Ints[i&m] < 0 {
+			return withErrs(c, func() []*Error {
+				bad := make([]*Error, f.n)
+				for i := range bad {
+					if c.Ints[i&m] < 0 {
+						bad[i] = outOfRange(n, "%d rows", c.Ints[i&m])
+					}
+				}
+				return bad
+			}())
+		}
+	}
+	return c
+}
+
+func runLimit(x *run, n *Node, f *Frame) *Vec { return x.part(n, f, true) }
+func runSkip(x *run, n *Node, f *Frame) *Vec  { return x.part(n, f, false) }
+
+// part keeps the first so many items of each list, or the others.
+func (x *run) part(n *Node, f *Frame, head bool) *Vec {
+	v, c := x.eval(n.Kids[0], f), x.counts(n, f)
+	if v == nil || c == nil {
+		return nil
+	}
+	v = v.spread()
+	sel := &Sel{}
+	ends := make([]int32, f.n)
+	bad := errs(f.n, c)
+	m := c.mask()
+	for row := range f.n {
+		start, end := v.span(row)
+		size := int64(end - start)
+		switch count := min(c.Ints[row&m], size); {
+		case bad != nil && bad[row] != nil:
+			end = start
+		case head:
+			end = start + int(count)
+		default:
+			start += int(count)
+		}
+		for i := start; i < end; i++ {
+			sel.idx = append(sel.idx, int32(i))
+		}
+		ends[row] = int32(len(sel.idx))
+	}
+	if len(sel.idx) == v.items() {
+		return withErrs(v, bad)
+	}
+	return withErrs(keep(v, v.rows, sel, ends), bad)
+}
+
+// search is a filter that stops when it has enough.
+type search struct {
+	next  []int32 // of each list, the item to look at next
+	found [][]int32
+	chunk int // items of each list in the next round
+	sel   *Sel
+	end   []int32 // of each list, where the round under way ends
+}
+
+// runLimitFilter asks the predicate of so many rows of each list as are needed to find so many that pass: at first of 16 or
+// as many as are wanted, then of twice as many each time.
+func runLimitFilter(x *run, n *Node, f *Frame) *Vec {
+	v, g := x.lists(n, f)
+	c := x.counts(n, f)
+	if g == nil || c == nil {
+		return nil
+	}
+	m := c.mask()
+	s := state(n, f, func() *search {
+		s := &search{next: make([]int32, f.n), found: make([][]int32, f.n), end: make([]int32, f.n), chunk: 16}
+		for row := range f.n {
+			start, _ := v.span(row)
+			s.next[row] = int32(start)
+			s.chunk = max(s.chunk, int(min(c.Ints[row&m], 1<<20)))
+		}
+		return s
+	})
+	for {
+		if s.sel == nil {
+			s.sel = &Sel{}
+			for row := range f.n {
+				s.end[row] = s.next[row]
+				if c.err(row) == nil && int64(len(s.found[row])) < c.Ints[row&m] {
+					s.end[row] = min(v.Ends[row], s.next[row]+int32(s.chunk))
+				}
+				for i := s.next[row]; i < s.end[row]; i++ {
+					s.sel.idx = append(s.sel.idx, i)
+				}
+			}
+		}
+		if len(s.sel.idx) == 0 {
+			break
+		}
+		h := g.over(s.sel)
+		p := x.eval(n.Kids[2], h)
+		drop, pending := x.droppedRows(n, h)
+		if p == nil || pending {
+			return nil
+		}
+		pass, ok := x.passes(p, h.n, drop)
+		if !ok {
+			return nil
+		}
+		k := 0
+		for row := range f.n {
+			for i := s.next[row]; i < s.end[row]; i++ {
+				if pass[k] && int64(len(s.found[row])) < c.Ints[row&m] {
+					s.found[row] = append(s.found[row], i)
+				}
+				k++
+			}
+			s.next[row] = s.end[row]
+		}
+		s.sel = nil
+		s.chunk *= 2
+	}
+	sel, ends := &Sel{}, make([]int32, f.n)
+	for row, found := range s.found {
+		sel.idx = append(sel.idx, found...)
+		ends[row] = int32(len(sel.idx))
+	}
+	return withErrs(keep(v, g, sel, ends), errs(f.n, c))
+}
+
+func runSort(x *run, n *Node, f *Frame) *Vec {
+	v, g := x.lists(n, f)
+	if g == nil {
+		return nil
+	}
+	less := make([]func(a, b int32) int, len(n.desc))
+	var bad []*Error
+	pending := false
+	for i, key := range n.Kids[1:] {
+		k := x.eval(key, g)
+		if k == nil {
+			pending = true
+			continue
+		}
+		bad = errs(g.n, k, &Vec{N: g.n, Errs: bad})
+		less[i] = order(k, n.desc[i])
+	}
+	if pending || g.n == 0 {
+		if g.n == 0 {
+			return v
+		}
+		return nil
+	}
+	sel := &Sel{make([]int32, 0, g.n)}
+	ends := make([]int32, len(v.Ends))
+	for row := range ends {
+		start, end := v.span(row)
+		from := len(sel.idx)
+		for i := start; i < end; i++ {
+			if bad != nil && bad[i] != nil {
+				if !x.rowError(bad[i]) {
+					return nil
+				}
+				continue
+			}
+			sel.idx = append(sel.idx, int32(i))
+		}
+		slices.SortStableFunc(sel.idx[from:], func(a, b int32) int {
+			for _, compare := range less {
+				if c := compare(a, b); c != 0 {
+					return c
+				}
+			}
+			return 0
+		})
+		ends[row] = int32(len(sel.idx))
+	}
+	if !x.charge("steps", &x.used.Steps, int64(g.n*len(less)), x.budget.Steps) {
+		return nil
+	}
+	return keep(v, g, sel, ends)
+}
+
+// order returns the comparison of rows by a key: numbers, then NaN, then null, in either direction.
+func order(k *Vec, desc bool) func(a, b int32) int {
+	sign := 1
+	if desc {
+		sign = -1
+	}
+	m := int32(k.mask())
+	var of func(a, b int32) int
+	switch {
+	case k.Ints != nil:
+		of = func(a, b int32) int { return sign * cmp.Compare(k.Ints[a&m], k.Ints[b&m]) }
+	case k.Floats != nil:
+		of = func(a, b int32) int {
+			x, y := k.Floats[a&m], k.Floats[b&m]
+			if nx, ny := math.IsNaN(x), math.IsNaN(y); nx || ny {
+				return truth(nx) - truth(ny)
+			}
+			return sign * cmp.Compare(x, y)
+		}
+	case k.Texts != nil:
+		of = func(a, b int32) int { return sign * cmp.Compare(k.Texts[a&m], k.Texts[b&m]) }
+	case k.Bools != nil:
+		of = func(a, b int32) int { return sign * (truth(k.Bools[a&m]) - truth(k.Bools[b&m])) }
+	default:
+		of = func(a, b int32) int { return 0 }
+	}
+	if k.Null == nil {
+		return of
+	}
+	return func(a, b int32) int {
+		if na, nb := k.Null[a&m], k.Null[b&m]; na || nb {
+			return truth(na) - truth(nb)
+		}
+		return of(a, b)
+	}
+}
+
+func truth(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// keyed evaluates the key of each item, and numbers the items by it. Items whose key is in error are dropped or fail the query.
+func (x *run) keyed(n *Node, g *Frame, v *Vec) (*numbering, *Vec) {
+	k := x.eval(n.Kids[1], g)
+	if k == nil || !x.deep(k, n.Kids[1].Type) {
+		return nil, nil
+	}
+	for i := range k.N {
+		if err := k.err(i); err != nil && !x.rowError(err) {
+			return nil, nil
+		}
+	}
+	out := x.number(n.Kids[1].Type, k, v.Ends, func(i int) bool { return k.err(i) != nil })
+	return &out, k
+}
+
+func runDistinct(x *run, n *Node, f *Frame) *Vec {
+	v, g := x.lists(n, f)
+	if g == nil || g.n == 0 {
+		return v
+	}
+	num, _ := x.keyed(n, g, v)
+	if num == nil {
+		return nil
+	}
+	return keep(v, g, &Sel{num.first}, num.ends)
+}
+
+func runGroup(x *run, n *Node, f *Frame) *Vec {
+	v, g := x.lists(n, f)
+	if g == nil {
+		return nil
+	}
+	num, keys := &numbering{ends: make([]int32, f.n)}, blank(n.Kids[1].Type, 0)
+	if g.n > 0 {
+		if num, keys = x.keyed(n, g, v); num == nil {
+			return nil
+		}
+	}
+	// The items, group by group: a counting sort by number.
+	ends := make([]int32, len(num.first))
+	for _, group := range num.of {
+		if group >= 0 {
+			ends[group]++
+		}
+	}
+	at := make([]int32, len(ends))
+	total := int32(0)
+	for i, count := range ends {
+		at[i] = total
+		total += count
+		ends[i] = total
+	}
+	items := &Sel{make([]int32, total)}
+	for i, group := range num.of {
+		if group >= 0 {
+			items.idx[at[group]] = int32(i)
+			at[group]++
+		}
+	}
+	groups := &Vec{N: len(ends), Fields: []Col{
+		Ready(keys.pick(&Sel{num.first})),
+		Ready(&Vec{N: len(ends), Ends: ends, Items: v.Items.pick(items)}),
+	}}
+	return &Vec{N: f.n, Null: v.Null, Errs: v.Errs, Ends: num.ends, Items: Ready(groups)}
+}
+
+// runIn is in of a list or a map.
+func runIn(x *run, n *Node, f *Frame) *Vec {
+	a, b, ok := x.two(n, f)
+	if !ok {
+		return nil
+	}
+	t := n.Kids[1].Type
+	col := b.Items
+	if t.Kind == schema.KindMap {
+		col = b.Keys
+	}
+	var in *Vec
+	elem := n.Kids[0].Type
+	if b.Ends != nil {
+		in = col.force(x)
+		elem = in.typed(t)
+	}
+	if ready := in == nil && b.Ends != nil; ready || !x.deep(a, n.Kids[0].Type) {
+		return nil
+	}
+	if in != nil && !x.deep(in, elem) {
+		return nil
+	}
+	out := &Vec{N: f.n, Bools: make([]bool, f.n), Errs: errs(f.n, a, b)}
+	if in == nil {
+		return out
+	}
+	ka, kb := x.keyer(n.Kids[0].Type), x.keyer(elem)
+	var set map[string]bool // of the list that all rows share
+	var buf []byte
+	for i := range out.Bools {
+		start, end := b.span(i)
+		if !b.One || set == nil {
+			if !x.charge("steps", &x.used.Steps, int64(end-start), x.budget.Steps) {
+				return nil
+			}
+			set = make(map[string]bool, end-start)
+			for j := start; j < end; j++ {
+				if err := in.err(j); err != nil {
+					out.setErr(i, err)
+				} else if !kb.nan(in, j) {
+					buf = kb.appendKey(buf[:0], in, j)
+					set[string(buf)] = true
+				}
+			}
+		}
+		buf = ka.appendKey(buf[:0], a, i)
+		out.Bools[i] = set[string(buf)]
+	}
+	return out
+}
+
+func (v *Vec) typed(t schema.Type) schema.Type {
+	if t.Kind == schema.KindMap {
+		return schema.Of(t.Key)
+	}
+	return *t.Elem
+}
+
+type joined2 struct {
+	ends        []int32
+	left, right *Sel
+	none        []bool // of a left join: without a match
+}
+
+func runJoin(x *run, n *Node, f *Frame) *Vec {
+	l, r := x.eval(n.Kids[0], f), x.eval(n.Kids[1], f)
+	if l == nil || r == nil {
+		return nil
+	}
+	l, r = l.spread(), r.spread()
+	gl, gr := x.rowsOf(l, f, n.bound), x.rowsOf(r, f, n.bound)
+	if gl == nil || gr == nil {
+		return nil
+	}
+	lk, rk := x.eval(n.Kids[2], gl), x.eval(n.Kids[3], gr)
+	if lk == nil || rk == nil || !x.deep(lk, n.Kids[2].Type) || !x.deep(rk, n.Kids[3].Type) {
+		return nil
+	}
+	j, ok := x.match(n, f.n, l, r, lk, rk)
+	if !ok {
+		return nil
+	}
+	bad := errs(f.n, l, r)
+	if n.Op == ast.OpSemiJoin || n.Op == ast.OpAntiJoin {
+		return withErrs(keep(l, gl, j.left, j.ends), bad)
+	}
+	right := r.Items.pick(j.right)
+	if n.Op == ast.OpLeftJoin {
+		right = &leftCol{right: r.Items, sel: j.right, none: j.none, t: n.Type.Elem.Fields[1].Type}
+	}
+	pairs := &Vec{N: len(j.left.idx), Fields: []Col{l.Items.pick(j.left), right}}
+	return &Vec{N: f.n, Errs: bad, Ends: j.ends, Items: Ready(pairs)}
+}
+
+// match finds the pairs of a join, list by list.
+func (x *run) match(n *Node, rows int, l, r, lk, rk *Vec) (*joined2, bool) {
+	j := &joined2{ends: make([]int32, rows), left: &Sel{}, right: &Sel{}}
+	kl, kr := x.keyer(n.Kids[2].Type), x.keyer(n.Kids[3].Type)
+	usable := func(k keyer, v *Vec, i int) (use, ok bool) {
+		if err := v.err(i); err != nil {
+			return false, x.rowError(err)
+		}
+		return !v.isNull(i) && !k.nan(v, i), true
+	}
+	var buf []byte
+	for row := range rows {
+		matches := map[string][]int32{}
+		start, end := r.span(row)
+		for i := start; i < end; i++ {
+			use, ok := usable(kr, rk, i)
+			if !ok {
+				return nil, false
+			}
+			if use {
+				buf = kr.appendKey(buf[:0], rk, i)
+				matches[string(buf)] = append(matches[string(buf)], int32(i))
+			}
+		}
+		start, end = l.span(row)
+		for i := start; i < end; i++ {
+			use, ok := usable(kl, lk, i)
+			if !ok {
+				return nil, false
+			}
+			if !use && lk.err(i) != nil {
+				continue
+			}
+			var with []int32
+			if use {
+				buf = kl.appendKey(buf[:0], lk, i)
+				with = matches[string(buf)]
+			}
+			if !x.rows(len(j.left.idx) + len(with)) {
+				return nil, false
+			}
+			switch n.Op {
+			case ast.OpSemiJoin, ast.OpAntiJoin:
+				if (len(with) > 0) == (n.Op == ast.OpSemiJoin) {
+					j.left.idx = append(j.left.idx, int32(i))
+				}
+				continue
+			case ast.OpLeftJoin:
+				if len(with) == 0 {
+					j.left.idx, j.right.idx, j.none = append(j.left.idx, int32(i)), append(j.right.idx, 0), append(j.none, true)
+				}
+			default:
+			}
+			for _, k := range with {
+				j.left.idx, j.right.idx, j.none = append(j.left.idx, int32(i)), append(j.right.idx, k), append(j.none, false)
+			}
+		}
+		j.ends[row] = int32(len(j.left.idx))
+	}
+	return j, true
+}
+
+// leftCol is the right side of a left join: null where there was no match.
+type leftCol struct {
+	right Col
+	sel   *Sel
+	none  []bool
+	t     schema.Type
+	some  Col
+	yes   *Sel
+}
+
+func (c *leftCol) force(x *run) *Vec {
+	if c.some == nil {
+		c.yes = where(len(c.none), func(i int) bool { return !c.none[i] })
+		c.some = c.right.pick(&Sel{gather(c.sel.idx, c.yes.idx)})
+	}
+	n := len(c.none)
+	if len(c.yes.idx) == 0 {
+		return nulls(c.t, n)
+	}
+	v := c.some.force(x)
+	if v == nil {
+		return nil
+	}
+	no := where(n, func(i int) bool { return c.none[i] })
+	return merge(n, func(int) *Vec { return nulls(c.t, 1) }, []*Sel{c.yes, no}, []*Vec{v, nulls(c.t, len(no.idx))})
+}
+
+func (c *leftCol) pick(sel *Sel) Col {
+	return &leftCol{right: c.right, sel: &Sel{gather(c.sel.idx, sel.idx)}, none: gather(c.none, sel.idx), t: c.t}
+}

@@ -1,0 +1,378 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/fuwu-project/fuwu/redeye/ast"
+	"github.com/fuwu-project/fuwu/redeye/column"
+	"github.com/fuwu-project/fuwu/redeye/schema"
+)
+
+// Options say how a program is run.
+type Options struct {
+	Budget     Budget
+	Partial    bool // cells in error become null
+	Concurrent int  // invocations at once in this run; 0 is 16
+	// Guard is asked before each invocation and told how it ended. Nil lets all through.
+	Guard func(ctx context.Context, m *Method, items int) (context.Context, func(error), error)
+}
+
+// Answer is the value of a program.
+type Answer struct {
+	Value       *column.Column // of one row
+	Errors      []*Error       // at most 100 of the cells that became null
+	ErrorsTotal int64
+	RowsDropped int64 // whose predicate or key failed
+	Usage       Usage
+}
+
+// run is one execution of a plan.
+type run struct {
+	ctx     context.Context
+	plan    *Plan
+	params  []*Vec
+	root    *Frame
+	budget  Budget
+	partial bool
+	err     *Error
+	used    Usage
+	start   time.Time
+	wake    time.Time // when to look again even if no call is back; zero is never
+
+	calls    calls
+	flights  []*flight // that are not back
+	dropped  int64
+	reported []*Error
+	total    int64
+}
+
+// Run runs a plan. Parameters are columns of one row, of the types that the plan says. The error is an [*Error]. When Run returns, no further
+// call is made, and the context of those that are not back is cancelled.
+func Run(ctx context.Context, p *Plan, params []*column.Column, opt Options) (answer *Answer, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if opt.Budget.Wall > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, opt.Budget.Wall)
+		defer stop()
+	}
+	x := &run{ctx: ctx, plan: p, budget: opt.Budget, partial: opt.Partial, start: time.Now(), root: &Frame{n: 1}}
+	x.calls.init(opt)
+	defer func() {
+		if bug := recover(); bug != nil { // of ours: it must not take the process with it
+			answer, err = nil, &Error{Code: "INTERNAL", Msg: "the query failed for a mistake of the server", Cause: fmt.Errorf("%v\n%s", bug, debug.Stack())}
+		}
+	}()
+	for i, c := range params {
+		if i >= len(p.Params) || !c.Type.Equal(p.Params[i].Type) || c.Len != 1 {
+			return nil, &Error{Code: "INVALID_ARGUMENT", Msg: fmt.Sprintf("parameter %d is %s", i, c.Type)}
+		}
+		x.params = append(x.params, fromColumn(c))
+	}
+	if len(params) != len(p.Params) {
+		return nil, &Error{Code: "INVALID_ARGUMENT", Msg: fmt.Sprintf("%d parameters of %d were given", len(params), len(p.Params))}
+	}
+	return x.loop()
+}
+
+// loop evaluates the program until its answer is there, each time some calls are back.
+func (x *run) loop() (*Answer, error) {
+	for {
+		x.wake = time.Time{}
+		v := x.eval(x.plan.Root, x.root)
+		done := v != nil && x.deep(v, x.plan.Root.Type)
+		if done && x.err == nil {
+			if answer := x.answer(v); x.err == nil {
+				return answer, nil
+			}
+		}
+		if x.err != nil {
+			return nil, x.err
+		}
+		if x.calls.open == 0 && x.wake.IsZero() {
+			return nil, &Error{Code: "INTERNAL", Msg: "the query failed for a mistake of the server", Cause: errors.New("pending, but on nothing")}
+		}
+		x.wait()
+		if x.err != nil {
+			return nil, x.err
+		}
+	}
+}
+
+// wait returns when at least one call is back, and takes in all that are.
+func (x *run) wait() {
+	var timer <-chan time.Time
+	if !x.wake.IsZero() {
+		t := time.NewTimer(time.Until(x.wake))
+		defer t.Stop()
+		timer = t.C
+	}
+	select {
+	case part := <-x.calls.back:
+		x.land(part)
+	case <-timer:
+	case <-x.ctx.Done():
+		x.fail(ended(x.ctx))
+		return
+	}
+	for {
+		select {
+		case part := <-x.calls.back:
+			x.land(part)
+		default:
+			return
+		}
+	}
+}
+
+// fail ends the run with its first error.
+func (x *run) fail(err *Error) {
+	if x.err == nil {
+		x.err = err
+	}
+}
+
+func ended(ctx context.Context) *Error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &Error{Code: "DEADLINE_EXCEEDED", Msg: "the query was not done in time", Cause: ctx.Err()}
+	}
+	return &Error{Code: "CANCELLED", Msg: "the query was cancelled", Cause: ctx.Err()}
+}
+
+// deep computes everything below v; false if some of it waits. It goes everywhere even so, so that all calls that
+// can be made are.
+func (x *run) deep(v *Vec, t schema.Type) bool {
+	done := true
+	below := func(c Col, t schema.Type) {
+		w := c.force(x)
+		done = w != nil && x.deep(w, t) && done
+	}
+	switch t.Kind {
+	case schema.KindList:
+		if v.Ends != nil {
+			below(v.Items, *t.Elem)
+		}
+	case schema.KindMap:
+		if v.Ends != nil {
+			below(v.Keys, schema.Of(t.Key))
+			below(v.Items, *t.Elem)
+		}
+	case schema.KindObject:
+		for i, f := range v.Fields {
+			below(f, t.Fields[i].Type)
+		}
+	default:
+	}
+	return done
+}
+
+func (x *run) answer(v *Vec) *Answer {
+	t := Outside(x.plan.Root.Type, x.plan.Catalog, x.partial)
+	out := x.export(v, t, func(int) string { return "" })
+	if x.err != nil {
+		return nil
+	}
+	if n := int64(0); out.Ends != nil {
+		if !x.charge("rows_out", &n, int64(out.Items.Len), x.budget.RowsOut) {
+			return nil
+		}
+	}
+	x.used.Wall = time.Since(x.start)
+	return &Answer{Value: out, Errors: x.reported, ErrorsTotal: x.total, RowsDropped: x.dropped, Usage: x.used}
+}
+
+// Outside is the type of an answer as it leaves the server: entities are their keys, and with partial answers every cell
+// may be null.
+func Outside(t schema.Type, cat *Catalog, partial bool) schema.Type {
+	return outside(t, cat, partial, false)
+}
+
+func outside(t schema.Type, cat *Catalog, partial, cell bool) schema.Type {
+	out := t
+	out.Null = t.Null || partial && cell
+	if t.Kind == schema.KindEntity {
+		return schema.Type{Kind: cat.Entities[t.Name].Key, Null: out.Null}
+	}
+	if t.Elem != nil {
+		elem := outside(*t.Elem, cat, partial, true)
+		out.Elem = &elem
+	}
+	out.Fields = nil
+	for _, f := range t.Fields {
+		out.Fields = append(out.Fields, schema.Field{Name: f.Name, Type: outside(f.Type, cat, partial, true)})
+	}
+	return out
+}
+
+// export makes a column for the client of a vec that is computed throughout, and meets the errors in it. The path of a
+// row is made when there is an error to report.
+func (x *run) export(v *Vec, t schema.Type, path func(row int) string) *column.Column {
+	v = v.spread()
+	out := &column.Column{Type: t, Len: v.N}
+	if v.Null != nil && t.Null {
+		out.Null = v.Null
+	}
+	for i, err := range v.Errs {
+		if err != nil && (v.Null == nil || !v.Null[i]) {
+			out.Null = x.cellError(out, t, i, err, path(i))
+		}
+		if x.err != nil {
+			return out
+		}
+	}
+	if v.kind() == schema.KindUnknown && t.Kind != schema.KindObject { // only nulls and errors
+		v = withShape(v, t)
+	}
+	switch t.Kind {
+	case schema.KindBool:
+		out.Bools = v.Bools
+	case schema.KindInt, schema.KindTime, schema.KindDuration:
+		out.Ints = v.Ints
+		if v.Base != nil {
+			out.Ints = x.keysOf(v).Ints
+		}
+	case schema.KindFloat:
+		out.Floats = v.Floats
+	case schema.KindString, schema.KindBytes:
+		out.Texts = v.Texts
+		if v.Base != nil {
+			out.Texts = x.keysOf(v).Texts
+		}
+	case schema.KindList, schema.KindMap:
+		out.Ends = v.Ends
+		items := func(j int) string {
+			row := 0
+			for int(v.Ends[row]) <= j {
+				row++
+			}
+			start, _ := v.span(row)
+			return fmt.Sprintf("%s[%d]", path(row), j-start)
+		}
+		out.Items = x.export(v.Items.force(x), *t.Elem, items)
+		if t.Kind == schema.KindMap {
+			out.Keys = x.export(v.Keys.force(x), schema.Of(t.Key), items)
+		}
+	case schema.KindObject:
+		for i, f := range t.Fields {
+			field := blank(f.Type, v.N)
+			if v.Fields != nil {
+				field = hide(v.Fields[i].force(x), v)
+			}
+			if f.Type.Null && out.Null != nil { // what is below a null is null
+				field = below(field, out.Null)
+			}
+			out.Fields = append(out.Fields, x.export(field, f.Type, func(row int) string { return path(row) + "." + f.Name }))
+		}
+	case schema.KindUnknown, schema.KindEntity:
+	}
+	return out
+}
+
+// hide takes away the errors of a field in rows where the object itself is null or in error.
+func hide(field, object *Vec) *Vec {
+	if field.Errs == nil || object.Errs == nil && object.Null == nil {
+		return field
+	}
+	out := *field.spread()
+	out.Errs = make([]*Error, field.N)
+	for i := range out.Errs {
+		if object.err(i) == nil && !object.isNull(i) {
+			out.Errs[i] = field.err(i)
+		}
+	}
+	return &out
+}
+
+func below(field *Vec, null []bool) *Vec {
+	out := *field.spread()
+	out.Null = make([]bool, field.N)
+	for i := range out.Null {
+		out.Null[i] = null[i] || field.isNull(i)
+	}
+	return &out
+}
+
+func withShape(v *Vec, t schema.Type) *Vec {
+	out := blank(t, v.N)
+	out.Null, out.Errs = v.Null, v.Errs
+	return out
+}
+
+const maxReported = 100
+
+// cellError meets an error of a cell of the answer, and returns the nulls of its column.
+func (x *run) cellError(c *column.Column, t schema.Type, row int, err *Error, path string) []bool {
+	at := *err
+	at.Path = path
+	if !x.partial || !t.Null {
+		x.fail(&at)
+		return c.Null
+	}
+	x.total++
+	if len(x.reported) < maxReported {
+		x.reported = append(x.reported, &at)
+	}
+	null := make([]bool, c.Len)
+	copy(null, c.Null)
+	null[row] = true
+	return null
+}
+
+// rowError meets an error of a predicate or a key: with partial answers the row is dropped, otherwise the query fails. It reports whether to go on.
+func (x *run) rowError(err *Error) bool {
+	if !x.partial {
+		x.fail(err)
+		return false
+	}
+	x.dropped++
+	x.total++
+	if len(x.reported) < maxReported {
+		x.reported = append(x.reported, err)
+	}
+	return true
+}
+
+// fromColumn makes a vec of a parameter.
+func fromColumn(c *column.Column) *Vec {
+	v := &Vec{N: c.Len, Null: c.Null, Bools: c.Bools, Ints: c.Ints, Floats: c.Floats, Texts: c.Texts, Ends: c.Ends}
+	if c.Items != nil {
+		v.Items = Ready(fromColumn(c.Items))
+	}
+	if c.Keys != nil {
+		v.Keys = Ready(fromColumn(c.Keys))
+	}
+	for _, f := range c.Fields {
+		v.Fields = append(v.Fields, Ready(fromColumn(f)))
+	}
+	return withShapeIfEmpty(v, c.Type)
+}
+
+func withShapeIfEmpty(v *Vec, t schema.Type) *Vec {
+	if v.kind() == schema.KindUnknown {
+		return withShape(v, t)
+	}
+	return v
+}
+
+func runLiteral(_ *run, n *Node, _ *Frame) *Vec {
+	switch v := n.value; v.Kind() {
+	case ast.KindBool:
+		return &Vec{N: 1, Bools: []bool{v.Bool()}}
+	case ast.KindInt, ast.KindTime, ast.KindDuration:
+		return &Vec{N: 1, Ints: []int64{v.Int()}}
+	case ast.KindFloat:
+		return &Vec{N: 1, Floats: []float64{v.Float()}}
+	case ast.KindString, ast.KindBytes:
+		return &Vec{N: 1, Texts: []string{v.Text()}}
+	case ast.KindNull:
+	}
+	return nulls(n.Type, 1)
+}
+
+func runParam(x *run, n *Node, _ *Frame) *Vec { return x.params[n.field] }
+
+func runVar(x *run, _ *Node, f *Frame) *Vec { return f.item.force(x) }

@@ -1,0 +1,67 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/fuwu-project/fuwu/redeye/server/internal/engine"
+)
+
+// Option says more about a method or source.
+type Option func(*options)
+
+type options struct {
+	doc            string
+	args           []string
+	maxBatch       int
+	cost, scope    string
+	unique, stable bool
+}
+
+// Doc is what the schema says about it.
+func Doc(text string) Option { return func(o *options) { o.doc = text } }
+
+// Args names its arguments, in order.
+func Args(names ...string) Option { return func(o *options) { o.args = names } }
+
+// MaxBatch bounds how many receivers are in one call; further ones are in further calls, concurrently.
+func MaxBatch(n int) Option {
+	return func(o *options) {
+		if o.maxBatch = n; n == 0 {
+			o.maxBatch = -1
+		}
+	}
+}
+
+// Cheap says that a call costs so little that it may be made for rows that turn out not to need it, if that makes an answer sooner.
+func Cheap() Option { return func(o *options) { o.cost = "cheap" } }
+
+// Dear says that a call should be made for as few rows as possible.
+func Dear() Option { return func(o *options) { o.cost = "dear" } }
+
+// Scope says who may see the same answer: "public", "tenant", or "principal", which is the default.
+func Scope(scope string) Option { return func(o *options) { o.scope = scope } }
+
+// UniqueKeys says of a source that its list has no entity twice, which saves looking.
+func UniqueKeys() Option { return func(o *options) { o.unique = true } }
+
+// StableOrder says of a source that its list has the same order each time, so that it can be paged through unsorted.
+func StableOrder() Option { return func(o *options) { o.stable = true } }
+
+// Errs is an error for some of a batch's receivers: one for each, nil for those that are fine.
+type Errs []error
+
+// Error joins the first few.
+func (e Errs) Error() string { return errors.Join(e...).Error() }
+
+// Errorf makes an error whose words the client sees. The code is one of gRPC's, as NOT_FOUND.
+func Errorf(code, format string, args ...any) error {
+	return &engine.Error{Code: code, Msg: fmt.Sprintf(format, args...)}
+}
+
+func asError(err error) *engine.Error {
+	if e, ok := errors.AsType[*engine.Error](err); ok {
+		return e
+	}
+	return &engine.Error{Code: "UNKNOWN", Msg: "the method failed", Cause: err}
+}

@@ -1,0 +1,173 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/fuwu-project/fuwu/redeye/ast"
+	"github.com/fuwu-project/fuwu/redeye/column"
+	"github.com/fuwu-project/fuwu/redeye/schema"
+	"github.com/fuwu-project/fuwu/redeye/server/internal/engine"
+	"github.com/fuwu-project/fuwu/redeye/server/text"
+)
+
+// Request asks for a program to be run.
+type Request struct {
+	// One of: the program as text, as a tree, or by the hash of one that the server knows.
+	Text    string
+	Program ast.Node
+	Hash    ast.Hash
+
+	Params  map[string]Value
+	Partial bool // cells in error become null and are listed
+	Budget  Budget
+}
+
+// Value is the value of a parameter. Its type is what the program wants of it.
+type Value struct {
+	json  json.RawMessage
+	proto []byte
+}
+
+// JSON is a value written in JSON; see [column.ReadJSON].
+func JSON(text []byte) Value { return Value{json: text} }
+
+// Proto is a value as a message redeye.v1.Column of one row.
+func Proto(message []byte) Value { return Value{proto: message} }
+
+func (v Value) read(t schema.Type, cells int) (*column.Column, error) {
+	if v.json != nil {
+		return column.ReadJSON(v.json, t, cells)
+	}
+	c, err := column.ReadProto(v.proto, t, cells)
+	if err == nil && c.Len != 1 {
+		err = fmt.Errorf("a column of %d rows where one is wanted", c.Len)
+	}
+	return c, err
+}
+
+// Answer is the value of a program.
+type Answer struct {
+	Value       *column.Column // of one row
+	Errors      []CellError    // at most 100
+	ErrorsTotal int64
+	RowsDropped int64 // whose predicate or key failed
+	Hash        ast.Hash
+	Usage       Usage
+}
+
+// Usage is what an execution used.
+type Usage struct {
+	Budget        // the same measures as its bounds
+	Planned int64 // calls of methods that the program asked for, one a row; Calls of them were made
+}
+
+// CellError is a cell of a partial answer that became null.
+type CellError struct{ Path, Code, Method, Msg string }
+
+// Query runs a program. The error is an [*Error].
+func (s *Server) Query(ctx context.Context, req Request) (*Answer, error) {
+	p, err := s.plan(req)
+	if err != nil {
+		return nil, err
+	}
+	budget := req.Budget.within(s.Budget)
+	params, err := s.bind(p.plan, req.Params, budget)
+	if err != nil {
+		return nil, err
+	}
+	out, err := engine.Run(ctx, p.plan, params, engine.Options{Budget: budget.engine(), Partial: req.Partial})
+	if err != nil {
+		return nil, runError(err, p.source)
+	}
+	answer := &Answer{Value: out.Value, ErrorsTotal: out.ErrorsTotal, RowsDropped: out.RowsDropped, Hash: p.hash, Usage: Usage{
+		Budget: Budget{
+			Steps: out.Usage.Steps, Rows: out.Usage.Rows, Memory: out.Usage.Memory, Calls: out.Usage.Calls, Items: out.Usage.Items, Wall: out.Usage.Wall,
+		},
+		Planned: out.Usage.Planned,
+	}}
+	if answer.Value.Ends != nil {
+		answer.Usage.RowsOut = int64(answer.Value.Items.Len)
+	}
+	for _, e := range out.Errors {
+		answer.Errors = append(answer.Errors, CellError{e.Path, e.Code, e.Method, e.Msg})
+	}
+	return answer, nil
+}
+
+// plan finds or makes the plan of a request.
+func (s *Server) plan(req Request) (*planned, error) {
+	if err := s.start(); err != nil {
+		return nil, &Error{Code: "INTERNAL", Reason: "REGISTRATION", Msg: "the server has mistakes in its registrations", Cause: err}
+	}
+	switch {
+	case req.Program != nil:
+		if err := ast.Check(req.Program, s.Limits); err != nil {
+			return nil, readError(err)
+		}
+		if p := s.plans.get(ast.HashOf(req.Program)); p != nil {
+			return p, nil
+		}
+		return s.compile(req.Program, ast.Print(req.Program), "")
+	case req.Text != "":
+		if p := s.plans.getText(req.Text); p != nil {
+			return p, nil
+		}
+		n, source, err := text.Parse(req.Text, s.Limits)
+		if err != nil {
+			return nil, readError(err)
+		}
+		return s.compile(n, source, req.Text)
+	}
+	if p := s.plans.get(req.Hash); p != nil {
+		return p, nil
+	}
+	return nil, &Error{Code: "NOT_FOUND", Reason: "PLAN_UNKNOWN", Msg: "the server does not know this program; send it"}
+}
+
+func (s *Server) compile(n ast.Node, source *ast.Source, asText string) (*planned, error) {
+	p := &planned{hash: ast.HashOf(n), program: n, source: source}
+	plan, err := engine.Check(n, &s.catalog)
+	if err != nil {
+		return nil, typeError(err, source)
+	}
+	p.plan = plan
+	s.plans.put(p, asText)
+	return p, nil
+}
+
+// bind reads the values of the program's parameters.
+func (s *Server) bind(p *engine.Plan, given map[string]Value, budget Budget) ([]*column.Column, error) {
+	params := make([]*column.Column, len(p.Params))
+	for i, param := range p.Params {
+		v, ok := given[param.Name]
+		if !ok {
+			return nil, &Error{Code: "INVALID_ARGUMENT", Reason: "PARAMETER", Msg: fmt.Sprintf("the parameter %s is missing; it is of the type %s", param.Name, param.Type)}
+		}
+		c, err := v.read(param.Type, int(budget.Rows))
+		if limit, ok := errors.AsType[*column.LimitError](err); ok {
+			return nil, &Error{
+				Code: "RESOURCE_EXHAUSTED", Reason: "BUDGET_EXCEEDED", Budget: "rows", Limit: budget.Rows,
+				Msg: fmt.Sprintf("the parameter %s has %s", param.Name, limit),
+			}
+		}
+		if err != nil {
+			return nil, &Error{Code: "INVALID_ARGUMENT", Reason: "PARAMETER", Msg: fmt.Sprintf("the parameter %s, of the type %s: %v", param.Name, param.Type, err)}
+		}
+		params[i] = c
+	}
+	if len(given) > len(params) {
+		for name := range given {
+			known := false
+			for _, p := range p.Params {
+				known = known || p.Name == name
+			}
+			if !known {
+				return nil, &Error{Code: "INVALID_ARGUMENT", Reason: "PARAMETER", Msg: fmt.Sprintf("the program has no parameter %.64s", name)}
+			}
+		}
+	}
+	return params, nil
+}

@@ -1,0 +1,376 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fuwu-project/fuwu/redeye/ast"
+	"github.com/fuwu-project/fuwu/redeye/schema"
+	"github.com/fuwu-project/fuwu/redeye/server/internal/engine"
+)
+
+// EntityType is an entity that has been registered: where its attributes and methods are. E is the Go type of its values, K that of its key.
+type EntityType[E any, K int64 | string] struct {
+	server *Server
+	name   string
+	engine *engine.Entity
+	key    func(E) K
+}
+
+// Entity registers the entity of the Go type E. Two values with the same key are the same entity; key must be cheap, and
+// hold for nil if E can be nil.
+func Entity[E any, K int64 | string](s *Server, name string, key func(E) K, doc ...string) *EntityType[E, K] {
+	kind := schema.KindString
+	if reflect.TypeFor[K]().Kind() == reflect.Int64 {
+		kind = schema.KindInt
+	}
+	e := &engine.Entity{Name: name, Key: kind, Attrs: map[string]*engine.Attr{}, Methods: map[string]*engine.Method{}}
+	e.Pick = func(refs any, idx []int32) any {
+		src, _ := refs.([]E)
+		out := make([]E, len(idx))
+		for i, j := range idx {
+			out[i] = src[j]
+		}
+		return out
+	}
+	e.Append = func(refs, more any) any {
+		a, _ := refs.([]E)
+		b, _ := more.([]E)
+		return slices.Concat(a, b)
+	}
+	e.Keys = func(refs any) *engine.Vec {
+		src, _ := refs.([]E)
+		keys := make([]K, len(src))
+		for i, r := range src {
+			keys[i] = key(r)
+		}
+		v := &engine.Vec{N: len(keys)}
+		switch keys := any(keys).(type) {
+		case []int64:
+			v.Ints = keys
+		case []string:
+			v.Texts = keys
+		}
+		return v
+	}
+	t := &EntityType[E, K]{server: s, name: name, engine: e, key: key}
+	goType := reflect.TypeFor[E]()
+	if _, twice := s.known[goType]; twice {
+		s.mistake("Entity %s: the Go type %s is registered already", name, goType)
+		return t
+	}
+	add(s.known, codec[E]{
+		schema.EntityOf(name),
+		func(vals []E) *engine.Vec {
+			return &engine.Vec{N: len(vals), Base: &engine.Base{Entity: e, Refs: vals, N: len(vals)}}
+		},
+		nil,
+	})
+	s.catalog.Entities[name] = e
+	s.catalog.Schema.Entities = append(s.catalog.Schema.Entities, schema.Entity{Name: name, Doc: strings.Join(doc, " "), Key: schema.Of(kind)})
+	Attr(t, "id", key)
+	return t
+}
+
+// entry returns the entity's place in the schema.
+func (t *EntityType[E, K]) entry() *schema.Entity {
+	if e := t.server.catalog.Schema.Entity(t.name); e != nil {
+		return e
+	}
+	return new(schema.Entity) // the registration failed, and its mistake is noted
+}
+
+// Attr registers a local property: f must be cheap, must not block and must not fail. The attribute id, the key, is there already; registering
+// another replaces it.
+func Attr[E, R any, K int64 | string](t *EntityType[E, K], name string, f func(E) R, doc ...string) {
+	c, err := codecOf[R](t.server.known)
+	if err != nil {
+		t.server.mistake("Attr %s.%s: %v", t.name, name, err)
+		return
+	}
+	entry := t.entry()
+	if name == "id" {
+		entry.Attrs = slices.DeleteFunc(entry.Attrs, func(a schema.Attr) bool { return a.Name == "id" })
+	}
+	entry.Attrs = append(entry.Attrs, schema.Attr{Name: name, Doc: strings.Join(doc, " "), Type: c.typ})
+	t.engine.Attrs[name] = &engine.Attr{Type: c.typ, Read: func(refs any, idx []int32, n int) *engine.Vec {
+		src, _ := refs.([]E)
+		vals := make([]R, n)
+		if idx == nil {
+			for i, r := range src[:n] {
+				vals[i] = f(r)
+			}
+		} else {
+			for i, j := range idx[:n] {
+				vals[i] = f(src[j])
+			}
+		}
+		return c.gather(vals)
+	}}
+}
+
+// none is the argument of methods that take none.
+type none struct{}
+
+// Batch registers a method that answers for many receivers at once.
+func Batch[E, R any, K int64 | string](t *EntityType[E, K], name string, f func(ctx context.Context, rs []E) ([]R, error), opts ...Option) {
+	method(t, name, "batch", func(ctx context.Context, rs []E, _ none) ([]R, error) { return f(ctx, rs) }, opts)
+}
+
+// BatchArg registers a method with an argument, which is the same for all receivers of a batch. If A is a struct, its exported fields are the
+// arguments, by their names in lower_case.
+func BatchArg[E, A, R any, K int64 | string](t *EntityType[E, K], name string, f func(ctx context.Context, rs []E, arg A) ([]R, error), opts ...Option) {
+	method(t, name, "batch", f, opts)
+}
+
+// Unary registers a method that answers for one receiver. It is called for many at once, up to the server's bound.
+func Unary[E, R any, K int64 | string](t *EntityType[E, K], name string, f func(ctx context.Context, r E) (R, error), opts ...Option) {
+	UnaryArg(t, name, func(ctx context.Context, r E, _ none) (R, error) { return f(ctx, r) }, opts...)
+}
+
+// UnaryArg registers a method of one receiver with an argument, as [BatchArg] does.
+func UnaryArg[E, A, R any, K int64 | string](t *EntityType[E, K], name string, f func(ctx context.Context, r E, arg A) (R, error), opts ...Option) {
+	opts = append(opts, MaxBatch(1))
+	method(t, name, "unary", func(ctx context.Context, rs []E, arg A) ([]R, error) {
+		r, err := f(ctx, rs[0], arg)
+		return []R{r}, err
+	}, opts)
+}
+
+// Keyed registers a method that answers by key.
+func Keyed[E, R any, K int64 | string](t *EntityType[E, K], name string, f func(ctx context.Context, keys []K) (map[K]R, error), opts ...Option) {
+	c, _ := codecOf[R](t.server.known)
+	method(t, name, "keyed", func(ctx context.Context, rs []E, _ none) ([]R, error) {
+		keys := make([]K, len(rs))
+		for i, r := range rs {
+			keys[i] = t.key(r)
+		}
+		found, err := f(ctx, keys)
+		if err != nil {
+			return nil, err
+		}
+		out := make([]R, len(keys))
+		var missing Errs
+		for i, k := range keys {
+			r, ok := found[k]
+			out[i] = r
+			if !ok && !c.typ.Null {
+				if missing == nil {
+					missing = make(Errs, len(keys))
+				}
+				missing[i] = Errorf("NOT_FOUND", "there is none for the key %v", k)
+			}
+		}
+		if missing != nil {
+			return out, missing
+		}
+		return out, nil
+	}, opts)
+}
+
+// method registers any method.
+func method[E, A, R any, K int64 | string](t *EntityType[E, K], name, batch string, f func(context.Context, []E, A) ([]R, error), opts []Option) {
+	where := t.name + "." + name
+	m, entry, ok := describe[A, R](t.server, where, name, batch, opts)
+	if !ok {
+		return
+	}
+	args, answers := arguments[A](t.server, m), resultOf[R](t.server)
+	m.Call = func(ctx context.Context, refs any, n int, cols []*engine.Vec) (*engine.Vec, error) {
+		rs, _ := refs.([]E)
+		vals, err := f(ctx, rs, args(cols))
+		return answers(where, vals, n, err)
+	}
+	t.engine.Methods[name] = m
+	e := t.entry()
+	e.Methods = append(e.Methods, entry)
+}
+
+// Source registers a function that programs begin with. A is its argument, as in [BatchArg].
+func Source[A, R any](s *Server, name string, f func(ctx context.Context, arg A) (R, error), opts ...Option) {
+	m, entry, ok := describe[A, R](s, name, name, "", opts)
+	if !ok {
+		return
+	}
+	args, answers := arguments[A](s, m), resultOf[R](s)
+	m.Call = func(ctx context.Context, _ any, n int, cols []*engine.Vec) (*engine.Vec, error) {
+		val, err := f(ctx, args(cols))
+		v, err := answers(name, []R{val}, n, err)
+		if err == nil && m.UniqueKeys {
+			v.MarkUnique()
+		}
+		return v, err
+	}
+	if s.catalog.Sources[name] != nil {
+		s.mistake("Source %s: there are two", name)
+	}
+	s.catalog.Sources[name] = m
+	s.catalog.Schema.Sources = append(s.catalog.Schema.Sources, entry)
+}
+
+// Source0 registers a source without arguments.
+func Source0[R any](s *Server, name string, f func(ctx context.Context) (R, error), opts ...Option) {
+	Source(s, name, func(ctx context.Context, _ none) (R, error) { return f(ctx) }, opts...)
+}
+
+// resultOf makes the column of what a function returned: all contracts of batches are kept here.
+func resultOf[R any](s *Server) func(where string, vals []R, n int, err error) (*engine.Vec, error) {
+	c, _ := codecOf[R](s.known)
+	return func(where string, vals []R, n int, err error) (*engine.Vec, error) {
+		var each Errs
+		if err != nil && (!errors.As(err, &each) || len(each) != n) {
+			return nil, err
+		}
+		if len(vals) != n {
+			if each == nil || vals != nil {
+				return nil, fmt.Errorf("%s returned %d answers for %d receivers", where, len(vals), n)
+			}
+			vals = make([]R, n)
+		}
+		v := c.gather(vals)
+		for i, e := range each {
+			if e != nil {
+				v.SetErr(i, asError(e))
+			}
+		}
+		return v, nil
+	}
+}
+
+// describe makes what a method and a source have in common.
+func describe[A, R any](s *Server, where, name, batch string, opts []Option) (*engine.Method, schema.Method, bool) {
+	o := options{cost: "normal", scope: "principal"}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	bad := len(s.mistakes)
+	result, err := codecOf[R](s.known)
+	if err != nil {
+		s.mistake("%s: its result: %v", where, err)
+	}
+	args := s.argsOf(where, reflect.TypeFor[A](), o.args)
+	if o.maxBatch < 0 {
+		s.mistake("%s: MaxBatch(%d): a batch holds at least one receiver", where, o.maxBatch)
+	}
+	if !slices.Contains([]string{"public", "tenant", "principal"}, o.scope) {
+		s.mistake("%s: a scope is public, tenant or principal, not %q", where, o.scope)
+	}
+	if len(s.mistakes) > bad {
+		return nil, schema.Method{}, false
+	}
+	m := &engine.Method{
+		Name: where, Args: args, Result: result.typ, MaxBatch: o.maxBatch, Cheap: o.cost == "cheap", UniqueKeys: o.unique, Stable: o.stable,
+	}
+	entry := schema.Method{
+		Name: name, Doc: o.doc, Args: args, Result: result.typ, Batch: batch, MaxBatch: o.maxBatch, Cost: o.cost, Scope: o.scope,
+	}
+	return m, entry, true
+}
+
+// argsOf lists the arguments that a Go type stands for.
+func (s *Server) argsOf(where string, t reflect.Type, names []string) (args []schema.Arg) {
+	if t == reflect.TypeFor[none]() {
+		return nil
+	}
+	types := []reflect.Type{t}
+	if s.known[t] == nil && t.Kind() == reflect.Struct {
+		types = nil
+		var fields []string
+		for i := range t.NumField() {
+			if f := t.Field(i); f.IsExported() {
+				types, fields = append(types, f.Type), append(fields, lowerCase(f.Name))
+			}
+		}
+		if names == nil {
+			names = fields
+		}
+	}
+	if names == nil {
+		names = []string{"arg"}
+	}
+	if len(names) != len(types) {
+		s.mistake("%s: Args names %d arguments of %d", where, len(names), len(types))
+		return nil
+	}
+	for i, t := range types {
+		c, ok := s.known[t].(interface {
+			schemaType() schema.Type
+			argument() bool
+		})
+		if !ok || !c.argument() {
+			s.mistake("%s: its argument %s: the type %s is none that a program can give", where, names[i], t)
+			return nil
+		}
+		if !ast.IsName(names[i]) {
+			s.mistake("%s: %q cannot be the name of an argument", where, names[i])
+		}
+		args = append(args, schema.Arg{Name: names[i], Type: c.schemaType()})
+	}
+	return args
+}
+
+func (c *codec[T]) schemaType() schema.Type         { return c.typ }
+func (c *codec[T]) argument() bool                  { return c.get != nil }
+func (c *codec[T]) any(v *engine.Vec) reflect.Value { return reflect.ValueOf(c.get(v, 0)) }
+
+// arguments returns what makes the argument of a function, once for each batch.
+func arguments[A any](s *Server, m *engine.Method) func(cols []*engine.Vec) A {
+	if len(m.Args) == 0 {
+		return func([]*engine.Vec) (a A) { return a }
+	}
+	if c, ok := s.known[reflect.TypeFor[A]()].(*codec[A]); ok {
+		return func(cols []*engine.Vec) A { return c.get(cols[0], 0) }
+	}
+	t := reflect.TypeFor[A]()
+	var fields []int
+	var read []func(*engine.Vec) reflect.Value
+	for i := range t.NumField() {
+		if f := t.Field(i); f.IsExported() {
+			c, _ := s.known[f.Type].(interface {
+				any(*engine.Vec) reflect.Value
+			})
+			fields, read = append(fields, i), append(read, c.any)
+		}
+	}
+	return func(cols []*engine.Vec) (a A) {
+		v := reflect.ValueOf(&a).Elem()
+		for i, f := range fields {
+			v.Field(f).Set(read[i](cols[i]))
+		}
+		return a
+	}
+}
+
+// lowerCase writes UserID as user_id.
+func lowerCase(name string) string {
+	var b strings.Builder
+	upper := func(i int) bool { return i >= 0 && i < len(name) && name[i] >= 'A' && name[i] <= 'Z' }
+	for i := range len(name) {
+		if upper(i) && i > 0 && (!upper(i-1) || i+1 < len(name) && !upper(i+1)) {
+			b.WriteByte('_')
+		}
+		b.WriteString(strings.ToLower(name[i : i+1]))
+	}
+	return b.String()
+}
+
+func sortedKeys[K cmp.Ordered, T any](m map[K]T) []K { return slices.Sorted(maps.Keys(m)) }
+
+// nanos returns Unix nanoseconds, of a time outside of their range the nearest.
+func nanos(t time.Time) int64 {
+	switch sec := t.Unix(); {
+	case sec < math.MinInt64/1_000_000_000:
+		return math.MinInt64
+	case sec >= math.MaxInt64/1_000_000_000:
+		return math.MaxInt64
+	}
+	return t.UnixNano()
+}

@@ -1,0 +1,69 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/fuwu-project/fuwu/redeye/ast"
+	"github.com/fuwu-project/fuwu/redeye/schema"
+	"github.com/fuwu-project/fuwu/redeye/server/internal/engine"
+)
+
+// Server is a service's registrations and what runs programs over them. Everything is registered and configured before it
+// is first used; from then on it may be used concurrently.
+type Server struct {
+	// Limits bound the programs that are read.
+	Limits ast.Limits
+	// Budget bounds an execution; a request can only lower it. A field that is zero has its default.
+	Budget Budget
+
+	known    codecs
+	catalog  engine.Catalog
+	mistakes []error
+	start    func() error // finishes the schema, once
+	plans    planCache
+}
+
+// New returns a server of a service of that name, with nothing registered.
+func New(service string) *Server {
+	s := &Server{known: scalars()}
+	s.catalog.Schema.Service = service
+	s.catalog.Entities, s.catalog.Sources = map[string]*engine.Entity{}, map[string]*engine.Method{}
+	s.start = sync.OnceValue(s.finish)
+	s.plans.init(10_000)
+	return s
+}
+
+func (s *Server) mistake(format string, args ...any) {
+	s.mistakes = append(s.mistakes, fmt.Errorf(format, args...))
+}
+
+// Check reports everything that is wrong with what was registered. After it nothing more can be registered.
+func (s *Server) Check() error { return s.start() }
+
+func (s *Server) finish() error {
+	s.Budget = s.Budget.or(defaultBudget)
+	if err := errors.Join(append(s.mistakes, s.catalog.Schema.Check())...); err != nil {
+		return err
+	}
+	return s.catalog.Schema.SetVersion()
+}
+
+// Schema returns what programs can use. It is not to be changed.
+func (s *Server) Schema() (*schema.Schema, error) {
+	if err := s.start(); err != nil {
+		return nil, err
+	}
+	return &s.catalog.Schema, nil
+}
+
+// SchemaJSON is the schema as it is served.
+func (s *Server) SchemaJSON() ([]byte, error) {
+	sch, err := s.Schema()
+	if err != nil {
+		return nil, err
+	}
+	return json.MarshalIndent(sch, "", "\t")
+}

@@ -1,0 +1,186 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fuwu-project/fuwu/redeye/server"
+)
+
+// world is a small movie service: what the tests' programs run over. It writes down every call.
+type world struct {
+	*server.Server
+	mu    sync.Mutex
+	calls []string
+	delay time.Duration // of each call
+}
+
+type movie struct {
+	id, year, length int64
+	genre            string
+	tags             []string
+	actors           []int64
+}
+
+type actor struct {
+	id   int64
+	name string
+}
+
+func (w *world) note(ctx context.Context, format string, args ...any) error {
+	w.mu.Lock()
+	w.calls = append(w.calls, fmt.Sprintf(format, args...))
+	w.mu.Unlock()
+	if w.delay == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(w.delay):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// taken returns the calls since the last time, in order of their words.
+func (w *world) taken() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	calls := w.calls
+	w.calls = nil
+	slices.Sort(calls)
+	return calls
+}
+
+func movieIDs(ms []*movie) (ids []int64) {
+	for _, m := range ms {
+		ids = append(ids, m.id)
+	}
+	return ids
+}
+
+func newWorld(t testing.TB) *world {
+	w := &world{Server: server.New("movies")}
+	movieByID := func(id int64) *movie {
+		m := &movie{id: id, year: 1980 + id%40, length: 80 + id*7%60, genre: []string{"drama", "comedy", "noir"}[id%3]}
+		for i := range id % 3 {
+			m.tags = append(m.tags, fmt.Sprintf("t%d", i))
+		}
+		for i := range id % 4 {
+			m.actors = append(m.actors, (id+i)%5+1)
+		}
+		return m
+	}
+	ac := server.Entity(w.Server, "Actor", func(a *actor) int64 { return a.id })
+	server.Batch(ac, "name", func(ctx context.Context, as []*actor) ([]string, error) {
+		var ids []int64
+		var names []string
+		for _, a := range as {
+			ids, names = append(ids, a.id), append(names, a.name)
+		}
+		return names, w.note(ctx, "Actor.name %v", ids)
+	})
+	mv := server.Entity(w.Server, "Movie", func(m *movie) int64 { return m.id }, "a film")
+	server.Attr(mv, "year", func(m *movie) int64 { return m.year }, "of release")
+	server.Attr(mv, "length", func(m *movie) int64 { return m.length })
+	server.Attr(mv, "genre", func(m *movie) string { return m.genre })
+	server.Attr(mv, "tags", func(m *movie) []string { return m.tags })
+	server.Attr(mv, "sequel_of", func(m *movie) server.Null[int64] {
+		return server.Null[int64]{Value: m.id - 1, Valid: m.id%2 == 0}
+	})
+	server.Attr(mv, "scores", func(m *movie) map[string]float64 {
+		return map[string]float64{"critics": float64(m.id), "users": float64(m.id) / 2}
+	})
+	server.Batch(mv, "title", func(ctx context.Context, ms []*movie) ([]string, error) {
+		var titles []string
+		for _, m := range ms {
+			titles = append(titles, fmt.Sprintf("Movie %d", m.id))
+		}
+		return titles, w.note(ctx, "Movie.title %v", movieIDs(ms))
+	})
+	server.BatchArg(mv, "can_view", func(ctx context.Context, ms []*movie, user int64) ([]bool, error) {
+		var can []bool
+		for _, m := range ms {
+			can = append(can, (m.id+user)%3 != 0)
+		}
+		return can, w.note(ctx, "Movie.can_view(%d) %v", user, movieIDs(ms))
+	}, server.Args("user"))
+	server.Keyed(mv, "rating", func(ctx context.Context, ids []int64) (map[int64]float64, error) {
+		ratings := map[int64]float64{}
+		for _, id := range ids {
+			if id != 13 { // which has none
+				ratings[id] = float64(id%10) / 2
+			}
+		}
+		return ratings, w.note(ctx, "Movie.rating %v", ids)
+	})
+	server.Unary(mv, "poster", func(ctx context.Context, m *movie) (server.Null[string], error) {
+		if m.id%5 == 4 {
+			return server.Null[string]{}, w.note(ctx, "Movie.poster %d", m.id)
+		}
+		return server.Some(fmt.Sprintf("https://img/%d.jpg", m.id)), w.note(ctx, "Movie.poster %d", m.id)
+	})
+	server.Batch(mv, "cast", func(ctx context.Context, ms []*movie) ([][]*actor, error) {
+		var cast [][]*actor
+		for _, m := range ms {
+			var as []*actor
+			for _, id := range m.actors {
+				as = append(as, &actor{id, fmt.Sprintf("Actor %d", id)})
+			}
+			cast = append(cast, as)
+		}
+		return cast, w.note(ctx, "Movie.cast %v", movieIDs(ms))
+	}, server.MaxBatch(4))
+	server.Batch(mv, "broken", func(ctx context.Context, ms []*movie) ([]string, error) {
+		errs := make(server.Errs, len(ms))
+		for i, m := range ms {
+			if m.id%2 == 1 {
+				errs[i] = server.Errorf("NOT_FOUND", "movie %d is broken", m.id)
+			}
+		}
+		if err := w.note(ctx, "Movie.broken %v", movieIDs(ms)); err != nil {
+			return nil, err
+		}
+		return make([]string, len(ms)), errs
+	})
+	server.Batch(mv, "short", func(context.Context, []*movie) ([]string, error) { return []string{"one"}, nil })
+	server.Batch(mv, "panics", func(context.Context, []*movie) ([]string, error) { panic("a bug") })
+	server.Batch(mv, "secret", func(context.Context, []*movie) ([]string, error) {
+		return nil, fmt.Errorf("dial tcp 10.0.0.1: refused")
+	})
+	server.Source(w.Server, "get_movies", func(ctx context.Context, ids []int64) ([]*movie, error) {
+		var ms []*movie
+		for _, id := range ids {
+			ms = append(ms, movieByID(id))
+		}
+		return ms, w.note(ctx, "get_movies %v", ids)
+	}, server.Args("ids"))
+	type between struct{ First, End int64 }
+	server.Source(w.Server, "movies", func(ctx context.Context, b between) ([]*movie, error) {
+		var ms []*movie
+		for id := b.First; id < b.End; id++ {
+			ms = append(ms, movieByID(id))
+		}
+		return ms, w.note(ctx, "movies %d to %d", b.First, b.End)
+	}, server.UniqueKeys(), server.StableOrder())
+	server.Source0(w.Server, "now", func(ctx context.Context) (time.Time, error) {
+		return time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC), w.note(ctx, "now")
+	})
+	if err := w.Check(); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// joinLines is for scripts: the calls that were made.
+func joinLines(lines []string) string {
+	if len(lines) == 0 {
+		return "no calls\n"
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
