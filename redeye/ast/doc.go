@@ -33,16 +33,16 @@
 // A cell that cannot be computed holds an error: a method failed (its code), or OUT_OF_RANGE for integer overflow, division by zero, an
 // index that is not there, an impossible conversion. An operation over a cell in error is that error; of several, any one.
 // A query that demands the cell in its answer fails with it, by default; with Partial the cell becomes null and the error is
-// listed. A row whose predicate failed is never kept: by default the query fails, with Partial the row
-// is dropped and counted; so it is with keys of sort, group, distinct and join.
+// listed. A row whose predicate failed is never kept: by default the whole list is in error, with Partial the row
+// is dropped and counted; so it is with keys of sort, group, distinct, join and page.
 // The budgets, cancellation and the deadline fail the query as a whole, and nothing catches that.
 //
 // # Order and laziness
 //
 // Lists are ordered, and every operation says what becomes of the order. A value that nobody demands is not computed, and its
 // methods are not called; errors of such cells do not exist. What is computed, how often and in which order is not observable
-// otherwise: within one query, equal calls (method, receiver's key, arguments) have the same value. Whether a query
-// fails is determined; with which of several errors is not.
+// otherwise: within one query, equal calls (method, receiver's key, arguments) have the same value. A query fails only
+// for a cell that it demands as it is written; with which of several errors is not determined, and it may do without a cell that turns out not to matter.
 //
 // # Leaves, names, calls
 //
@@ -81,12 +81,12 @@
 //	Then      x.then(lambda v: body). null where x is null, elsewhere body with x's value as v; T? of body's type. The usual way to call on what may be null.
 //	or_else   x.or_else(d). x where it is not null, elsewhere d, which is demanded there only. d is T or T?.
 //	on_error  x.on_error(d). x where it is not in error, elsewhere d, demanded there only. d may be None.
-//	or_drop   x.or_drop(). Where x is in error, the row of the innermost map, flat_map or filter around it is dropped.
+//	or_drop   x.or_drop(). Where x is in error, the row of the innermost map, flat_map or filter around it is dropped. x is demanded of every row.
 //
 // # Objects and lists
 //
 //	Object    {"id": x.id, …}. Fields are independent: one in error does not touch the others. Field names are distinct.
-//	List      [a, b]. Of one type. An empty one takes its type from its place. An element in error puts the list in error.
+//	List      [a, b]. Of one type. An empty one takes its type from its place. Elements are independent, like fields.
 //
 // # Collections
 //
@@ -111,8 +111,8 @@
 //	left_join as join, and {left, right: null} for each row of a without a match.
 //	semi_join, anti_join   the rows of a with a match, without one.
 //	Page      xs.page(size, after). {rows, next}: the next size rows after the cursor, a string? that an earlier page gave as next; null begins.
-//	          next is null at the end. xs must be sorted, or come from a source that declares its order stable; the cursor holds the keys
-//	          of the last row, so rows that come or go meanwhile neither repeat nor hide others.
+//	          next is null at the end. xs is a sort, and rows with equal keys are ordered by themselves (an entity by its key). The cursor holds
+//	          the place of the last row, so rows that come or go meanwhile neither repeat nor hide others.
 //
 // Where the function is left out, in sum, min, max, avg, any, all and distinct, it is lambda x: x.
 //

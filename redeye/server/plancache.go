@@ -23,8 +23,6 @@ type planCache struct {
 	order *list.List // of *planned, the last used first
 	plans map[ast.Hash]*list.Element
 	texts map[string]ast.Hash
-	hits  int64
-	all   int64
 }
 
 func (c *planCache) init(limit int) {
@@ -35,14 +33,12 @@ func (c *planCache) init(limit int) {
 func (c *planCache) get(h ast.Hash) *planned {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.all++
 	return c.lookup(h)
 }
 
 func (c *planCache) getText(text string) *planned {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.all++
 	if h, ok := c.texts[text]; ok {
 		return c.lookup(h)
 	}
@@ -54,7 +50,6 @@ func (c *planCache) lookup(h ast.Hash) *planned {
 	if e == nil {
 		return nil
 	}
-	c.hits++
 	c.order.MoveToFront(e)
 	p, _ := e.Value.(*planned)
 	return p
@@ -80,11 +75,4 @@ func (c *planCache) put(p *planned, text string) {
 		}
 		c.texts[text] = p.hash
 	}
-}
-
-// counts returns how often a plan was asked for, and was there.
-func (c *planCache) counts() (all, hits int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.all, c.hits
 }

@@ -23,6 +23,9 @@ type Request struct {
 	Params  map[string]Value
 	Partial bool // cells in error become null and are listed
 	Budget  Budget
+
+	// Principal is who asks, as the server knows it: a cursor is good for them alone.
+	Principal string
 }
 
 // Value is the value of a parameter. Its type is what the program wants of it.
@@ -78,7 +81,9 @@ func (s *Server) Query(ctx context.Context, req Request) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := engine.Run(ctx, p.plan, params, engine.Options{Budget: budget.engine(), Partial: req.Partial})
+	out, err := engine.Run(ctx, p.plan, params, engine.Options{
+		Budget: budget.engine(), Partial: req.Partial, Cursors: s.cursorsOf(p, params, req.Principal),
+	})
 	if err != nil {
 		return nil, runError(err, p.source)
 	}

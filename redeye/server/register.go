@@ -231,7 +231,10 @@ func resultOf[R any](s *Server) func(where string, vals []R, n int, err error) (
 		}
 		if len(vals) != n {
 			if each == nil || vals != nil {
-				return nil, fmt.Errorf("%s returned %d answers for %d receivers", where, len(vals), n)
+				return nil, &engine.Error{
+					Code: "INTERNAL", Msg: "the method failed for a mistake of the server",
+					Cause: fmt.Errorf("%s returned %d answers for %d receivers", where, len(vals), n),
+				}
 			}
 			vals = make([]R, n)
 		}
@@ -284,8 +287,8 @@ func (s *Server) argsOf(where string, t reflect.Type, names []string) (args []sc
 	if s.known[t] == nil && t.Kind() == reflect.Struct {
 		types = nil
 		var fields []string
-		for i := range t.NumField() {
-			if f := t.Field(i); f.IsExported() {
+		for f := range t.Fields() {
+			if f.IsExported() {
 				types, fields = append(types, f.Type), append(fields, lowerCase(f.Name))
 			}
 		}

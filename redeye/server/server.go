@@ -1,10 +1,12 @@
 package server
 
 import (
+	"crypto/cipher"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
 	"github.com/fuwu-project/fuwu/redeye/schema"
@@ -18,12 +20,18 @@ type Server struct {
 	Limits ast.Limits
 	// Budget bounds an execution; a request can only lower it. A field that is zero has its default.
 	Budget Budget
+	// CursorSecret is what pages' cursors are sealed with; servers that share it open each other's. Without one,
+	// cursors end with the process.
+	CursorSecret []byte
+	// CursorTTL is how long a cursor is good for; default 24 h.
+	CursorTTL time.Duration
 
 	known    codecs
 	catalog  engine.Catalog
 	mistakes []error
 	start    func() error // finishes the schema, once
 	plans    planCache
+	aead     cipher.AEAD // of cursors
 }
 
 // New returns a server of a service of that name, with nothing registered.
@@ -45,6 +53,14 @@ func (s *Server) Check() error { return s.start() }
 
 func (s *Server) finish() error {
 	s.Budget = s.Budget.or(defaultBudget)
+	if s.CursorTTL <= 0 {
+		s.CursorTTL = 24 * time.Hour
+	}
+	aead, err := newAEAD(s.CursorSecret)
+	if err != nil {
+		return err
+	}
+	s.aead = aead
 	if err := errors.Join(append(s.mistakes, s.catalog.Schema.Check())...); err != nil {
 		return err
 	}

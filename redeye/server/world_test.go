@@ -64,18 +64,21 @@ func movieIDs(ms []*movie) (ids []int64) {
 	return ids
 }
 
+// movieByID is what there is: movies of all ids from 1.
+func movieByID(id int64) *movie {
+	n := max(id, -id) % 1_000_000
+	m := &movie{id: id, year: 1980 + n%40, length: 80 + n*7%60, genre: []string{"drama", "comedy", "noir"}[n%3]}
+	for i := range n % 3 {
+		m.tags = append(m.tags, fmt.Sprintf("t%d", i))
+	}
+	for i := range n % 4 {
+		m.actors = append(m.actors, (n+i)%5+1)
+	}
+	return m
+}
+
 func newWorld(t testing.TB) *world {
 	w := &world{Server: server.New("movies")}
-	movieByID := func(id int64) *movie {
-		m := &movie{id: id, year: 1980 + id%40, length: 80 + id*7%60, genre: []string{"drama", "comedy", "noir"}[id%3]}
-		for i := range id % 3 {
-			m.tags = append(m.tags, fmt.Sprintf("t%d", i))
-		}
-		for i := range id % 4 {
-			m.actors = append(m.actors, (id+i)%5+1)
-		}
-		return m
-	}
 	ac := server.Entity(w.Server, "Actor", func(a *actor) int64 { return a.id })
 	server.Batch(ac, "name", func(ctx context.Context, as []*actor) ([]string, error) {
 		var ids []int64

@@ -272,8 +272,8 @@ func (x *run) tablesFor(n *Node, f *Frame, args []*Vec, bad []*Error) (tables []
 func (x *run) send(n *Node, s *callState, which int, ords []int32, row int32, args []*Vec) bool {
 	m := n.Method
 	fl := &flight{table: s.tables[which], method: m, node: n}
-	for _, a := range args {
-		fl.args = append(fl.args, a.pick(&Sel{[]int32{row}}).spread())
+	for i, a := range args {
+		fl.args = append(fl.args, x.settle(a.pick(&Sel{[]int32{row}}).spread(), m.Args[i].Type))
 	}
 	size := len(ords)
 	if m.MaxBatch > 0 {

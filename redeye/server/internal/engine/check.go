@@ -91,6 +91,7 @@ func (c *checker) open(n ast.Node) int {
 		if n.Code >= ast.OpAdd && n.Code <= ast.OpMod {
 			return min(c.open(n.L), c.open(n.R))
 		}
+	default:
 	}
 	return 0
 }
@@ -309,7 +310,7 @@ func (c *checker) bare(n ast.Node, like schema.Type) *Node {
 		bind()
 		x := c.check(n.X, like)
 		cond, _ := c.function(n.F, x.Type, boolean)
-		out.Kids, out.Type, out.run = []*Node{x, cond}, x.Type, runValidate
+		out.Kids, out.Type, out.msg, out.run = []*Node{x, cond}, x.Type, n.Msg, runValidate
 	case *ast.Cache:
 		x := c.check(n.X, like)
 		out.Kids, out.Type, out.value, out.run = []*Node{x}, x.Type, n.TTL, runSame

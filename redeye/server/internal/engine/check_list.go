@@ -92,7 +92,7 @@ func (c *checker) collection(out *Node, n ast.Node, like schema.Type) {
 		}
 		out.Type = schema.ListOf(schema.Type{Kind: schema.KindObject, Fields: []schema.Field{{Name: "left", Type: *l.Type.Elem}, {Name: "right", Type: right}}})
 	case *ast.Page:
-		c.page(out, n, like)
+		c.page(out, n)
 	default:
 	}
 }

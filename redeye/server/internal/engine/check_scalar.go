@@ -26,20 +26,22 @@ func (c *checker) unary(out *Node, n *ast.Unary, like schema.Type) {
 			c.fail(n.X, "this is %s, which has no length", article(x.Type))
 		}
 		set(integer, runLength, x)
-		if x.Type.Kind == schema.KindString {
+		switch x.Type.Kind {
+		case schema.KindString:
 			out.run = runTextLength
-		} else if x.Type.Kind == schema.KindBytes {
+		case schema.KindBytes:
 			out.run = runBytesLength
+		default:
 		}
 	case ast.OpFirst, ast.OpLast:
 		x := c.list(n.X, unknown)
 		set(x.Type.Elem.OrNull(), runEnd, x)
 	case ast.OpInt:
-		c.convert(out, n, like, integer)
+		c.convert(out, n, integer)
 	case ast.OpFloat:
-		c.convert(out, n, like, floats)
+		c.convert(out, n, floats)
 	case ast.OpStr:
-		c.convert(out, n, like, text)
+		c.convert(out, n, text)
 	case ast.OpOrDrop:
 		if len(c.drops) == 0 {
 			c.fail(n, "or_drop drops a row of map, flat_map or filter, and is in none")
@@ -52,13 +54,10 @@ func (c *checker) unary(out *Node, n *ast.Unary, like schema.Type) {
 	}
 }
 
-func (c *checker) convert(out *Node, n *ast.Unary, like, to schema.Type) {
+func (c *checker) convert(out *Node, n *ast.Unary, to schema.Type) {
 	wish := unknown
 	if c.open(n.X) == 2 {
-		wish = like // a parameter that is converted is already what it is converted to
-		if wish.Kind == schema.KindUnknown {
-			wish = to
-		}
+		wish = to // a parameter that is converted is given as what it is converted to
 	}
 	x := c.check(n.X, wish)
 	from := x.Type.Kind

@@ -144,7 +144,7 @@ func runIf(x *run, n *Node, f *Frame) *Vec {
 	if yes == nil || no == nil {
 		return nil
 	}
-	return withErrs(merge(f.n, n.blank, []*Sel{s.yes, s.no}, []*Vec{yes, no}), c.Errs)
+	return withErrs(merge(f.n, n.blank, []*Sel{s.yes, s.no}, []*Vec{yes, no}), errs(f.n, c))
 }
 
 func (n *Node) blank(rows int) *Vec { return blank(n.Type, rows) }
@@ -195,7 +195,7 @@ func runThen(x *run, n *Node, f *Frame) *Vec {
 			where(f.n, func(i int) bool { return !a.isNull(i) && a.err(i) == nil }),
 			where(f.n, func(i int) bool { return a.isNull(i) || a.err(i) != nil }),
 		}}
-		var item Col = Ready(a)
+		item := Ready(a)
 		if len(s.yes.idx) < f.n {
 			item = item.pick(s.yes)
 		}
@@ -203,13 +203,13 @@ func runThen(x *run, n *Node, f *Frame) *Vec {
 		return s
 	})
 	if len(s.yes.idx) == 0 {
-		return withErrs(nulls(n.Type, f.n), a.Errs)
+		return withErrs(nulls(n.Type, f.n), errs(f.n, a))
 	}
 	b := x.eval(n.Kids[1], s.frame)
 	if b == nil {
 		return nil
 	}
-	return withErrs(merge(f.n, n.blank, []*Sel{s.yes, s.no}, []*Vec{b, nulls(n.Type, len(s.no.idx))}), a.Errs)
+	return withErrs(merge(f.n, n.blank, []*Sel{s.yes, s.no}, []*Vec{b, nulls(n.Type, len(s.no.idx))}), errs(f.n, a))
 }
 
 func runLet(x *run, n *Node, f *Frame) *Vec {
@@ -231,8 +231,7 @@ func runValidate(x *run, n *Node, f *Frame) *Vec {
 			return nil
 		}
 		if !cond.Bools[i&m] {
-			msg := n.Src.(*ast.Validate).Msg
-			x.fail(&Error{Code: "FAILED_PRECONDITION", Reason: "VALIDATION_FAILED", Msg: msg, At: n.Src})
+			x.fail(&Error{Code: "FAILED_PRECONDITION", Reason: "VALIDATION_FAILED", Msg: n.msg, At: n.Src})
 			return nil
 		}
 	}

@@ -223,7 +223,11 @@ func runAnyAll(x *run, n *Node, f *Frame) *Vec {
 // runReduce folds all lists in step: the k-th items of all lists that have so many are one column.
 func runReduce(x *run, n *Node, f *Frame) *Vec {
 	v, init := x.eval(n.Kids[0], f), x.eval(n.Kids[1], f)
-	if v == nil || init == nil || !x.deepItems(v, n.Kids[0].Type) {
+	if v == nil || init == nil {
+		return nil
+	}
+	// A step that waited would begin all over, so items are there before the first if they are needed at all.
+	if n.Kids[2].uses&(1<<(n.bound+1)) != 0 && !x.deep(v, n.Kids[0].Type) {
 		return nil
 	}
 	v = v.spread()
@@ -251,8 +255,4 @@ func runReduce(x *run, n *Node, f *Frame) *Vec {
 		acc = merge(f.n, n.blank, []*Sel{rows, rest}, []*Vec{next, acc.pick(rest)})
 	}
 	return withErrs(acc, errs(f.n, v))
-}
-
-func (x *run) deepItems(v *Vec, t schema.Type) bool {
-	return x.deep(v, t)
 }

@@ -128,6 +128,13 @@ func (x *run) eval(n *Node, f *Frame) *Vec {
 	if n.level < f.level {
 		return x.evalOutside(n, f)
 	}
+	if f.level == 0 && f != x.root { // the one row of the root, perhaps many times
+		v := x.eval(n, x.root)
+		if v == nil {
+			return nil
+		}
+		return constant(v, f.n)
+	}
 	if f.memo == nil {
 		f.memo = make([]*Vec, x.plan.slots[n.level])
 	}
@@ -141,6 +148,7 @@ func (x *run) eval(n *Node, f *Frame) *Vec {
 		}
 		v = n.run(x, n, f)
 	}
+
 	f.memo[n.slot] = v
 	return v
 }

@@ -32,7 +32,7 @@ func (x *run) lists(n *Node, f *Frame) (v *Vec, g *Frame) {
 	return v, x.rowsOf(v, f, n.bound)
 }
 
-// all keeps v whole, when nothing of it can be dropped.
+// filtered keeps the items of v for which ok is true.
 func (x *run) filtered(v *Vec, g *Frame, ok func(i int) bool) *Vec {
 	sel := &Sel{make([]int32, g.n)}
 	ends := make([]int32, len(v.Ends))
@@ -95,11 +95,15 @@ func runFilter(x *run, n *Node, f *Frame) *Vec {
 	if p.Errs == nil && drop == nil && !p.One {
 		return x.filteredBy(v, g, p.Bools)
 	}
-	pass, ok := x.passes(p, g.n, drop)
-	if !ok {
-		return nil
-	}
-	return x.filtered(v, g, func(i int) bool { return pass[i] })
+	m := p.mask()
+	dropped := func(i int) bool { return drop != nil && drop[i] }
+	out := x.filtered(v, g, func(i int) bool { return !dropped(i) && p.err(i) == nil && p.Bools[i&m] })
+	return withErrs(out, x.listErrors(v, g.n, func(i int) *Error {
+		if dropped(i) {
+			return nil
+		}
+		return p.err(i)
+	}))
 }
 
 // filteredBy is filtered without a call for each row, and without a branch that could be mispredicted.
@@ -123,25 +127,6 @@ func (x *run) filteredBy(v *Vec, g *Frame, pass []bool) *Vec {
 		return v
 	}
 	return keep(v, g, &Sel{idx[:k]}, ends)
-}
-
-// passes reads a predicate with errors.
-func (x *run) passes(p *Vec, n int, drop []bool) (pass []bool, ok bool) {
-	pass = make([]bool, n)
-	m := p.mask()
-	for i := range pass {
-		if drop != nil && drop[i] {
-			continue
-		}
-		if err := p.err(i); err != nil {
-			if !x.rowError(err) {
-				return nil, false
-			}
-			continue
-		}
-		pass[i] = p.Bools[i&m]
-	}
-	return pass, true
 }
 
 func runMap(x *run, n *Node, f *Frame) *Vec {
@@ -264,7 +249,8 @@ func (x *run) part(n *Node, f *Frame, head bool) *Vec {
 type search struct {
 	next  []int32 // of each list, the item to look at next
 	found [][]int32
-	chunk int // items of each list in the next round
+	bad   []*Error // of each list, the first error of the predicate, which ends its search
+	chunk int      // items of each list in the next round
 	sel   *Sel
 	end   []int32 // of each list, where the round under way ends
 }
@@ -279,7 +265,7 @@ func runLimitFilter(x *run, n *Node, f *Frame) *Vec {
 	}
 	m := c.mask()
 	s := state(n, f, func() *search {
-		s := &search{next: make([]int32, f.n), found: make([][]int32, f.n), end: make([]int32, f.n), chunk: 16}
+		s := &search{next: make([]int32, f.n), found: make([][]int32, f.n), end: make([]int32, f.n), chunk: 16, bad: make([]*Error, f.n)}
 		for row := range f.n {
 			start, _ := v.span(row)
 			s.next[row] = int32(start)
@@ -292,7 +278,7 @@ func runLimitFilter(x *run, n *Node, f *Frame) *Vec {
 			s.sel = &Sel{}
 			for row := range f.n {
 				s.end[row] = s.next[row]
-				if c.err(row) == nil && int64(len(s.found[row])) < c.Ints[row&m] {
+				if c.err(row) == nil && s.bad[row] == nil && int64(len(s.found[row])) < c.Ints[row&m] {
 					s.end[row] = min(v.Ends[row], s.next[row]+int32(s.chunk))
 				}
 				for i := s.next[row]; i < s.end[row]; i++ {
@@ -309,14 +295,17 @@ func runLimitFilter(x *run, n *Node, f *Frame) *Vec {
 		if p == nil || pending {
 			return nil
 		}
-		pass, ok := x.passes(p, h.n, drop)
-		if !ok {
-			return nil
-		}
-		k := 0
+		k, pm := 0, p.mask()
 		for row := range f.n {
 			for i := s.next[row]; i < s.end[row]; i++ {
-				if pass[k] && int64(len(s.found[row])) < c.Ints[row&m] {
+				switch err := p.err(k); {
+				case drop != nil && drop[k] || s.bad[row] != nil || int64(len(s.found[row])) >= c.Ints[row&m]:
+				case err != nil && x.partial:
+					x.dropped++
+					x.report(err)
+				case err != nil:
+					s.bad[row] = err
+				case p.Bools[k&pm]:
 					s.found[row] = append(s.found[row], i)
 				}
 				k++
@@ -331,7 +320,7 @@ func runLimitFilter(x *run, n *Node, f *Frame) *Vec {
 		sel.idx = append(sel.idx, found...)
 		ends[row] = int32(len(sel.idx))
 	}
-	return withErrs(keep(v, g, sel, ends), errs(f.n, c))
+	return withErrs(withErrs(keep(v, g, sel, ends), s.bad), errs(f.n, c))
 }
 
 func runSort(x *run, n *Node, f *Frame) *Vec {
@@ -363,13 +352,9 @@ func runSort(x *run, n *Node, f *Frame) *Vec {
 		start, end := v.span(row)
 		from := len(sel.idx)
 		for i := start; i < end; i++ {
-			if bad != nil && bad[i] != nil {
-				if !x.rowError(bad[i]) {
-					return nil
-				}
-				continue
+			if bad == nil || bad[i] == nil {
+				sel.idx = append(sel.idx, int32(i))
 			}
-			sel.idx = append(sel.idx, int32(i))
 		}
 		slices.SortStableFunc(sel.idx[from:], func(a, b int32) int {
 			for _, compare := range less {
@@ -384,7 +369,10 @@ func runSort(x *run, n *Node, f *Frame) *Vec {
 	if !x.charge("steps", &x.used.Steps, int64(g.n*len(less)), x.budget.Steps) {
 		return nil
 	}
-	return keep(v, g, sel, ends)
+	if bad == nil {
+		return keep(v, g, sel, ends)
+	}
+	return withErrs(keep(v, g, sel, ends), x.listErrors(v, g.n, func(i int) *Error { return bad[i] }))
 }
 
 // order returns the comparison of rows by a key: numbers, then NaN, then null, in either direction.
@@ -431,19 +419,17 @@ func truth(b bool) int {
 	return 0
 }
 
-// keyed evaluates the key of each item, and numbers the items by it. Items whose key is in error are dropped or fail the query.
-func (x *run) keyed(n *Node, g *Frame, v *Vec) (*numbering, *Vec) {
-	k := x.eval(n.Kids[1], g)
-	if k == nil || !x.deep(k, n.Kids[1].Type) {
-		return nil, nil
+// keyed evaluates the key of each item, and numbers the items by it, those whose key is in error left out.
+func (x *run) keyed(n *Node, g *Frame, v *Vec) (num *numbering, keys *Vec, bad []*Error) {
+	keys = x.eval(n.Kids[1], g)
+	if keys == nil || !x.deep(keys, n.Kids[1].Type) {
+		return nil, nil, nil
 	}
-	for i := range k.N {
-		if err := k.err(i); err != nil && !x.rowError(err) {
-			return nil, nil
-		}
+	out := x.number(n.Kids[1].Type, keys, v.Ends, func(i int) bool { return keys.err(i) != nil })
+	if keys.Errs != nil {
+		bad = x.listErrors(v, g.n, keys.err)
 	}
-	out := x.number(n.Kids[1].Type, k, v.Ends, func(i int) bool { return k.err(i) != nil })
-	return &out, k
+	return &out, keys, bad
 }
 
 func runDistinct(x *run, n *Node, f *Frame) *Vec {
@@ -451,11 +437,11 @@ func runDistinct(x *run, n *Node, f *Frame) *Vec {
 	if g == nil || g.n == 0 {
 		return v
 	}
-	num, _ := x.keyed(n, g, v)
+	num, _, bad := x.keyed(n, g, v)
 	if num == nil {
 		return nil
 	}
-	return keep(v, g, &Sel{num.first}, num.ends)
+	return withErrs(keep(v, g, &Sel{num.first}, num.ends), bad)
 }
 
 func runGroup(x *run, n *Node, f *Frame) *Vec {
@@ -464,8 +450,9 @@ func runGroup(x *run, n *Node, f *Frame) *Vec {
 		return nil
 	}
 	num, keys := &numbering{ends: make([]int32, f.n)}, blank(n.Kids[1].Type, 0)
+	var bad []*Error
 	if g.n > 0 {
-		if num, keys = x.keyed(n, g, v); num == nil {
+		if num, keys, bad = x.keyed(n, g, v); num == nil {
 			return nil
 		}
 	}
@@ -494,7 +481,7 @@ func runGroup(x *run, n *Node, f *Frame) *Vec {
 		Ready(keys.pick(&Sel{num.first})),
 		Ready(&Vec{N: len(ends), Ends: ends, Items: v.Items.pick(items)}),
 	}}
-	return &Vec{N: f.n, Null: v.Null, Errs: v.Errs, Ends: num.ends, Items: Ready(groups)}
+	return withErrs(&Vec{N: f.n, Null: v.Null, Errs: v.Errs, Ends: num.ends, Items: Ready(groups)}, bad)
 }
 
 // runIn is in of a list or a map.
@@ -580,13 +567,15 @@ func runJoin(x *run, n *Node, f *Frame) *Vec {
 	if !ok {
 		return nil
 	}
-	bad := errs(f.n, l, r)
+	bad := errs(f.n, l, r, &Vec{N: f.n, Errs: x.listErrors(l, gl.n, lk.err)}, &Vec{N: f.n, Errs: x.listErrors(r, gr.n, rk.err)})
 	if n.Op == ast.OpSemiJoin || n.Op == ast.OpAntiJoin {
 		return withErrs(keep(l, gl, j.left, j.ends), bad)
 	}
-	right := r.Items.pick(j.right)
+	var right Col
 	if n.Op == ast.OpLeftJoin {
 		right = &leftCol{right: r.Items, sel: j.right, none: j.none, t: n.Type.Elem.Fields[1].Type}
+	} else {
+		right = r.Items.pick(j.right)
 	}
 	pairs := &Vec{N: len(j.left.idx), Fields: []Col{l.Items.pick(j.left), right}}
 	return &Vec{N: f.n, Errs: bad, Ends: j.ends, Items: Ready(pairs)}
@@ -596,37 +585,24 @@ func runJoin(x *run, n *Node, f *Frame) *Vec {
 func (x *run) match(n *Node, rows int, l, r, lk, rk *Vec) (*joined2, bool) {
 	j := &joined2{ends: make([]int32, rows), left: &Sel{}, right: &Sel{}}
 	kl, kr := x.keyer(n.Kids[2].Type), x.keyer(n.Kids[3].Type)
-	usable := func(k keyer, v *Vec, i int) (use, ok bool) {
-		if err := v.err(i); err != nil {
-			return false, x.rowError(err)
-		}
-		return !v.isNull(i) && !k.nan(v, i), true
-	}
+	usable := func(k keyer, v *Vec, i int) bool { return v.err(i) == nil && !v.isNull(i) && !k.nan(v, i) }
 	var buf []byte
 	for row := range rows {
 		matches := map[string][]int32{}
 		start, end := r.span(row)
 		for i := start; i < end; i++ {
-			use, ok := usable(kr, rk, i)
-			if !ok {
-				return nil, false
-			}
-			if use {
+			if usable(kr, rk, i) {
 				buf = kr.appendKey(buf[:0], rk, i)
 				matches[string(buf)] = append(matches[string(buf)], int32(i))
 			}
 		}
 		start, end = l.span(row)
 		for i := start; i < end; i++ {
-			use, ok := usable(kl, lk, i)
-			if !ok {
-				return nil, false
-			}
-			if !use && lk.err(i) != nil {
+			if lk.err(i) != nil {
 				continue
 			}
 			var with []int32
-			if use {
+			if usable(kl, lk, i) {
 				buf = kl.appendKey(buf[:0], lk, i)
 				with = matches[string(buf)]
 			}

@@ -32,7 +32,7 @@ func runField(x *run, n *Node, f *Frame) *Vec {
 	if a.One {
 		v = constant(v, f.n)
 	}
-	return withErrs(v, a.Errs)
+	return withErrs(v, errs(f.n, a))
 }
 
 func runAttr(x *run, n *Node, f *Frame) *Vec {
@@ -47,7 +47,7 @@ func runAttr(x *run, n *Node, f *Frame) *Vec {
 	if a.One {
 		v = constant(v, f.n)
 	}
-	return withErrs(v, a.Errs)
+	return withErrs(v, errs(f.n, a))
 }
 
 // runList puts the elements of all rows one after another: element j of row i is row i of element j.

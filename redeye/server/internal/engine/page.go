@@ -1,10 +1,205 @@
 package engine
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"slices"
+
 	"github.com/fuwu-project/fuwu/redeye/ast"
+	"github.com/fuwu-project/fuwu/redeye/column"
 	"github.com/fuwu-project/fuwu/redeye/schema"
 )
 
-func (c *checker) page(out *Node, n *ast.Page, like schema.Type) {
-	c.fail(n, "page")
+// Cursors seals the places where pages end. A cursor that was sealed for another query, other parameters or somebody
+// else must not open.
+type Cursors interface {
+	Seal(place []byte) string
+	Open(cursor string) (place []byte, err error)
+}
+
+// page takes the place of the sort below it: rows are ordered by its keys, and among equals by the row itself, so that
+// every row has one place.
+func (c *checker) page(out *Node, n *ast.Page) {
+	x := c.list(n.X, schema.Type{})
+	if x.Op != ast.OpSort {
+		c.fail(n.X, "a page is of a sorted list: xs.sort(lambda x: …).page(…)")
+	}
+	if !comparable(*x.Type.Elem) {
+		c.fail(n.X, "rows are %s; those of a page are told apart, so they are scalars, entities, or objects of such", article(*x.Type.Elem))
+	}
+	out.Kids = append([]*Node{x.Kids[0], c.want(n.Size, integer), c.want(n.After, text.OrNull())}, x.Kids[1:]...)
+	out.bound, out.desc, out.run = x.bound, x.desc, runPage
+	out.Type = schema.Type{Kind: schema.KindObject, Fields: []schema.Field{{Name: "rows", Type: x.Type}, {Name: "next", Type: text.OrNull()}}}
+}
+
+// PageParams are the numbers of the parameters that only say which page: they are not part of what a cursor is for.
+func (p *Plan) PageParams() map[int]bool {
+	only := map[int]bool{}
+	seen := map[*Node]bool{}
+	var walk func(n *Node)
+	walk = func(n *Node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		for i, k := range n.Kids {
+			if k.Op == ast.OpParam {
+				pages := n.Op == ast.OpPage && (i == 1 || i == 2)
+				if was, ok := only[k.field]; !ok || was {
+					only[k.field] = pages
+				}
+			}
+			walk(k)
+		}
+	}
+	walk(p.Root)
+	for i, pages := range only {
+		if !pages {
+			delete(only, i)
+		}
+	}
+	return only
+}
+
+func runPage(x *run, n *Node, f *Frame) *Vec {
+	v, g := x.lists(n, f)
+	size, after := x.counts(n, f), x.eval(n.Kids[2], f)
+	if g == nil || size == nil || after == nil {
+		return nil
+	}
+	elem := *n.Kids[0].Type.Elem
+	rows := v.Items.force(x)
+	pending := rows == nil || !x.deep(rows, elem)
+	keys := make([]*Vec, len(n.desc))
+	for i, k := range n.Kids[3:] {
+		if g.n == 0 {
+			keys[i] = blank(k.Type, 0)
+		} else if keys[i] = x.eval(k, g); keys[i] == nil {
+			pending = true
+		}
+	}
+	if pending {
+		return nil
+	}
+	p := pager{x: x, n: n, keys: keys, kinds: n.Kids[3:], rows: make([][]byte, g.n)}
+	k := x.keyer(elem)
+	for i := range p.rows {
+		p.rows[i] = k.appendKey(nil, rows, i)
+	}
+	sel, ends := &Sel{}, make([]int32, f.n)
+	next := nulls(text.OrNull(), f.n)
+	bad := errs(f.n, v, size, after)
+	if wrong := errs(g.n, keys...); wrong != nil {
+		bad = errs(f.n, &Vec{N: f.n, Errs: bad}, &Vec{N: f.n, Errs: x.listErrors(v, g.n, func(i int) *Error { return wrong[i] })})
+	}
+	for row := range f.n {
+		if bad == nil || bad[row] == nil {
+			idx, more, ok := p.page(v, row, size.Ints[row&size.mask()], after)
+			if !ok {
+				return nil
+			}
+			sel.idx = append(sel.idx, idx...)
+			if more {
+				next.Null[row] = false
+				next.Texts[row] = x.cursors.Seal(p.place(int(idx[len(idx)-1])))
+			}
+		}
+		ends[row] = int32(len(sel.idx))
+	}
+	return withErrs(&Vec{N: f.n, Fields: []Col{Ready(keep(v, g, sel, ends)), Ready(next)}}, bad)
+}
+
+type pager struct {
+	x     *run
+	n     *Node
+	keys  []*Vec
+	kinds []*Node
+	rows  [][]byte // of each row what tells it from others
+}
+
+// page returns the rows of one list's page, and whether there are more after it.
+func (p *pager) page(v *Vec, row int, size int64, after *Vec) (idx []int32, more, ok bool) {
+	keys, rows := p.keys, p.rows
+	last := -1
+	if !after.isNull(row) {
+		place, err := p.x.cursors.Open(after.Texts[row&after.mask()])
+		if err == nil {
+			keys, rows, err = p.with(place)
+		}
+		if err != nil {
+			e := &Error{Code: "INVALID_ARGUMENT", Reason: "CURSOR_MISMATCH", Msg: "the cursor is none of this query, its parameters and this caller", Cause: err, At: p.n.Src}
+			if own, is := errors.AsType[*Error](err); is {
+				e = own
+			}
+			p.x.fail(e)
+			return nil, false, false
+		}
+		last = len(p.rows)
+	}
+	compare := make([]func(a, b int32) int, len(keys))
+	for i, k := range keys {
+		compare[i] = order(k, p.n.desc[i])
+	}
+	before := func(a, b int32) int {
+		for _, c := range compare {
+			if c := c(a, b); c != 0 {
+				return c
+			}
+		}
+		return bytes.Compare(rows[a], rows[b])
+	}
+	start, end := v.span(row)
+	bad := errs(len(p.rows), p.keys...)
+	for i := start; i < end; i++ {
+		if bad != nil && bad[i] != nil {
+			continue
+		}
+		if last < 0 || before(int32(i), int32(last)) > 0 {
+			idx = append(idx, int32(i))
+		}
+	}
+	slices.SortStableFunc(idx, before)
+	if int64(len(idx)) > size {
+		return idx[:size], size > 0, true
+	}
+	return idx, false, true
+}
+
+// place writes where row i stands: its keys as columns of one row, then what tells it from equals.
+func (p *pager) place(i int) []byte {
+	var b []byte
+	add := func(part []byte) { b = append(binary.AppendUvarint(b, uint64(len(part))), part...) }
+	for j, k := range p.keys {
+		one := k.pick(&Sel{[]int32{int32(i)}})
+		add(column.AppendProto(nil, p.x.export(one, p.kinds[j].Type, func(int) string { return "" })))
+	}
+	add(p.rows[i])
+	return b
+}
+
+// with returns the keys and rows with one more at their end, that of a place.
+func (p *pager) with(place []byte) (keys []*Vec, rows [][]byte, err error) {
+	next := func() []byte {
+		n, size := binary.Uvarint(place)
+		if size <= 0 || n > uint64(len(place)-size) {
+			err = errors.New("a broken place")
+			return nil
+		}
+		part := place[size : size+int(n)]
+		place = place[size+int(n):]
+		return part
+	}
+	for j, k := range p.keys {
+		part := next()
+		if err != nil {
+			return nil, nil, err
+		}
+		c, err := column.ReadProto(part, p.kinds[j].Type, 1)
+		if err != nil || c.Len != 1 {
+			return nil, nil, errors.New("a place of other keys")
+		}
+		keys = append(keys, concat(k.spread(), fromColumn(c)))
+	}
+	return keys, append(slices.Clip(p.rows), next()), err
 }

@@ -28,6 +28,7 @@ type Node struct {
 	field  int // of an object; of a parameter its number
 	value  ast.Value
 	re     *regexp.Regexp
+	msg    string  // of validate
 	desc   []bool  // of sort, for each key
 	drops  []*Node // or_drop in the function
 	calls  bool    // there is a call in it
@@ -73,6 +74,7 @@ func (c *checker) intern(n *Node) *Node {
 		b.WriteString(" " + src.Msg)
 	case *ast.Cache, *ast.Warm, *ast.Timeout:
 		fmt.Fprintf(&b, " %v", n.value)
+	default:
 	}
 	key := b.String()
 	if same := c.nodes[key]; same != nil {

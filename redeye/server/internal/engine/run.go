@@ -17,6 +17,7 @@ type Options struct {
 	Budget     Budget
 	Partial    bool // cells in error become null
 	Concurrent int  // invocations at once in this run; 0 is 16
+	Cursors    Cursors
 	// Guard is asked before each invocation and told how it ended. Nil lets all through.
 	Guard func(ctx context.Context, m *Method, items int) (context.Context, func(error), error)
 }
@@ -43,6 +44,7 @@ type run struct {
 	start   time.Time
 	wake    time.Time // when to look again even if no call is back; zero is never
 
+	cursors  Cursors
 	calls    calls
 	flights  []*flight // that are not back
 	dropped  int64
@@ -60,7 +62,7 @@ func Run(ctx context.Context, p *Plan, params []*column.Column, opt Options) (an
 		ctx, stop = context.WithTimeout(ctx, opt.Budget.Wall)
 		defer stop()
 	}
-	x := &run{ctx: ctx, plan: p, budget: opt.Budget, partial: opt.Partial, start: time.Now(), root: &Frame{n: 1}}
+	x := &run{ctx: ctx, plan: p, budget: opt.Budget, partial: opt.Partial, cursors: opt.Cursors, start: time.Now(), root: &Frame{n: 1}}
 	x.calls.init(opt)
 	defer func() {
 		if bug := recover(); bug != nil { // of ours: it must not take the process with it
@@ -170,6 +172,29 @@ func (x *run) deep(v *Vec, t schema.Type) bool {
 	return done
 }
 
+// settle returns v with everything below it there, not to be computed: what another goroutine may read.
+func (x *run) settle(v *Vec, t schema.Type) *Vec {
+	below := func(c Col, t schema.Type) Col {
+		if w := c.force(x); w != nil {
+			return Ready(x.settle(w, t))
+		}
+		return Ready(blank(t, 0))
+	}
+	out := *v
+	switch {
+	case t.Kind == schema.KindList && v.Ends != nil:
+		out.Items = below(v.Items, *t.Elem)
+	case t.Kind == schema.KindMap && v.Ends != nil:
+		out.Keys, out.Items = below(v.Keys, schema.Of(t.Key)), below(v.Items, *t.Elem)
+	case t.Kind == schema.KindObject:
+		out.Fields = make([]Col, len(v.Fields))
+		for i, f := range v.Fields {
+			out.Fields[i] = below(f, t.Fields[i].Type)
+		}
+	}
+	return &out
+}
+
 func (x *run) answer(v *Vec) *Answer {
 	t := Outside(x.plan.Root.Type, x.plan.Catalog, x.partial)
 	out := x.export(v, t, func(int) string { return "" })
@@ -217,7 +242,7 @@ func (x *run) export(v *Vec, t schema.Type, path func(row int) string) *column.C
 		out.Null = v.Null
 	}
 	for i, err := range v.Errs {
-		if err != nil && (v.Null == nil || !v.Null[i]) {
+		if err != nil {
 			out.Null = x.cellError(out, t, i, err, path(i))
 		}
 		if x.err != nil {
@@ -312,28 +337,46 @@ func (x *run) cellError(c *column.Column, t schema.Type, row int, err *Error, pa
 		x.fail(&at)
 		return c.Null
 	}
-	x.total++
-	if len(x.reported) < maxReported {
-		x.reported = append(x.reported, &at)
-	}
+	x.report(&at)
 	null := make([]bool, c.Len)
 	copy(null, c.Null)
 	null[row] = true
 	return null
 }
 
-// rowError meets an error of a predicate or a key: with partial answers the row is dropped, otherwise the query fails. It reports whether to go on.
-func (x *run) rowError(err *Error) bool {
-	if !x.partial {
-		x.fail(err)
-		return false
+// listErrors meets the errors of predicates or keys of the items of v. With partial answers these items are dropped and reported;
+// otherwise their list is in error, with the first of them.
+func (x *run) listErrors(v *Vec, n int, err func(item int) *Error) (bad []*Error) {
+	row := 0
+	for i := range n {
+		e := err(i)
+		if e == nil {
+			continue
+		}
+		if x.partial {
+			x.dropped++
+			x.report(e)
+			continue
+		}
+		for int(v.Ends[row]) <= i {
+			row++
+		}
+		if bad == nil {
+			bad = make([]*Error, v.N)
+		}
+		if bad[row] == nil {
+			bad[row] = e
+		}
 	}
-	x.dropped++
+	return bad
+}
+
+// report counts an error of a partial answer, and lists it if there are not too many.
+func (x *run) report(err *Error) {
 	x.total++
 	if len(x.reported) < maxReported {
 		x.reported = append(x.reported, err)
 	}
-	return true
 }
 
 // fromColumn makes a vec of a parameter.

@@ -159,7 +159,7 @@ func runIntArithmetic(x *run, n *Node, f *Frame) *Vec {
 	for i := range out.Ints {
 		x, y := a.Ints[i&xm], b.Ints[i&ym]
 		var z int64
-		fine := true
+		var fine bool
 		switch n.Op {
 		case ast.OpAdd:
 			z = x + y
@@ -211,10 +211,10 @@ func floorDiv(x, y int64) (int64, bool) {
 }
 
 func floorMod(x, y int64) (int64, bool) {
-	switch {
-	case y == 0:
+	switch y {
+	case 0:
 		return 0, false
-	case y == -1:
+	case -1:
 		return 0, true
 	}
 	r := x % y
