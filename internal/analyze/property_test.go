@@ -741,13 +741,13 @@ func BenchmarkSkeleton(b *testing.B) {
 	}
 }
 
-// BenchmarkProfile is what comparing requests needs of each.
-func BenchmarkProfile(b *testing.B) {
+// BenchmarkExamine is what findings need of a request: its tree, its profile, its causes.
+func BenchmarkExamine(b *testing.B) {
 	for _, shape := range bigShapes {
 		batch := bigTrace(bigSize, shape.parent)
 		b.Run(shape.name, func(b *testing.B) {
 			for b.Loop() {
-				NewProfiler().Profile(NewTree(batch), 0)
+				NewProfiler().Examine(NewTree(batch), 0)
 			}
 		})
 	}

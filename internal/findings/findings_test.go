@@ -15,6 +15,7 @@ import (
 
 	"github.com/fuwu-project/fuwu/internal/analyze"
 	"github.com/fuwu-project/fuwu/internal/span"
+	"github.com/fuwu-project/fuwu/internal/store"
 	"github.com/fuwu-project/fuwu/internal/store/storetest"
 	"github.com/fuwu-project/fuwu/internal/vfs"
 	"github.com/fuwu-project/fuwu/internal/workload"
@@ -457,4 +458,59 @@ func TestPlanted(t *testing.T) {
 	if len(got) != 2 || got[0] != want[0] && got[1] != want[0] || got[0] != want[1] && got[1] != want[1] {
 		t.Errorf("found %q, want %q", got, want)
 	}
+}
+
+// nowhere is a store that takes everything.
+type nowhere struct{ store.Store }
+
+func (nowhere) Append(context.Context, *span.Batch) error { return nil }
+
+// BenchmarkAppend is what watching costs each span that is stored: when every trace is wanted, and under load.
+func BenchmarkAppend(b *testing.B) {
+	batches := workload.Generate(1, 5000)
+	spans := 0
+	for _, bt := range batches {
+		spans += bt.Len()
+	}
+	for _, rate := range []float64{1, 0.05} {
+		b.Run(fmt.Sprintf("rate %v", rate), func(b *testing.B) {
+			n := 0
+			for b.Loop() {
+				w := newWatcher(Options{Store: nowhere{}})
+				for w.watch.rate > rate {
+					w.watch.Spent(time.Second, time.Second)
+				}
+				for _, bt := range batches {
+					if err := w.Append(b.Context(), bt); err != nil {
+						b.Fatal(err)
+					}
+				}
+				n += spans
+			}
+			b.ReportMetric(float64(b.Elapsed())/float64(n), "ns/span")
+		})
+	}
+}
+
+// BenchmarkExamine is what a trace of ordinary size costs once it is complete, its reading left out.
+func BenchmarkExamine(b *testing.B) {
+	byTrace := map[span.TraceID]*span.Batch{}
+	for _, bt := range workload.Generate(1, 500) {
+		for i := range bt.Len() {
+			s := bt.Span(i)
+			if byTrace[s.TraceID] == nil {
+				byTrace[s.TraceID] = new(span.Batch)
+			}
+			byTrace[s.TraceID].Append(&s)
+		}
+	}
+	w := newWatcher(Options{Store: nowhere{}})
+	n := 0
+	for b.Loop() {
+		for _, bt := range byTrace {
+			w.add(noon, analyze.NewTree(bt), 1)
+		}
+		n += len(byTrace)
+	}
+	b.ReportMetric(float64(b.Elapsed())/float64(n), "ns/trace")
 }
