@@ -62,6 +62,12 @@ func checkForms(t *testing.T, pick func(n int) int) {
 	if err != nil || rows(again) != rows(c) {
 		t.Fatalf("%s\n%s\nin protobuf: %v\n%s", typ, rows(c), err, rows(again))
 	}
+	from := pick(c.Len + 1)
+	to := from + pick(c.Len-from+1)
+	want := strings.Join(strings.SplitAfter(rows(c), "\n")[from:to], "")
+	if got := c.Slice(from, to); got.Len != to-from || rows(got) != want {
+		t.Fatalf("rows %d to %d of\n%sare\n%s", from, to, rows(c), rows(got))
+	}
 	for i := range c.Len {
 		text := column.AppendJSON(nil, c, i)
 		one, err := column.ReadJSON(text, typ, 10000)

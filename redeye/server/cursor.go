@@ -49,11 +49,13 @@ type cursors struct {
 	ttl   time.Duration
 }
 
-func (s *Server) cursorsOf(p *planned, params []*column.Column, principal string) engine.Cursors {
+func (s *Server) cursorsOf(p *planned, params []*column.Column, who Principal) engine.Cursors {
 	h := sha256.New()
 	h.Write(p.hash[:])
-	h.Write(binary.AppendUvarint(nil, uint64(len(principal))))
-	h.Write([]byte(principal))
+	for _, part := range []string{who.Tenant, who.Name} {
+		h.Write(binary.AppendUvarint(nil, uint64(len(part))))
+		h.Write([]byte(part))
+	}
 	which := p.plan.PageParams()
 	for i, c := range params {
 		if !which[i] {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
 	"github.com/fuwu-project/fuwu/redeye/server/internal/engine"
@@ -19,7 +20,9 @@ type Error struct {
 	Budget string // of BUDGET_EXCEEDED: which, its bound, and what would have been used
 	Limit  int64
 	Used   int64
-	Cause  error // stays on the server
+	Site   string        // label of the call site
+	Wait   time.Duration // after which to ask again; 0 if that is not known
+	Cause  error         // stays on the server
 }
 
 // Error returns the message, with its place in the program if it has one.

@@ -3,6 +3,7 @@ module github.com/fuwu-project/fuwu/redeye/server
 go 1.26.0
 
 require (
+	connectrpc.com/connect/v2 v2.0.2
 	github.com/bufbuild/protocompile v0.14.1
 	github.com/cockroachdb/datadriven v1.0.3
 	github.com/fuwu-project/fuwu/redeye v0.0.0

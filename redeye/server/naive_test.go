@@ -499,7 +499,7 @@ func (in *naive) collection(n ast.Node, env []thunk) (any, error) {
 	case *ast.Join:
 		return in.join(n, env)
 	default:
-		panic(fmt.Sprintf("%T", n))
+		return nil, fmt.Errorf("the naive interpreter knows no %T", n)
 	}
 }
 

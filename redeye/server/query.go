@@ -24,8 +24,16 @@ type Request struct {
 	Partial bool // cells in error become null and are listed
 	Budget  Budget
 
-	// Principal is who asks, as the server knows it: a cursor is good for them alone.
-	Principal string
+	// Site is where in the caller's source the query stands.
+	Site CallSite
+
+	stream bool // the answer goes out in parts
+}
+
+// CallSite is a place in a caller's source: what a query's history is kept under.
+type CallSite struct {
+	Label string // package/file.go:line, for people
+	Key   string // which does not change when lines move
 }
 
 // Value is the value of a parameter. Its type is what the program wants of it.
@@ -76,13 +84,21 @@ func (s *Server) Query(ctx context.Context, req Request) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	who := PrincipalOf(ctx)
+	if s.Authorize != nil {
+		for _, m := range p.plan.Methods() {
+			if err := s.Authorize(ctx, who, m.Name); err != nil {
+				return nil, &Error{Code: "PERMISSION_DENIED", Msg: "you may not use " + m.Name, Method: m.Name, Cause: err}
+			}
+		}
+	}
 	budget := req.Budget.within(s.Budget)
 	params, err := s.bind(p.plan, req.Params, budget)
 	if err != nil {
 		return nil, err
 	}
 	out, err := engine.Run(ctx, p.plan, params, engine.Options{
-		Budget: budget.engine(), Partial: req.Partial, Cursors: s.cursorsOf(p, params, req.Principal),
+		Budget: budget.engine(), Partial: req.Partial, Cursors: s.cursorsOf(p, params, who),
 	})
 	if err != nil {
 		return nil, runError(err, p.source)
@@ -95,6 +111,12 @@ func (s *Server) Query(ctx context.Context, req Request) (*Answer, error) {
 	}}
 	if answer.Value.Ends != nil {
 		answer.Usage.RowsOut = int64(answer.Value.Items.Len)
+	}
+	if answer.Usage.BytesOut = answer.Value.Bytes(); answer.Usage.BytesOut > budget.BytesOut && !req.stream {
+		return nil, &Error{
+			Code: "RESOURCE_EXHAUSTED", Reason: "BUDGET_EXCEEDED", Budget: "bytes_out", Limit: budget.BytesOut, Used: answer.Usage.BytesOut,
+			Msg: fmt.Sprintf("the answer has about %d bytes; its budget is %d: ask for less, a page at a time, or as a stream", answer.Usage.BytesOut, budget.BytesOut),
+		}
 	}
 	for _, e := range out.Errors {
 		answer.Errors = append(answer.Errors, CellError{e.Path, e.Code, e.Method, e.Msg})

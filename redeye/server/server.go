@@ -1,10 +1,12 @@
 package server
 
 import (
+	"context"
 	"crypto/cipher"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -20,6 +22,11 @@ type Server struct {
 	Limits ast.Limits
 	// Budget bounds an execution; a request can only lower it. A field that is zero has its default.
 	Budget Budget
+	// Authenticate says who asks, by the headers of a request. Without it everybody is nobody in particular. It may be called concurrently.
+	Authenticate func(ctx context.Context, header http.Header) (Principal, error)
+	// Authorize refuses a program that would use a method ("Movie.title") or source that who asks must not. It is asked before each run,
+	// once for each method of the program, and may be called concurrently.
+	Authorize func(ctx context.Context, who Principal, method string) error
 	// CursorSecret is what pages' cursors are sealed with; servers that share it open each other's. Without one,
 	// cursors end with the process.
 	CursorSecret []byte

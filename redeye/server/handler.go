@@ -1,0 +1,173 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+	"connectrpc.com/connect/v2/connectproto"
+
+	"github.com/fuwu-project/fuwu/redeye/column"
+	"github.com/fuwu-project/fuwu/redeye/schema"
+)
+
+// Handler serves the service redeye.v1.Redeye over Connect, gRPC and gRPC-Web (gRPC needs HTTP/2), and in JSON:
+//
+//	curl -H 'Content-Type: application/json' localhost:8080/redeye.v1.Redeye/Query -d '{"text": "get_movies(ids).map(lambda m: m.title())", "params": {"ids": [1, 2]}}'
+//
+// The error is of the registrations.
+func (s *Server) Handler() (http.Handler, error) {
+	if err := s.start(); err != nil {
+		return nil, err
+	}
+	const service = "/redeye.v1.Redeye/"
+	rpc := connect.NewServer()
+	rpc.Register(
+		s.method(service+"Query", connect.StreamTypeUnary, s.serveQuery),
+		s.method(service+"Stream", connect.StreamTypeServer, s.serveStream),
+		s.method(service+"Explain", connect.StreamTypeUnary, s.serveExplain),
+		s.method(service+"GetSchema", connect.StreamTypeUnary, s.serveSchema),
+	)
+	mux := http.NewServeMux()
+	connecthttp.Mount(mux, rpc, connecthttp.WithCodecs(protoCodec{connectproto.NewBinaryCodec()}, jsonCodec{}),
+		connecthttp.WithReadMaxBytes(s.Limits.Or().Bytes+maxParamBytes), connecthttp.WithCompressMinBytes(4096))
+	return mux, nil
+}
+
+// maxParamBytes bounds a request, without its program.
+const maxParamBytes = 4 << 20
+
+// method makes a method of what serves a stream, with who asks in its context and its errors as the client sees them.
+func (s *Server) method(procedure string, kind connect.StreamType, serve func(context.Context, connect.ServerStream) error) connect.Method {
+	return connect.Method{
+		Spec: connect.Spec{Procedure: procedure, StreamType: kind, IdempotencyLevel: connect.IdempotencyNoSideEffects},
+		Handler: func(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+			if s.Authenticate != nil {
+				header := http.Header{}
+				if info, ok := connect.CallInfoForServerContext(ctx); ok {
+					for name, values := range info.RequestHeader().All() {
+						header[http.CanonicalHeaderKey(name)] = values
+					}
+				}
+				p, err := s.Authenticate(ctx, header)
+				if err != nil {
+					return connect.NewError(connect.CodeUnauthenticated, "who asks is not known here").WithCause(err)
+				}
+				ctx = WithPrincipal(ctx, p)
+			}
+			err := serve(ctx, stream)
+			if e, ok := errors.AsType[*Error](err); ok {
+				return e.connect()
+			}
+			return err
+		},
+	}
+}
+
+// connect makes the error that is sent.
+func (e *Error) connect() error {
+	code := connect.CodeUnknown
+	if err := code.UnmarshalText([]byte(lower(e.Code))); err != nil {
+		code = connect.CodeUnknown
+	}
+	debug, err := json.Marshal(map[string]any{"reason": e.Reason, "where": e.Where, "budget": e.Budget, "limit": e.Limit, "used": e.Used})
+	if err != nil {
+		debug = nil
+	}
+	msg := e.Msg
+	if e.Where != "" {
+		msg = e.Where
+	}
+	if e.Path != "" {
+		msg = e.Path + ": " + msg
+	}
+	return connect.NewError(code, msg).WithCause(e).WithDetail(&connect.ErrorDetail{Type: "redeye.v1.ErrorDetail", Value: e.appendDetail(nil), Debug: debug})
+}
+
+// lower writes a code as Connect does.
+func lower(code string) string {
+	if code == "CANCELLED" {
+		return "canceled"
+	}
+	b := []byte(code)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+// receive reads a query.
+func (s *Server) receive(stream connect.ServerStream) (Request, error) {
+	var msg queryMessage
+	if err := stream.Receive(&msg); err != nil {
+		return Request{}, err
+	}
+	return msg.request(s.Limits)
+}
+
+func (s *Server) serveQuery(ctx context.Context, stream connect.ServerStream) error {
+	req, err := s.receive(stream)
+	if err != nil {
+		return err
+	}
+	answer, err := s.Query(ctx, req)
+	if err != nil {
+		return err
+	}
+	return stream.Send(&answerMessage{Answer: answer, value: answer.Value, end: true, last: true})
+}
+
+// partRows is how many rows of a list a part of a stream has.
+const partRows = 1024
+
+func (s *Server) serveStream(ctx context.Context, stream connect.ServerStream) error {
+	req, err := s.receive(stream)
+	if err != nil {
+		return err
+	}
+	req.stream = true
+	answer, err := s.Query(ctx, req)
+	if err != nil {
+		return err
+	}
+	v := answer.Value
+	if v.Type.Kind != schema.KindList || v.IsNull(0) {
+		return stream.Send(&answerMessage{Answer: answer, value: v, end: true, last: true})
+	}
+	for start := 0; ; start += partRows {
+		end := min(start+partRows, v.Items.Len)
+		part := &column.Column{Type: v.Type, Len: 1, Ends: []int32{int32(end - start)}, Items: v.Items.Slice(start, end)}
+		last := end == v.Items.Len
+		if err := stream.Send(&answerMessage{Answer: answer, value: part, end: last, last: last}); err != nil || last {
+			return err
+		}
+	}
+}
+
+func (s *Server) serveExplain(ctx context.Context, stream connect.ServerStream) error {
+	req, err := s.receive(stream)
+	if err != nil {
+		return err
+	}
+	out, err := s.Explain(ctx, req)
+	if err != nil {
+		return err
+	}
+	return stream.Send(&explainMessage{out})
+}
+
+func (s *Server) serveSchema(_ context.Context, stream connect.ServerStream) error {
+	if err := stream.Receive(new(emptyMessage)); err != nil {
+		return err
+	}
+	b, err := s.SchemaJSON()
+	if err != nil {
+		return err
+	}
+	return stream.Send(&schemaMessage{b, s.catalog.Schema.Version})
+}
