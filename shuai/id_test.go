@@ -227,7 +227,7 @@ func TestSampling(t *testing.T) {
 	src := &Tracer{pipeline: &pipeline{}} // random ids
 	kept := 0
 	for range 20_000 {
-		id := src.newTraceID(0)
+		id := src.newTraceID()
 		if sampled(id, threshold(0.01)) {
 			kept++
 			if !sampled(id, threshold(0.1)) {

@@ -154,50 +154,39 @@ func (t *Tracer) start(ctx context.Context, parent *Span, name string, kind Kind
 	if t == nil || above&flagMuted != 0 {
 		return ctx, noSpan
 	}
-	if t.statistics == nil {
-		if above&(flagSampled|flagUndecided) == 0 && parent.valid() && parent.counted() != nil {
-			return ctx, parent // nothing is kept of the span, so it need not be another one
-		}
-		return t.startCounted(ctx, parent, above, t.bare, 0, name, kind)
+	c, now := t.bare, int64(0)
+	if t.statistics != nil {
+		c, now = t.statistics.find(kind, name, ""), monotonic()
+	} else if above&(flagSampled|flagUndecided) == 0 && parent.valid() && parent.counted() != nil {
+		return ctx, parent // nothing is kept of the span, so it need not be another one
 	}
-	return t.startCounted(ctx, parent, above, t.statistics.find(kind, name, ""), monotonic(), name, kind)
-}
-
-// startCounted starts a span that is counted under c. The time is 0 where it is not known, and then not needed unless the span is recorded.
-func (t *Tracer) startCounted(ctx context.Context, parent *Span, above uint8, c *series, now int64, name string, kind Kind) (context.Context, *Span) {
-	s := &Span{series: c}
 	if p, ok := ctx.(*Span); ok {
-		s.ctx = p.base() // the new span answers for spans: keep chains short and parents collectable
-	} else {
-		s.ctx = ctx
+		ctx = p.base() // the new span answers for spans: keep chains short and parents collectable
 	}
-	var flags uint8
+	var trace TraceID
+	meta := uint64(now) << startShift
 	if parent.valid() {
-		s.trace, flags = parent.trace, above&(wireFlags|flagState)
-		if above&flagUndecided != 0 && sampled(s.trace, c.threshold.Load()) {
-			flags |= flagSampled
+		trace = parent.trace
+		meta |= uint64(above & (wireFlags | flagState))
+		if above&flagUndecided != 0 && sampled(trace, c.threshold.Load()) {
+			meta |= flagSampled
 		}
 	} else {
-		s.trace = t.newTraceID(now)
-		flags = flagRandom
-		s.meta = metaRoot
-		if above&flagDecided != 0 {
-			flags |= above & flagSampled
-		} else if sampled(s.trace, c.threshold.Load()) && t.limiter.allow() {
-			flags |= flagSampled
-		}
 		parent = nil
-	}
-	if flags&flagSampled != 0 && !t.exporter.stopped.Load() {
-		if t.statistics == nil {
-			now = monotonic()
+		trace = t.newTraceID()
+		meta |= metaRoot | flagRandom
+		if above&flagDecided != 0 {
+			meta |= uint64(above & flagSampled)
+		} else if sampled(trace, c.threshold.Load()) && t.limiter.allow() {
+			meta |= flagSampled
 		}
-		flags |= flagRecorded
-		t.record(s, parent, flags, now, name, kind)
-	} else if flags&flagState != 0 {
+	}
+	s := &Span{ctx: ctx, series: c, trace: trace, meta: meta}
+	if meta&flagSampled != 0 && !t.exporter.stopped.Load() {
+		t.record(s, parent, now, name, kind)
+	} else if meta&flagState != 0 {
 		s.rec = stateOnly(parent)
 	}
-	s.meta |= uint64(flags) | uint64(now)<<startShift
 	return s, s
 }
 
@@ -209,14 +198,20 @@ func stateOnly(parent *Span) *record {
 	return &record{more: &moreThanMostNeed{state: parent.state()}}
 }
 
-func (t *Tracer) record(s, parent *Span, flags uint8, now int64, name string, kind Kind) {
+// record gives a span that nobody else knows yet a record.
+func (t *Tracer) record(s, parent *Span, now int64, name string, kind Kind) {
+	if t.statistics == nil {
+		now = monotonic()
+		s.meta |= uint64(now) << startShift
+	}
+	s.meta |= flagRecorded
 	r, _ := records.Get().(*record)
 	s.rec = r
 	r.start = t.unixNano(now)
 	if parent != nil {
 		r.parent = parent.SpanID()
 		r.remote = parent.flags()&flagRemote != 0
-		if flags&flagState != 0 {
+		if s.meta&flagState != 0 {
 			r.extra().state = parent.state()
 		}
 	} else if t.ids != nil {
@@ -224,7 +219,7 @@ func (t *Tracer) record(s, parent *Span, flags uint8, now int64, name string, ki
 	}
 	r.id = t.newSpanID(r.start)
 	s.id = uint64(r.id)
-	r.tracer, r.trace, r.name, r.kind, r.flags = t, s.trace, clip(name), kind, flags
+	r.tracer, r.trace, r.name, r.kind, r.flags = t, s.trace, clip(name), kind, uint8(s.meta)
 }
 
 // unixNano is what the real clock shows, or showed, at a time of the monotonic one. The exporter looks every second how far
@@ -232,16 +227,15 @@ func (t *Tracer) record(s, parent *Span, flags uint8, now int64, name string, ki
 // never in a duration.
 func (t *Tracer) unixNano(monotonic int64) int64 { return monotonic + t.exporter.offset.Load() }
 
-// newTraceID takes the time of the monotonic clock if it is known.
-func (t *Tracer) newTraceID(now int64) TraceID {
+// newTraceID takes the second from a clock that the exporter sets whenever it wakes, so that a span that is neither recorded nor
+// counted reads none.
+func (t *Tracer) newTraceID() TraceID {
 	random := rand.Uint64()
 	if t.ids == nil {
 		return TraceID{rand.Uint64() | 1, random} // never zero
 	}
 	unix := t.exporter.unix.Load()
-	if now != 0 {
-		unix = uint32(t.unixNano(now) / int64(time.Second))
-	} else if unix == 0 { // stopped
+	if unix == 0 { // stopped
 		unix = uint32(time.Now().Unix())
 	}
 	return t.ids.traceID(unix, random)
