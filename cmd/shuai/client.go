@@ -30,6 +30,16 @@ func (c *client) ask(ctx context.Context, path string, query url.Values, v any) 
 	return c.do(ctx, http.MethodGet, path, query, nil, v)
 }
 
+// show asks, and prints the answer as it came if output is json. printed says so; else the answer is in v.
+func (c *client) show(ctx context.Context, out io.Writer, output, path string, query url.Values, v any) (printed bool, err error) {
+	body, err := c.ask(ctx, path, query, v)
+	if err == nil && output == "json" {
+		_, err = fmt.Fprintf(out, "%s\n", body)
+		return true, err
+	}
+	return false, err
+}
+
 // do is ask by any method, with a body.
 func (c *client) do(ctx context.Context, method, path string, query url.Values, content []byte, v any) ([]byte, error) {
 	base := strings.TrimRight(c.Server, "/")

@@ -138,12 +138,7 @@ func (cmd *FindingsCmd) list(ctx context.Context, out io.Writer) error {
 		Total             int
 		Findings          []finding
 	}
-	body, err := cmd.ask(ctx, "/findings", query, &answer)
-	if err != nil {
-		return err
-	}
-	if cmd.Output == "json" {
-		_, err := fmt.Fprintf(out, "%s\n", body)
+	if printed, err := cmd.show(ctx, out, cmd.Output, "/findings", query, &answer); printed || err != nil {
 		return err
 	}
 	var w strings.Builder
@@ -163,6 +158,6 @@ func (cmd *FindingsCmd) list(ctx context.Context, out io.Writer) error {
 		}
 		w.WriteString("\n")
 	}
-	_, err = fmt.Fprint(out, w.String())
+	_, err := fmt.Fprint(out, w.String())
 	return err
 }

@@ -72,12 +72,7 @@ func (cmd *SlowCmd) endpoints(ctx context.Context, out io.Writer, query url.Valu
 			Mean, P50, P95, P99, Max    int64
 		}
 	}
-	body, err := cmd.ask(ctx, "/endpoints", query, &answer)
-	if err != nil {
-		return err
-	}
-	if cmd.Output == "json" {
-		_, err := fmt.Fprintf(out, "%s\n", body)
+	if printed, err := cmd.show(ctx, out, cmd.Output, "/endpoints", query, &answer); printed || err != nil {
 		return err
 	}
 	var w strings.Builder
@@ -100,7 +95,7 @@ func (cmd *SlowCmd) endpoints(ctx context.Context, out io.Writer, query url.Valu
 		t.write(&w, p)
 		fmt.Fprintf(&w, "showing %d of %s, %s to %s\n", len(answer.Endpoints), count(answer.Total, "endpoint"), moment(answer.From), moment(answer.To))
 	}
-	_, err = fmt.Fprint(out, w.String())
+	_, err := fmt.Fprint(out, w.String())
 	return err
 }
 
@@ -138,12 +133,7 @@ func (cmd *SlowCmd) traces(ctx context.Context, out io.Writer, query url.Values)
 			}
 		}
 	}
-	body, err := cmd.ask(ctx, "/traces", query, &answer)
-	if err != nil {
-		return err
-	}
-	if cmd.Output == "json" {
-		_, err := fmt.Fprintf(out, "%s\n", body)
+	if printed, err := cmd.show(ctx, out, cmd.Output, "/traces", query, &answer); printed || err != nil {
 		return err
 	}
 	var w strings.Builder
@@ -180,6 +170,6 @@ func (cmd *SlowCmd) traces(ctx context.Context, out io.Writer, query url.Values)
 			w.WriteString("there are more traces, but those shown have too many matching spans; narrow the filter\n")
 		}
 	}
-	_, err = fmt.Fprint(out, w.String())
+	_, err := fmt.Fprint(out, w.String())
 	return err
 }

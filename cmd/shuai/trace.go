@@ -43,7 +43,13 @@ type skeleton struct {
 		Sum, P50, P95 int64
 		Serial        float64
 	}
-	Notes []string
+	Notes  []string
+	Causes []struct {
+		Kind, Label, Finding string
+		Calls                int
+		Covered, Saving      int64
+		Serial               float64
+	}
 	Stats analyze.Stats
 }
 
@@ -54,12 +60,7 @@ func (cmd *TraceCmd) Run(ctx context.Context, io streams) error {
 		return cmd.spans(ctx, io.out, path)
 	}
 	var t skeleton
-	body, err := cmd.ask(ctx, path+"/skeleton", nil, &t)
-	if err != nil {
-		return err
-	}
-	if cmd.Output == "json" {
-		_, err := fmt.Fprintf(io.out, "%s\n", body)
+	if printed, err := cmd.show(ctx, io.out, cmd.Output, path+"/skeleton", nil, &t); printed || err != nil {
 		return err
 	}
 	var w strings.Builder
@@ -77,11 +78,19 @@ func (cmd *TraceCmd) Run(ctx context.Context, io streams) error {
 	for _, n := range t.Notes {
 		fmt.Fprintf(&w, "note: %s\n", plain(n))
 	}
+	for _, c := range t.Causes {
+		finding := ""
+		if c.Finding != "" {
+			finding = ", finding " + plain(c.Finding)
+		}
+		fmt.Fprintf(&w, "%s: %s ×%d, %s, %s one after the other; could save about %s%s\n", p.red(plain(c.Kind)), plain(c.Label), c.Calls, duration(c.Covered),
+			percent(c.Serial), duration(c.Saving), finding)
+	}
 	w.WriteByte('\n')
 	writeStats(&w, p, t.Stats)
 	w.WriteByte('\n')
 	cmd.writeTree(&w, p, &t)
-	_, err = fmt.Fprint(io.out, w.String())
+	_, err := fmt.Fprint(io.out, w.String())
 	return err
 }
 

@@ -137,12 +137,7 @@ func (cmd *WhyCmd) Run(ctx context.Context, io streams) error {
 		}
 		Examples struct{ Slowest, A, B []request }
 	}
-	body, err := cmd.ask(ctx, "/why", query, &answer)
-	if err != nil {
-		return err
-	}
-	if cmd.Output == "json" {
-		_, err := fmt.Fprintf(io.out, "%s\n", body)
+	if printed, err := cmd.show(ctx, io.out, cmd.Output, "/why", query, &answer); printed || err != nil {
 		return err
 	}
 	if _, err := cmd.ask(ctx, "/endpoint", pageQuery, &page); err != nil {
@@ -188,7 +183,7 @@ func (cmd *WhyCmd) Run(ctx context.Context, io streams) error {
 		}
 	}
 	examples.write(&w, p)
-	_, err = fmt.Fprint(io.out, w.String())
+	_, err := fmt.Fprint(io.out, w.String())
 	return err
 }
 
@@ -312,12 +307,7 @@ func (cmd *WhyCmd) patterns(ctx context.Context, io streams, query url.Values) e
 			Has, Lacks  []string
 		}
 	}
-	body, err := cmd.ask(ctx, "/patterns", query, &answer)
-	if err != nil {
-		return err
-	}
-	if cmd.Output == "json" {
-		_, err := fmt.Fprintf(io.out, "%s\n", body)
+	if printed, err := cmd.show(ctx, io.out, cmd.Output, "/patterns", query, &answer); printed || err != nil {
 		return err
 	}
 	var w strings.Builder
@@ -350,7 +340,7 @@ func (cmd *WhyCmd) patterns(ctx context.Context, io streams, query url.Values) e
 	}
 	t.write(&w, p)
 	fmt.Fprintf(&w, "showing %d of %s\n", len(answer.Patterns), count(answer.Total, "pattern"))
-	_, err = fmt.Fprint(io.out, w.String())
+	_, err := fmt.Fprint(io.out, w.String())
 	return err
 }
 
@@ -377,12 +367,7 @@ func (cmd *DiffCmd) Run(ctx context.Context, io streams) error {
 		A, B side
 		differences
 	}
-	body, err := cmd.ask(ctx, "/compare", url.Values{"a": {cmd.A}, "b": {cmd.B}, "limit": {strconv.Itoa(cmd.Limit)}}, &answer)
-	if err != nil {
-		return err
-	}
-	if cmd.Output == "json" {
-		_, err := fmt.Fprintf(io.out, "%s\n", body)
+	if printed, err := cmd.show(ctx, io.out, cmd.Output, "/compare", url.Values{"a": {cmd.A}, "b": {cmd.B}, "limit": {strconv.Itoa(cmd.Limit)}}, &answer); printed || err != nil {
 		return err
 	}
 	var w strings.Builder
@@ -405,6 +390,6 @@ func (cmd *DiffCmd) Run(ctx context.Context, io streams) error {
 	}
 	fmt.Fprintf(&w, "a takes %s %s than b\n\n", duration(int64(math.Abs(answer.Extra))), than)
 	writeDifferences(&w, p, &answer.differences, "b", "a")
-	_, err = fmt.Fprint(io.out, w.String())
+	_, err := fmt.Fprint(io.out, w.String())
 	return err
 }

@@ -267,22 +267,22 @@ func (f *Profiler) merge(t *Tree, p int, r *Profile) (place []int32) {
 func (r *Profile) measure(t *Tree, p int, place []int32) {
 	n := len(place)
 	rows := make([]int32, 0, n)
+	failed := make([]bool, n) // of calls: either half did
 	for i := range n {
 		q := p + i
 		s := &r.Paths[place[i]]
 		s.Self = addSat(s.Self, t.Self[q])
+		call := i
 		if t.Flags[q]&ServerHalf != 0 && i > 0 {
-			up := t.Parent[q]
-			if t.Flags[q]&Failed != 0 && t.Flags[up]&Failed == 0 && t.firstHalf(int32(q)) {
-				s.Errors++
-			}
-			continue
+			call = int(t.Parent[q]) - p
+		} else {
+			s.Total = addSat(s.Total, t.Length[q])
+			rows = append(rows, int32(q))
 		}
-		s.Total = addSat(s.Total, t.Length[q])
-		if t.Flags[q]&Failed != 0 {
+		if t.Flags[q]&Failed != 0 && !failed[call] {
+			failed[call] = true
 			s.Errors++
 		}
-		rows = append(rows, int32(q))
 	}
 	for _, s := range t.CriticalPath(p) {
 		r.Paths[place[int(s.Row)-p]].Critical += s.To - s.From
@@ -307,16 +307,6 @@ func (r *Profile) measure(t *Tree, p int, place []int32) {
 		r.Paths[at].Alone, r.Paths[at].Covered = t.sweep(rows[from:to], ends)
 		from = to
 	}
-}
-
-// firstHalf says whether q is the first failed server half of its call, so that a call fails once.
-func (t *Tree) firstHalf(q int32) bool {
-	for _, h := range t.Children(int(t.Parent[q])) {
-		if t.Flags[h]&ServerHalf != 0 && t.Flags[h]&Failed != 0 {
-			return h == q
-		}
-	}
-	return false
 }
 
 func (f *Profiler) traitsOf(t *Tree, p int, r *Profile) {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fuwu-project/fuwu/internal/findings"
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
 )
@@ -235,7 +234,7 @@ func (s *server) endpoint(ctx context.Context, p *params) ([]byte, error) {
 		Findings []findingRow `json:"findings"`
 	}{
 		Service: service, Name: name, Now: s.red(within, now), Heatmap: newHeatmap(within, step, now),
-		Slowest: requestRows(slowest.Spans), Findings: s.findingRows(func(f *findings.Finding) bool { return f.Service == service && f.Name == name }, inSight),
+		Slowest: requestRows(slowest.Spans), Findings: s.findingRows(s.findingsOf(service, name), inSight),
 	}
 	if sum := total(all); sum.Sum > 0 {
 		answer.Now.Share = float64(total(now).Sum) / float64(sum.Sum)

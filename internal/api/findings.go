@@ -109,19 +109,32 @@ func wordsFor(f *findings.Finding, x findings.Figures) (title, advice string) {
 }
 
 // inSight are the states of findings that ask for something to be done.
-func inSight(s findings.State) bool {
+func inSight(_ *findings.Finding, s findings.State) bool {
 	return s == findings.New || s == findings.Open || s == findings.Back
 }
 
-// findingRows are the findings wanted, those that save most first.
-func (s *server) findingRows(wanted func(*findings.Finding) bool, state func(findings.State) bool) []findingRow {
-	rows := []findingRow{}
+// allFindings are none where nobody looks.
+func (s *server) allFindings() []*findings.Finding {
 	if s.Findings == nil {
-		return rows
+		return nil
 	}
+	return s.Findings.Findings()
+}
+
+// findingsOf are those of an endpoint.
+func (s *server) findingsOf(service, name string) []*findings.Finding {
+	if s.Findings == nil {
+		return nil
+	}
+	return s.Findings.Of(service, name)
+}
+
+// findingRows are the findings of a list that are wanted, those that save most first.
+func (s *server) findingRows(list []*findings.Finding, wanted func(*findings.Finding, findings.State) bool) []findingRow {
+	rows := []findingRow{}
 	now := s.Now()
-	for _, f := range s.Findings.Findings() {
-		if wanted(f) && state(f.StateAt(now)) {
+	for _, f := range list {
+		if wanted(f, f.StateAt(now)) {
 			rows = append(rows, newFindingRow(f, now))
 		}
 	}
@@ -133,13 +146,10 @@ func (s *server) findingRows(wanted func(*findings.Finding) bool, state func(fin
 
 // findingCounts are how many findings in sight there are by service and name of the endpoint.
 func (s *server) findingCounts() map[[2]string]int {
-	if s.Findings == nil {
-		return nil
-	}
 	counts := map[[2]string]int{}
 	now := s.Now()
-	for _, f := range s.Findings.Findings() {
-		if inSight(f.StateAt(now)) {
+	for _, f := range s.allFindings() {
+		if inSight(f, f.StateAt(now)) {
 			counts[[2]string{f.Service, f.Name}]++
 		}
 	}
@@ -156,15 +166,10 @@ func (s *server) findings(_ context.Context, p *params) ([]byte, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	rows := s.findingRows(
-		func(f *findings.Finding) bool {
-			return (service == "" || f.Service == service) && (!p.values.Has("name") || name == "" || f.Name == name) &&
-				(kind == "any" || f.Shown().String() == kind)
-		},
-		func(at findings.State) bool {
-			return state == "insight" && inSight(at) || state == "all" && at != findings.Suspected || state == at.String()
-		},
-	)
+	rows := s.findingRows(s.allFindings(), func(f *findings.Finding, at findings.State) bool {
+		return (service == "" || f.Service == service) && (name == "" || f.Name == name) && (kind == "any" || f.Shown().String() == kind) &&
+			(state == "insight" && inSight(f, at) || state == "all" && at != findings.Suspected || state == at.String())
+	})
 	switch order {
 	case "new":
 		slices.SortStableFunc(rows, func(x, y findingRow) int { return strings.Compare(y.FirstSeen, x.FirstSeen) })
@@ -198,7 +203,7 @@ func (s *server) finding(p *params, text string) ([]byte, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	rows := s.findingRows(func(f *findings.Finding) bool { return f.ID == uint64(id) }, func(findings.State) bool { return true })
+	rows := s.findingRows(s.allFindings(), func(f *findings.Finding, _ findings.State) bool { return f.ID == uint64(id) })
 	if len(rows) == 0 {
 		return nil, errNoFinding
 	}
@@ -286,11 +291,9 @@ func (s *server) causesOf(t *analyze.Tree) []causeRow {
 		return rows
 	}
 	known := map[string]string{}
-	if s.Findings != nil {
-		for _, f := range s.Findings.Findings() {
-			if f.StateAt(s.Now()) != findings.Suspected && f.Service == t.Services[t.Service[0]] && f.Name == t.Names[t.Name[0]] {
-				known[f.Kind.String()+span.ID(f.Path).String()] = span.ID(f.ID).String()
-			}
+	for _, f := range s.findingsOf(t.Services[t.Service[0]], t.Names[t.Name[0]]) {
+		if f.StateAt(s.Now()) != findings.Suspected {
+			known[f.Kind.String()+span.ID(f.Path).String()] = span.ID(f.ID).String()
 		}
 	}
 	for i := range causes {
@@ -317,7 +320,7 @@ func (s *server) findingMetrics(e *exposition) {
 	}
 	type of struct{ kind, state string }
 	counts := map[of]int{}
-	rows := s.findingRows(func(*findings.Finding) bool { return true }, func(at findings.State) bool { return at != findings.Suspected })
+	rows := s.findingRows(s.allFindings(), func(_ *findings.Finding, at findings.State) bool { return at != findings.Suspected })
 	for i := range rows {
 		counts[of{rows[i].Kind, rows[i].State}]++
 	}

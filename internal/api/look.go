@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fuwu-project/fuwu/internal/api/jaeger"
 	"github.com/fuwu-project/fuwu/internal/span"
@@ -41,6 +42,9 @@ func (s *server) postNative(w http.ResponseWriter, r *http.Request) {
 	}
 	if path == "/look" || strings.HasPrefix(path, "/look/") {
 		what := strings.TrimPrefix(strings.TrimPrefix(path, "/look"), "/")
+		// Only one file is read at a time: whoever sends it slowly must not keep the others waiting. What cannot set
+		// a deadline is no connection, and has none.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.QueryTimeout))
 		body := http.MaxBytesReader(w, r.Body, int64(lookLimits.MaxRequestBytes()))
 		s.ask(w, r, "look", nativeErrors, func(ctx context.Context) ([]byte, error) { return s.lookAt(ctx, what, r.URL.RawQuery, body) })
 		return

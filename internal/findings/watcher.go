@@ -220,7 +220,18 @@ func (w *Watcher) Close() error {
 func (w *Watcher) Findings() []*Finding {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	list := w.book.All()
+	return copies(w.book.All())
+}
+
+// Of are copies of the findings of one endpoint, in no order.
+func (w *Watcher) Of(service, name string) []*Finding {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return copies(w.book.of[endpoint{service, name}])
+}
+
+func copies(list []*Finding) []*Finding {
+	list = slices.Clone(list)
 	for i, f := range list {
 		list[i] = f.copy()
 	}
