@@ -27,7 +27,9 @@ var kindInt, kindFloat, kindBool = &kinds[0], &kinds[1], &kinds[2]
 
 // String makes a text attribute. A value of more than 16 KiB is cut.
 func String(key, v string) Attr {
-	v = clip(v)
+	if len(v) > maxText { // here too, so that the rest is inlined
+		v = clip(v)
+	}
 	return Attr{key, unsafe.StringData(v), uint64(len(v))}
 }
 

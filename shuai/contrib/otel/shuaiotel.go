@@ -89,19 +89,19 @@ func (p *TracerProvider) current() *shuai.Tracer {
 // Tracer implements [trace.TracerProvider]: the same arguments give the same tracer.
 func (p *TracerProvider) Tracer(name string, options ...trace.TracerOption) trace.Tracer {
 	cfg := trace.NewTracerConfig(options...)
-	attrs := cfg.InstrumentationAttributes()
-	s := scope{name, cfg.InstrumentationVersion(), cfg.SchemaURL(), attrs.Equivalent()}
+	set := cfg.InstrumentationAttributes()
+	s := scope{name, cfg.InstrumentationVersion(), cfg.SchemaURL(), set.Equivalent()}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t, ok := p.scopes[s]
 	if !ok {
 		if len(p.scopes) >= maxScopes {
-			s, attrs = scope{name: "shuaiotel"}, attribute.Set{}
+			s, set = scope{name: "shuaiotel"}, attribute.Set{}
 			if t, ok = p.scopes[s]; ok {
 				return t
 			}
 		}
-		t = &tracer{provider: p, scope: s, attrs: appendAttrs(nil, attrs.ToSlice())}
+		t = &tracer{provider: p, scope: s, attrs: attrs(set.ToSlice())}
 		p.scopes[s] = t
 	}
 	return t

@@ -126,7 +126,7 @@ func (s span) AddEvent(name string, options ...trace.EventOption) {
 		c.AddEvent(name)
 	default:
 		cfg := trace.NewEventConfig(options...)
-		c.AddEventAt(cfg.Timestamp(), name, appendAttrs(nil, cfg.Attributes())...)
+		c.AddEventAt(cfg.Timestamp(), name, attrs(cfg.Attributes())...)
 	}
 }
 
@@ -143,7 +143,7 @@ func (s span) RecordError(err error, options ...trace.EventOption) {
 		return
 	}
 	cfg := trace.NewEventConfig(options...)
-	c.AddEventAt(cfg.Timestamp(), "exception", exception(appendAttrs(nil, cfg.Attributes()), err, cfg.StackTrace())...)
+	c.AddEventAt(cfg.Timestamp(), "exception", exception(attrs(cfg.Attributes()), err, cfg.StackTrace())...)
 }
 
 // End ends the span. Where it is deferred and the function panics, it notes that and lets the panic go on.
@@ -167,16 +167,16 @@ func (s span) End(options ...trace.SpanEndOption) {
 }
 
 // exception adds the attributes of an event for an error or what else a program panicked with.
-func exception(attrs []shuai.Attr, v any, stack bool) []shuai.Attr {
-	attrs = append(attrs, shuai.String("exception.type", fmt.Sprintf("%T", v)), shuai.String("exception.message", fmt.Sprint(v)))
+func exception(list []shuai.Attr, v any, stack bool) []shuai.Attr {
+	list = append(list, shuai.String("exception.type", fmt.Sprintf("%T", v)), shuai.String("exception.message", fmt.Sprint(v)))
 	if stack {
-		attrs = append(attrs, shuai.String("exception.stacktrace", string(debug.Stack())))
+		list = append(list, shuai.String("exception.stacktrace", string(debug.Stack())))
 	}
-	return attrs
+	return list
 }
 
 func addLink(s *shuai.Span, l trace.Link) {
-	s.AddLink(foreign(l.SpanContext), appendAttrs(nil, l.Attributes)...)
+	s.AddLink(foreign(l.SpanContext), attrs(l.Attributes)...)
 }
 
 // setAttributes goes by way of the stack.
@@ -184,19 +184,39 @@ func setAttributes(s *shuai.Span, kvs []attribute.KeyValue) {
 	var some [8]shuai.Attr
 	for len(kvs) > 0 {
 		n := min(len(kvs), len(some))
-		s.Set(appendAttrs(some[:0], kvs[:n])...)
+		for i := range n {
+			some[i] = attr(&kvs[i])
+		}
+		s.Set(some[:n]...)
 		kvs = kvs[n:]
 	}
 }
 
-func appendAttrs(attrs []shuai.Attr, kvs []attribute.KeyValue) []shuai.Attr {
+func attrs(kvs []attribute.KeyValue) []shuai.Attr {
+	if len(kvs) == 0 {
+		return nil
+	}
+	attrs := make([]shuai.Attr, len(kvs))
 	for i := range kvs {
-		attrs = append(attrs, attr(string(kvs[i].Key), kvs[i].Value))
+		attrs[i] = attr(&kvs[i])
 	}
 	return attrs
 }
 
-func attr(key string, v attribute.Value) shuai.Attr {
+// attr is the small part of what there is to know that most need: the rest is value's.
+func attr(kv *attribute.KeyValue) shuai.Attr {
+	switch kv.Value.Type() { //nolint:exhaustive // the others are value's
+	case attribute.STRING:
+		return shuai.String(string(kv.Key), kv.Value.AsString())
+	case attribute.INT64:
+		return shuai.Int(string(kv.Key), kv.Value.AsInt64())
+	case attribute.BOOL:
+		return shuai.Bool(string(kv.Key), kv.Value.AsBool())
+	}
+	return value(string(kv.Key), kv.Value)
+}
+
+func value(key string, v attribute.Value) shuai.Attr {
 	switch v.Type() {
 	case attribute.BOOL:
 		return shuai.Bool(key, v.AsBool())
@@ -217,9 +237,9 @@ func attr(key string, v attribute.Value) shuai.Attr {
 	case attribute.BYTESLICE:
 		return shuai.Bytes(key, v.AsByteSlice())
 	case attribute.SLICE:
-		return list(key, v.AsSlice(), attr)
+		return list(key, v.AsSlice(), value)
 	case attribute.MAP:
-		return shuai.Map(key, appendAttrs(nil, v.AsMap())...)
+		return shuai.Map(key, attrs(v.AsMap())...)
 	case attribute.EMPTY:
 	}
 	return shuai.Null(key)
