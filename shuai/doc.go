@@ -27,6 +27,13 @@
 // counted in [Stats]. Nothing panics into the application, and a nil *Span, a second End, a
 // set after End and concurrent use are all harmless.
 //
+// # Across processes
+//
+// [Extract] and [Inject] carry the trace in the headers of a call: W3C Trace Context and Baggage, B3 in one header or in several;
+// see [Config.Accept]. Packages shuaihttp and shuaisql do so for net/http and trace database/sql; contrib/otel is for all that is
+// instrumented for OpenTelemetry. Any other RPC system needs a [Carrier]. Work that outlives its request starts with [Go];
+// work on messages from many traces links to them: [Span.AddLink].
+//
 // # Identity
 //
 // Ids are those of W3C Trace Context and say where and when they were born; see [TraceID], [SpanID]

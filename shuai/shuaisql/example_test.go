@@ -2,7 +2,6 @@ package shuaisql_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"github.com/fuwu-project/fuwu/shuai"
@@ -11,9 +10,8 @@ import (
 
 // Open takes the place of [sql.Open]; the context of a call says to which request it belongs.
 func ExampleOpen() {
-	sql.Register("mydriver", testDriver{&journal{}, "modern"}) // a driver's package does this
-
-	db, err := shuaisql.Open("mydriver", "user:password@tcp(10.0.0.1:3306)/movie", shuaisql.Config{System: "mysql"})
+	// "plain" stands for a driver's name, such as "mysql".
+	db, err := shuaisql.Open("plain", "user:password@tcp(10.0.0.1:3306)/movie", shuaisql.Config{System: "mysql"})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -80,11 +80,13 @@ func TestTransparent(t *testing.T) {
 	}
 }
 
+func init() {
+	sql.Register("plain", testDriver{&journal{}, "modern"})
+	sql.Register("contextual", contextual{testDriver{&journal{}, "modern"}})
+	sql.Register("broken", testDriver{&journal{}, "broken"})
+}
+
 func TestOpen(t *testing.T) {
-	j := &journal{}
-	sql.Register("plain", testDriver{j, "modern"})
-	sql.Register("contextual", contextual{testDriver{j, "modern"}})
-	sql.Register("broken", testDriver{j, "broken"})
 	for _, name := range []string{"plain", "contextual"} {
 		tr, stop := newTracer(t, 1)
 		db, err := shuaisql.Open(name, "dsn", shuaisql.Config{Tracer: tr, System: "mysql", Namespace: "movie", Server: "db.example:3307"})
