@@ -34,7 +34,8 @@ var mayImport = map[string]string{
 	"internal/workload":        "internal/span",
 	"internal/analyze":         "internal/span internal/store",
 	"internal/findings":        "internal/analyze internal/span internal/store internal/vfs",
-	"internal/api":             "internal/analyze internal/findings internal/span internal/store internal/wire", // never an engine
+	"internal/views":           "internal/vfs",
+	"internal/api":             "internal/analyze internal/findings internal/span internal/store internal/views internal/wire", // never an engine
 	"internal/demo":            "shuai",
 	"cmd/shuai":                "internal shuai ui", // the only place that knows which engine runs
 	"bench":                    "internal shuai redeye",

@@ -23,6 +23,7 @@ import (
 	"github.com/fuwu-project/fuwu/internal/sampling"
 	"github.com/fuwu-project/fuwu/internal/store/local"
 	"github.com/fuwu-project/fuwu/internal/vfs"
+	"github.com/fuwu-project/fuwu/internal/views"
 	"github.com/fuwu-project/fuwu/internal/wire"
 	"github.com/fuwu-project/fuwu/ui"
 )
@@ -183,6 +184,10 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 
 	watcher := findings.Start(findings.Options{Store: spans, Disk: vfs.OS(), Dir: cmd.Data, Logger: logger})
 	opened = append(opened, watcher.Close)
+	named, viewsErr := views.Open(vfs.OS(), cmd.Data)
+	if viewsErr != nil {
+		logger.Error("views", "error", viewsErr)
+	}
 
 	collector := collect.New(collect.Config{
 		Store:            watcher,
@@ -214,7 +219,7 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 
 	// Closed in reverse: first the doors, last the store.
 	answers := api.New(api.Config{
-		Store: spans, Findings: watcher, UI: ui.Files(), Version: version(), Logger: logger,
+		Store: spans, Findings: watcher, Views: named, UI: ui.Files(), Version: version(), Logger: logger,
 		Ingest: func() api.Ingest {
 			st := collector.Stats()
 			return api.Ingest{

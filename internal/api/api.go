@@ -29,6 +29,7 @@ import (
 	"github.com/fuwu-project/fuwu/internal/findings"
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
+	"github.com/fuwu-project/fuwu/internal/views"
 )
 
 // Prefix is the path of the API; its version changes with the meaning of what is there.
@@ -42,6 +43,7 @@ type Config struct {
 	UI       fs.FS             // the UI's files with index.html at the top; nil: no UI
 	Version  string            // shown by /status
 	Ingest   func() Ingest     // the collector's counters for /status and /metrics; nil: none
+	Views    *views.List       // what people gave a name; nil: nothing is kept
 	Findings *findings.Watcher // what requests waste; nil: nobody looks
 	Ready    func() error      // why the server should get no more requests, for /readyz; nil: the store decides
 	Logger   *slog.Logger      // told of internal errors; nil: nobody is
@@ -152,6 +154,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeText(w, http.StatusOK, "ok\n")
 	case path == "/readyz":
 		s.ready(w, r)
+	case strings.HasPrefix(path, shortLinks) && s.Views != nil:
+		s.follow(w, r, strings.TrimPrefix(path, shortLinks))
 	default:
 		s.ui.serve(w, r)
 	}
@@ -195,7 +199,7 @@ type endpoint func(ctx context.Context, p *params) ([]byte, error)
 // nativeKinds are the questions of the native API, as the metrics name them.
 var nativeKinds = []string{
 	"endpoints", "traces", "names", kindStatus, "skeleton", "stats", "spans", "paths", "percentile",
-	"services", "endpoint", "heatmap", "why", "patterns", "compare", "map", "findings", "change", kindFile, "look",
+	"services", "endpoint", "heatmap", "why", "patterns", "compare", "map", "findings", "views", "change", kindFile, "look",
 }
 
 // kindFile is a download.
@@ -231,6 +235,8 @@ func (s *server) find(path string) (kind string, _ endpoint) {
 		return "map", s.serviceMap
 	case "/findings":
 		return "findings", s.findings
+	case "/views":
+		return "views", s.listViews
 	}
 	if id, ok := strings.CutPrefix(path, "/findings/"); ok {
 		return "findings", func(_ context.Context, p *params) ([]byte, error) { return s.finding(p, id) }

@@ -40,6 +40,15 @@ func (s *server) postNative(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if id, isRemove := strings.CutSuffix(strings.TrimPrefix(path, "/views/"), "/remove"); path == "/views" || isRemove && strings.HasPrefix(path, "/views/") {
+		s.ask(w, r, "change", nativeErrors, func(context.Context) ([]byte, error) {
+			if isRemove {
+				return s.removeView(id)
+			}
+			return s.addView(http.MaxBytesReader(w, r.Body, maxDecision))
+		})
+		return
+	}
 	if path == "/look" || strings.HasPrefix(path, "/look/") {
 		what := strings.TrimPrefix(strings.TrimPrefix(path, "/look"), "/")
 		// Only one file is read at a time: whoever sends it slowly must not keep the others waiting. What cannot set

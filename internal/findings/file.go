@@ -60,14 +60,7 @@ func encode(list []*Finding) ([]byte, error) {
 // save replaces the file, durably.
 func save(disk vfs.FS, dir string, text []byte) error {
 	name := filepath.Join(dir, fileName)
-	err := vfs.WriteFile(disk, name+".tmp", text)
-	if err == nil {
-		err = disk.Rename(name+".tmp", name)
-	}
-	if err == nil {
-		err = disk.SyncDir(dir)
-	}
-	if err != nil {
+	if err := vfs.ReplaceFile(disk, name, text); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"path/filepath"
 	"time"
 )
 
@@ -92,6 +93,18 @@ func WriteFile(fsys FS, name string, data []byte) (err error) {
 		return err
 	}
 	return f.Sync()
+}
+
+// ReplaceFile puts a file of data in the place of any of that name, durably: whatever happens, there is the old one or
+// the new one, whole. It writes name.tmp first.
+func ReplaceFile(fsys FS, name string, data []byte) error {
+	if err := WriteFile(fsys, name+".tmp", data); err != nil {
+		return err
+	}
+	if err := fsys.Rename(name+".tmp", name); err != nil {
+		return err
+	}
+	return fsys.SyncDir(filepath.Dir(name))
 }
 
 // Exists says whether there is a file of that name.
