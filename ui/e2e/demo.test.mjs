@@ -46,8 +46,8 @@ async function openSlowestPhotos(page) {
     .filter({ has: page.getByRole('cell', { name: 'movie-web', exact: true }) })
     .getByRole('link', { name: 'GET /subject/{id}/photos', exact: true })
     .click({ timeout: firstSpanTimeout })
-  await page.waitForURL(/\/traces\?/)
-  await page.locator('.found tbody .row-link').first().click()
+  await page.waitForURL(/\/e\/movie-web\//)
+  await page.locator('.examples-list a[href^="/trace/"]').first().click()
   await page.waitForURL(/\/trace\/[0-9a-f]{32}/)
   await page.getByRole('treegrid').waitFor()
 }

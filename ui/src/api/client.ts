@@ -23,14 +23,19 @@ export async function get<T>(path: string, parameters: Parameters, signal?: Abor
     if (value !== undefined && value !== '') query.set(name, String(value))
   }
   const text = query.toString()
+  return ask<T>(`${path}${text === '' ? '' : `?${text}`}`, { signal: signal ?? null, headers: { accept: 'application/json' } })
+}
+
+/** Changes something by the API. Throws ApiError. */
+export const post = <T>(path: string, body: object): Promise<T> =>
+  ask<T>(path, { method: 'POST', body: JSON.stringify(body), headers: { accept: 'application/json', 'content-type': 'application/json' } })
+
+async function ask<T>(address: string, request: RequestInit): Promise<T> {
   let response: Response
   try {
-    response = await fetch(`${base}${path}${text === '' ? '' : `?${text}`}`, {
-      signal: signal ?? null,
-      headers: { accept: 'application/json' },
-    })
+    response = await fetch(base + address, request)
   } catch (cause) {
-    if (signal?.aborted === true) throw cause
+    if (request.signal?.aborted === true) throw cause
     throw new ApiError('', 0)
   }
   if (!response.ok) throw await refusal(response)

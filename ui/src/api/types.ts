@@ -16,6 +16,8 @@ export interface Endpoint {
   /** The endpoint's part of all time spent in root spans, 0 to 1. */
   share: number
   slowestTrace: string
+  /** Of the endpoint, that are new, open or back. */
+  findings: number
 }
 
 export interface Endpoints {

@@ -10,6 +10,8 @@ export function Help({ dialog }: { dialog: RefObject<HTMLDialogElement | null> }
     [['/'], t.keys.search],
     [['g', 'e'], t.keys.endpoints],
     [['g', 's'], t.keys.traces],
+    [['g', 'f'], t.keys.findings],
+    [['g', 'm'], t.keys.map],
     [['?'], t.keys.help],
   ]
   const timeline: [string[], string][] = [

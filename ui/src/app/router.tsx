@@ -1,8 +1,17 @@
 import { createRootRoute, createRoute, createRouter, type ErrorComponentProps } from '@tanstack/react-router'
 
 import { Failure } from '../components/failure.tsx'
+import { ComparePage } from '../pages/compare/page.tsx'
+import { compareSearch } from '../pages/compare/search.ts'
+import { EndpointPage } from '../pages/endpoint/page.tsx'
+import { endpointSearch } from '../pages/endpoint/search.ts'
 import { EndpointsPage } from '../pages/endpoints/page.tsx'
 import { endpointsSearch } from '../pages/endpoints/search.ts'
+import { FindingPage } from '../pages/findings/finding_page.tsx'
+import { FindingsPage } from '../pages/findings/page.tsx'
+import { findingsSearch } from '../pages/findings/search.ts'
+import { MapPage } from '../pages/map/page.tsx'
+import { mapSearch } from '../pages/map/search.ts'
 import { RequestPage } from '../pages/request/page.tsx'
 import { requestSearch } from '../pages/request/search.ts'
 import { SearchPage } from '../pages/search/page.tsx'
@@ -18,6 +27,16 @@ const endpointsRoute = createRoute({
   validateSearch: endpointsSearch,
   component: EndpointsPage,
 })
+const endpointRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/e/$service/$name',
+  validateSearch: endpointSearch,
+  component: EndpointPage,
+})
+const findingsRoute = createRoute({ getParentRoute: () => rootRoute, path: '/findings', validateSearch: findingsSearch, component: FindingsPage })
+const findingRoute = createRoute({ getParentRoute: () => rootRoute, path: '/findings/$id', component: FindingPage })
+const mapRoute = createRoute({ getParentRoute: () => rootRoute, path: '/map', validateSearch: mapSearch, component: MapPage })
+const compareRoute = createRoute({ getParentRoute: () => rootRoute, path: '/compare', validateSearch: compareSearch, component: ComparePage })
 const searchRoute = createRoute({ getParentRoute: () => rootRoute, path: '/traces', validateSearch: searchSearch, component: SearchPage })
 const requestRoute = createRoute({
   getParentRoute: () => rootRoute,
@@ -28,7 +47,16 @@ const requestRoute = createRoute({
 
 // Search parameters are plain text in the address: an id of sixteen decimal digits is not a number.
 export const router = createRouter({
-  routeTree: rootRoute.addChildren([endpointsRoute, searchRoute, requestRoute]),
+  routeTree: rootRoute.addChildren([
+    endpointsRoute,
+    endpointRoute,
+    searchRoute,
+    requestRoute,
+    findingsRoute,
+    findingRoute,
+    mapRoute,
+    compareRoute,
+  ]),
   parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
   stringifySearch: (search) => {
     const query = new URLSearchParams()

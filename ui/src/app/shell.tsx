@@ -49,6 +49,12 @@ function Frame({ preferences, onChange }: { preferences: Preferences; onChange: 
           <Link to="/traces" activeOptions={{ includeSearch: false }}>
             {t.app.search}
           </Link>
+          <Link to="/findings" activeOptions={{ includeSearch: false }}>
+            {t.app.findings}
+          </Link>
+          <Link to="/map" activeOptions={{ includeSearch: false }}>
+            {t.app.map}
+          </Link>
         </nav>
         {path === '/traces' ? <div className="jump" /> : <Jump />}
         <div className="preferences">

@@ -29,6 +29,8 @@ export function useShortcuts(showHelp: () => void): void {
       if (event.key === 'g') lastG = event.timeStamp
       else if (isAfterG && event.key === 'e') void navigate({ to: '/' })
       else if (isAfterG && event.key === 's') void navigate({ to: '/traces' })
+      else if (isAfterG && event.key === 'f') void navigate({ to: '/findings' })
+      else if (isAfterG && event.key === 'm') void navigate({ to: '/map' })
       else if (event.key === '/') focusSearch()
       else if (event.key === '?') showHelp()
       else return

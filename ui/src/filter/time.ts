@@ -22,7 +22,8 @@ export function timeSearch(raw: Record<string, unknown>): TimeSearch {
   return isRange(raw.range) && raw.range !== defaultRange ? { range: raw.range } : {}
 }
 
-function instant(raw: unknown): string | undefined {
+/** An instant in an address, as RFC 3339; undefined for anything else. */
+export function instant(raw: unknown): string | undefined {
   if (typeof raw !== 'string') return undefined
   const time = Date.parse(raw)
   return Number.isNaN(time) ? undefined : new Date(time).toISOString()

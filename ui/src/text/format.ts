@@ -97,10 +97,36 @@ export function formatTime(nanoseconds: string): string {
 }
 
 /** Local time of day with milliseconds, preceded by the day unless it is today. */
-export function formatShortTime(nanoseconds: string, now: Date): string {
+export function formatShortTime(nanoseconds: string, now = new Date()): string {
   const d = toDate(nanoseconds)
   return formatDay(d) === formatDay(now) ? formatClock(d) : `${formatDay(d)} ${formatClock(d)}`
 }
 
 const formatDay = (d: Date): string => `${d.getFullYear()}-${pad(d.getMonth() + 1)}-${pad(d.getDate())}`
 const formatClock = (d: Date): string => `${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}.${pad(d.getMilliseconds(), 3)}`
+
+/** A mean of counts: 198, 11.8, 1, 0.04. */
+export function formatMean(n: number): string {
+  if (!Number.isFinite(n)) return '–'
+  if (n === 0) return '0'
+  if (Math.abs(n) < 0.01) return '<0.01'
+  if (Math.abs(n) >= 99.95) return formatCount(n)
+  return String(Number(n.toPrecision(3)))
+}
+
+/** How often one is contained in the other: 2.1×, 17×, 0.83×. */
+export function formatTimes(ratio: number): string {
+  if (!Number.isFinite(ratio)) return '–'
+  return `${ratio >= 10 ? formatCount(ratio) : Number(ratio.toPrecision(2))}×`
+}
+
+/** A difference of durations with its sign: +640 ms, −3.20 ms, 0 ns. */
+export const formatSigned = (nanoseconds: number): string =>
+  Math.abs(nanoseconds) < 0.5 ? '0' : `${nanoseconds > 0 ? '+' : '−'}${formatDuration(Math.abs(nanoseconds))}`
+
+/** Local time of day to the minute, preceded by the day unless it is today; Unix ms. */
+export function formatMinute(ms: number, now = new Date()): string {
+  const d = new Date(ms)
+  const clock = `${pad(d.getHours())}:${pad(d.getMinutes())}`
+  return formatDay(d) === formatDay(now) ? clock : `${formatDay(d)} ${clock}`
+}

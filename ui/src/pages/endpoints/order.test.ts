@@ -17,6 +17,7 @@ const endpoint = (name: string, share: number): Endpoint => ({
   max: 1,
   share,
   slowestTrace: '1',
+  findings: 0,
 })
 const all = [endpoint('b', 0.2), endpoint('a', 0.2), endpoint('c', 0.6)]
 const names = (sorted: Endpoint[]) => sorted.map(({ name }) => name).join('')

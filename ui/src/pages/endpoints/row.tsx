@@ -4,23 +4,27 @@ import type { Endpoint } from '../../api/types.ts'
 import { useMessages } from '../../app/preferences.ts'
 import { ErrorIcon } from '../../components/icons.tsx'
 import { Text } from '../../components/text.tsx'
-import { endpointFilter } from '../../filter/scan.ts'
 import type { TimeSearch } from '../../filter/time.ts'
 import { formatCount, formatDuration, formatRate, formatShare, type RateUnit } from '../../text/format.ts'
 import { cut } from '../../text/hostile.ts'
 
 const nameLimit = 200 // characters
 
-/** An endpoint's line; it leads to the endpoint's requests, slowest first. */
+/** An endpoint's line; it leads to why the endpoint is slow. */
 export function EndpointRow({ endpoint, unit, time }: { endpoint: Endpoint; unit: RateUnit; time: TimeSearch }) {
   const t = useMessages()
   const slowest = formatDuration(endpoint.max)
   return (
     <tr>
       <th scope="row" className="column-name">
-        <Link to="/traces" search={{ ...time, q: endpointFilter(endpoint.service, endpoint.name), sort: 'slowest' }} className="row-link">
+        <Link to="/e/$service/$name" params={{ service: endpoint.service, name: endpoint.name }} search={time} className="row-link">
           <Text value={cut(endpoint.name, nameLimit)} />
-        </Link>
+        </Link>{' '}
+        {endpoint.findings > 0 && (
+          <Link to="/findings" search={{ service: endpoint.service, name: endpoint.name }} className="tag own-link">
+            <ErrorIcon /> {t.endpoints.findings(endpoint.findings)}
+          </Link>
+        )}
       </th>
       <td className="column-service">
         <Text value={cut(endpoint.service, nameLimit)} />

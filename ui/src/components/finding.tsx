@@ -1,0 +1,46 @@
+import type { Finding } from '../api/analysis.ts'
+import { useMessages } from '../app/preferences.ts'
+import type { Messages } from '../i18n/en.ts'
+import { formatCount, formatDuration, formatMean, formatShare } from '../text/format.ts'
+import { cut } from '../text/hostile.ts'
+import { Text } from './text.tsx'
+
+const nameLimit = 200 // characters
+
+/** What a finding says, in the language on screen. What the names in it are stays as it was sent. */
+export function FindingTitle({ finding }: { finding: Finding }) {
+  const t = useMessages()
+  const counted = callsOf(t, finding)
+  return (
+    <>
+      <Text value={cut(finding.caller === '' ? finding.service : finding.caller, nameLimit)} />{' '}
+      {finding.kind === 'slow-call' ? t.findings.waitsFor : t.findings.calls}{' '}
+      <strong>
+        <Text value={cut(finding.label, nameLimit)} />
+      </strong>{' '}
+      {counted}
+    </>
+  )
+}
+
+function callsOf(t: Messages, { kind, calls, leastCalls, mostCalls, serial }: Finding): string {
+  switch (kind) {
+    case 'slow-call':
+      return ''
+    case 'retry-storm':
+      return t.findings.again(formatMean(calls))
+    default:
+      return leastCalls === mostCalls
+        ? t.findings.always(formatMean(calls), formatShare(serial))
+        : t.findings.varying(formatCount(leastCalls), formatCount(mostCalls), formatMean(calls), formatShare(serial))
+  }
+}
+
+/** What to do about it, and what that would save. */
+export function adviceOf(t: Messages, finding: Finding): string {
+  return `${t.findings.advice[finding.kind] ?? finding.advice} ${t.findings.saves(
+    formatDuration(finding.saving),
+    formatDuration(finding.savingPerDay),
+    formatCount(Math.round(finding.perDay)),
+  )}`
+}

@@ -1,0 +1,70 @@
+import type { PopulationQuestion } from '../../api/analysis_queries.ts'
+import { instant, timeSearch, type TimeSearch } from '../../filter/time.ts'
+
+export const befores = ['1h', '1d', '1w'] as const
+export type Before = (typeof befores)[number]
+
+export const slowChoices = ['p95..', 'p99..', 'p90..', 'p75..'] as const
+export const normalChoices = ['p25..p75', '..p50', '..p95', '..'] as const
+export const defaultSlow = slowChoices[0]
+export const defaultNormal = normalChoices[0]
+
+/** The state of an endpoint's page, as in its address. */
+export interface EndpointSearch extends TimeSearch {
+  /** How much earlier the requests are that these are compared with; by default the length of the range. */
+  before?: Before
+  /** Which requests are slow and which are normal, in the API's words. */
+  slow?: string
+  normal?: string
+  /** RFC 3339: when the slow ones started, if that is not the whole range. */
+  slowFrom?: string
+  slowTo?: string
+  /** The same for the normal ones. */
+  normalFrom?: string
+  normalTo?: string
+  /** Only requests whose root span matches. */
+  q?: string
+  order?: 'tree'
+  /** More than the first paths. */
+  paths?: 'all'
+  /** The heatmap as a table. */
+  heatmap?: 'table'
+}
+
+const bound = String.raw`(?:p\d{1,2}(?:\.\d+)?|[\d.]+(?:ns|us|ms|s|m|h))?`
+const population = new RegExp(String.raw`^${bound}\.\.${bound}$`)
+
+export const isPopulation = (text: string): boolean => population.test(text)
+
+export function endpointSearch(raw: Record<string, unknown>): EndpointSearch {
+  const search: EndpointSearch = timeSearch(raw)
+  const before = befores.find((known) => known === raw.before)
+  if (before !== undefined) search.before = before
+  if (typeof raw.slow === 'string' && isPopulation(raw.slow) && raw.slow !== defaultSlow) search.slow = raw.slow
+  if (typeof raw.normal === 'string' && isPopulation(raw.normal) && raw.normal !== defaultNormal) search.normal = raw.normal
+  for (const side of ['slow', 'normal'] as const) {
+    const from = instant(raw[`${side}From`])
+    const to = instant(raw[`${side}To`])
+    if (from !== undefined && to !== undefined && from < to) Object.assign(search, { [`${side}From`]: from, [`${side}To`]: to })
+  }
+  if (typeof raw.q === 'string' && raw.q.trim() !== '') search.q = raw.q
+  if (raw.order === 'tree') search.order = 'tree'
+  if (raw.paths === 'all') search.paths = 'all'
+  if (raw.heatmap === 'table') search.heatmap = 'table'
+  return search
+}
+
+export const populations = ({ slow, normal, slowFrom, slowTo, normalFrom, normalTo }: EndpointSearch): PopulationQuestion => ({
+  slow,
+  normal,
+  slowFrom,
+  slowTo,
+  normalFrom,
+  normalTo,
+})
+
+/** A filter that takes only what matches q and the condition as well. */
+export function narrowed(q: string | undefined, condition: string): string {
+  const inner = (q ?? '').trim().replace(/^\{([^]*)\}$/, '$1').trim()
+  return inner === '' ? `{ ${condition} }` : `{ (${inner}) && ${condition} }`
+}
