@@ -7,6 +7,7 @@ require (
 	github.com/bufbuild/protocompile v0.14.1
 	github.com/cockroachdb/datadriven v1.0.3
 	github.com/fuwu-project/fuwu/redeye v0.0.0
+	github.com/fuwu-project/fuwu/shuai v0.0.0
 	go.starlark.net v0.0.0-20260908191801-89a6a09411d5
 	google.golang.org/protobuf v1.36.12
 	pgregory.net/rapid v1.3.0
@@ -18,3 +19,5 @@ require (
 )
 
 replace github.com/fuwu-project/fuwu/redeye => ../
+
+replace github.com/fuwu-project/fuwu/shuai => ../../shuai

@@ -34,6 +34,9 @@ func (s *Server) Handler() (http.Handler, error) {
 	mux := http.NewServeMux()
 	connecthttp.Mount(mux, rpc, connecthttp.WithCodecs(protoCodec{connectproto.NewBinaryCodec()}, jsonCodec{}),
 		connecthttp.WithReadMaxBytes(s.Limits.Or().Bytes+maxParamBytes), connecthttp.WithCompressMinBytes(4096))
+	if s.Operator != nil {
+		mux.HandleFunc("/redeye/callsites", s.serveCallSites)
+	}
 	return mux, nil
 }
 

@@ -60,7 +60,7 @@ func post(t *testing.T, url, body string) (status int, answer string) {
 
 // As curl asks it: text and parameters in JSON, rows in JSON.
 func TestJSON(t *testing.T) {
-	url, _ := serve(t, newWorld(t))
+	url, _ := serve(t, newWorld())
 	const query = "/redeye.v1.Redeye/Query"
 	status, body := post(t, url+query, `{"text": "get_movies(ids).map(lambda m: {\"id\": m.id, \"title\": m.title()})", "params": {"ids": [1, 2]}}`)
 	var answer struct {
@@ -135,7 +135,7 @@ func talkRequest(t testing.TB) *redeyepb.QueryRequest {
 
 // Every protocol gives the same answer, with messages that protoc's code reads and writes.
 func TestProtocols(t *testing.T) {
-	url, h2 := serve(t, newWorld(t))
+	url, h2 := serve(t, newWorld())
 	for name, transport := range map[string]connect.Transport{
 		"Connect over HTTP/1.1": connecthttp.NewTransport(http.DefaultClient, url),
 		"Connect over HTTP/2":   connecthttp.NewTransport(h2, url),
@@ -189,7 +189,7 @@ func rowsOf(t *testing.T, answer *redeyepb.Answer) string {
 
 // A stream brings the rows in parts, in order, and the usage with the last.
 func TestStream(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld()
 	url, h2 := serve(t, w)
 	client := connect.NewClient(connecthttp.NewTransport(h2, url, connecthttp.WithGRPC()))
 	stream, err := client.CallServerStream(t.Context(), connect.Spec{Procedure: "/redeye.v1.Redeye/Stream", StreamType: connect.StreamTypeServer},
@@ -227,7 +227,7 @@ func TestStream(t *testing.T) {
 
 // Who asks is found out once, methods see it, and it may be refused a method.
 func TestAuthentication(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld()
 	w.Authenticate = func(_ context.Context, h http.Header) (server.Principal, error) {
 		if name, ok := strings.CutPrefix(h.Get("Authorization"), "Bearer "); ok {
 			return server.Principal{Name: name}, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
 	"github.com/fuwu-project/fuwu/redeye/column"
@@ -80,8 +81,15 @@ type CellError struct{ Path, Code, Method, Msg string }
 
 // Query runs a program. The error is an [*Error].
 func (s *Server) Query(ctx context.Context, req Request) (*Answer, error) {
+	if !s.running.enter() {
+		return nil, &Error{Code: "UNAVAILABLE", Reason: "SHUTDOWN", Msg: "the server is going down; ask another", Wait: time.Second}
+	}
+	defer s.running.leave()
 	p, err := s.plan(req)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.permit(p); err != nil {
 		return nil, err
 	}
 	who := PrincipalOf(ctx)
@@ -97,8 +105,32 @@ func (s *Server) Query(ctx context.Context, req Request) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	label := clip(req.Site.Label, 256)
+	id := siteKey{who.Tenant, clip(req.Site.Key, 256), p.hash}
+	site, err := s.sites.enter(time.Now(), id, label, func() string { return clip(ast.Text(p.program), 4096) })
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	ctx, span := startQuery(ctx, s.catalog.Schema.Service, p, req.Site)
+	answer, err := s.run(ctx, p, params, budget, req, who)
+	var use *Usage
+	if answer != nil {
+		use = &answer.Usage
+	}
+	s.sites.leave(site, time.Since(start), use, err)
+	endQuery(span, use, err)
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.Site = label
+		return nil, e
+	}
+	return answer, err
+}
+
+// run runs a plan within a budget.
+func (s *Server) run(ctx context.Context, p *planned, params []*column.Column, budget Budget, req Request, who Principal) (*Answer, error) {
 	out, err := engine.Run(ctx, p.plan, params, engine.Options{
-		Budget: budget.engine(), Partial: req.Partial, Cursors: s.cursorsOf(p, params, who),
+		Budget: budget.engine(), Partial: req.Partial, Cursors: s.cursorsOf(p, params, who), Guard: guard,
 	})
 	if err != nil {
 		return nil, runError(err, p.source)
@@ -109,9 +141,7 @@ func (s *Server) Query(ctx context.Context, req Request) (*Answer, error) {
 		},
 		Planned: out.Usage.Planned,
 	}}
-	if answer.Value.Ends != nil {
-		answer.Usage.RowsOut = int64(answer.Value.Items.Len)
-	}
+	answer.Usage.RowsOut = int64(engine.RowsOut(answer.Value))
 	if answer.Usage.BytesOut = answer.Value.Bytes(); answer.Usage.BytesOut > budget.BytesOut && !req.stream {
 		return nil, &Error{
 			Code: "RESOURCE_EXHAUSTED", Reason: "BUDGET_EXCEEDED", Budget: "bytes_out", Limit: budget.BytesOut, Used: answer.Usage.BytesOut,

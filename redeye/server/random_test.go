@@ -334,7 +334,7 @@ func (g *programs) list(elem schema.Type) ast.Node {
 // Random programs have the value that they have row by row, and take no more calls. Where the naive interpreter fails, the engine
 // may find that it did not need what failed; it never fails where the other does not.
 func TestRandomProgramsRowByRow(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld()
 	var ran, failed, calls, naiveCalls int
 	count := 4000
 	if testing.Short() {
@@ -365,7 +365,7 @@ func seed() uint64 {
 }
 
 func TestRandomProgramsShrunk(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld()
 	rapid.Check(t, func(t *rapid.T) {
 		checkRandom(t, w, func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choice") })
 	})

@@ -22,7 +22,7 @@ import (
 // Parameters stand before the program, one a line: name = JSON.
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/script", func(t *testing.T, path string) {
-		w := newWorld(t)
+		w := newWorld()
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			req := server.Request{Params: map[string]server.Value{}, Partial: d.Cmd == "partial"}
 			req.Text = params(d.Input, req.Params)

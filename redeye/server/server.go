@@ -27,6 +27,13 @@ type Server struct {
 	// Authorize refuses a program that would use a method ("Movie.title") or source that who asks must not. It is asked before each run,
 	// once for each method of the program, and may be called concurrently.
 	Authorize func(ctx context.Context, who Principal, method string) error
+	// Operator says whether a request comes from an operator. With it, the handler serves /redeye/callsites: every program at every call
+	// site with its figures, and the switch that turns one off. Without it there is no such page.
+	Operator func(r *http.Request) error
+	// Mode says which programs are run.
+	Mode Mode
+	// SiteConcurrency is how many executions of one program at one call site run at once; default 64.
+	SiteConcurrency int
 	// CursorSecret is what pages' cursors are sealed with; servers that share it open each other's. Without one,
 	// cursors end with the process.
 	CursorSecret []byte
@@ -39,6 +46,9 @@ type Server struct {
 	start    func() error // finishes the schema, once
 	plans    planCache
 	aead     cipher.AEAD // of cursors
+	sites    sites
+	programs programs
+	running  running
 }
 
 // New returns a server of a service of that name, with nothing registered.
@@ -63,6 +73,10 @@ func (s *Server) finish() error {
 	if s.CursorTTL <= 0 {
 		s.CursorTTL = 24 * time.Hour
 	}
+	if s.SiteConcurrency <= 0 {
+		s.SiteConcurrency = 64
+	}
+	s.sites.init(maxSites, s.SiteConcurrency)
 	aead, err := newAEAD(s.CursorSecret)
 	if err != nil {
 		return err
@@ -89,4 +103,54 @@ func (s *Server) SchemaJSON() ([]byte, error) {
 		return nil, err
 	}
 	return json.MarshalIndent(sch, "", "\t")
+}
+
+// maxSites is how many programs at call sites have a history.
+const maxSites = 10_000
+
+// running counts executions, so that a server can go down when there are none.
+type running struct {
+	mu   sync.Mutex
+	n    int
+	down bool
+	idle chan struct{} // closed when down and n is 0
+}
+
+func (r *running) enter() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.down {
+		return false
+	}
+	r.n++
+	return true
+}
+
+func (r *running) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.n--; r.n == 0 && r.down {
+		close(r.idle)
+	}
+}
+
+// Shutdown refuses new queries, with UNAVAILABLE, and waits until those that run are done or ctx is. The listener is whoever
+// opened it's to close, after this, so that clients hear why.
+func (s *Server) Shutdown(ctx context.Context) error {
+	r := &s.running
+	r.mu.Lock()
+	if !r.down {
+		r.down, r.idle = true, make(chan struct{})
+		if r.n == 0 {
+			close(r.idle)
+		}
+	}
+	idle := r.idle
+	r.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

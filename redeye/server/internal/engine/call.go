@@ -273,7 +273,7 @@ func (x *run) send(n *Node, s *callState, which int, ords []int32, row int32, ar
 	m := n.Method
 	fl := &flight{table: s.tables[which], method: m, node: n}
 	for i, a := range args {
-		fl.args = append(fl.args, x.settle(a.pick(&Sel{[]int32{row}}).spread(), m.Args[i].Type))
+		fl.args = append(fl.args, x.settle(x.spread(x.pick(a, &Sel{[]int32{row}})), m.Args[i].Type))
 	}
 	size := len(ords)
 	if m.MaxBatch > 0 {
@@ -387,7 +387,7 @@ func (x *run) land(p *part) {
 	if !x.grow(fl.method.Result, int(next)) {
 		return
 	}
-	t.store = concat(vecs...)
+	t.store = x.concat(vecs...)
 	if x.plan.lists(fl.method) && !x.rows(t.store.items()) {
 		return
 	}
@@ -415,7 +415,7 @@ func (x *run) collect(n *Node, f *Frame, s *callState) *Vec {
 		if inOrder {
 			return t.store
 		}
-		return t.store.pick(&Sel{at})
+		return x.pick(t.store, &Sel{at})
 	}
 	var sels []*Sel
 	var parts []*Vec
@@ -427,8 +427,8 @@ func (x *run) collect(n *Node, f *Frame, s *callState) *Vec {
 			}
 		}
 		if len(sel.idx) > 0 {
-			sels, parts = append(sels, sel), append(parts, t.store.pick(at))
+			sels, parts = append(sels, sel), append(parts, x.pick(t.store, at))
 		}
 	}
-	return withErrs(merge(f.n, n.blank, sels, parts), s.bad)
+	return x.withErrs(x.merge(f.n, n.blank, sels, parts), s.bad)
 }

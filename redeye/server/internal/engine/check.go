@@ -249,7 +249,7 @@ func (c *checker) bare(n ast.Node, like schema.Type) *Node {
 		bind()
 		x := c.check(n.X, unknown)
 		body, drops := c.function(n.In, x.Type, like)
-		c.inherit(drops)
+		c.noDrops(drops)
 		out.Kids, out.Type, out.run = []*Node{x, body}, body.Type, runLet
 	case *ast.Attr:
 		c.attr(out, n)
@@ -279,7 +279,7 @@ func (c *checker) bare(n ast.Node, like schema.Type) *Node {
 			c.fail(n.X, "this is %s, which is never null; use it as it is", article(x.Type))
 		}
 		body, drops := c.function(n.F, x.Type.NotNull(), like.NotNull())
-		c.inherit(drops)
+		c.noDrops(drops)
 		out.Kids, out.Type, out.run = []*Node{x, body}, body.Type.OrNull(), runThen
 	case *ast.Object:
 		out.Type.Kind = schema.KindObject
@@ -309,7 +309,8 @@ func (c *checker) bare(n ast.Node, like schema.Type) *Node {
 	case *ast.Validate:
 		bind()
 		x := c.check(n.X, like)
-		cond, _ := c.function(n.F, x.Type, boolean)
+		cond, drops := c.function(n.F, x.Type, boolean)
+		c.noDrops(drops)
 		out.Kids, out.Type, out.msg, out.run = []*Node{x, cond}, x.Type, n.Msg, runValidate
 	case *ast.Cache:
 		x := c.check(n.X, like)
@@ -324,10 +325,10 @@ func (c *checker) bare(n ast.Node, like schema.Type) *Node {
 	return out
 }
 
-// inherit counts what is dropped in a function that is no list's to the list's around it.
-func (c *checker) inherit(drops []*Node) {
+// noDrops refuses or_drop in a function whose variable is no row.
+func (c *checker) noDrops(drops []*Node) {
 	if len(drops) > 0 {
-		c.drops[len(c.drops)-1] = append(c.drops[len(c.drops)-1], drops...)
+		c.fail(drops[0].Src, "or_drop drops a row, and here is none: it stands in the function of map, flat_map or filter, outside of let and then")
 	}
 }
 

@@ -53,7 +53,8 @@ func (c *checker) collection(out *Node, n ast.Node, like schema.Type) {
 		x := c.list(n.X, like)
 		out.Kids, out.Type, out.run = []*Node{x}, x.Type, runSort
 		for _, key := range n.Keys {
-			k, _ := c.function(key.By, *x.Type.Elem, unknown)
+			k, drops := c.function(key.By, *x.Type.Elem, unknown)
+			c.noDrops(drops)
 			if !k.Type.Kind.Ordered() && k.Type.Kind != schema.KindBool {
 				c.fail(key.By.Body, "this is %s, which has no order", article(k.Type))
 			}
@@ -99,7 +100,8 @@ func (c *checker) collection(out *Node, n ast.Node, like schema.Type) {
 
 // key checks a function whose values are compared for equality.
 func (c *checker) key(f ast.Lambda, of schema.Type) *Node {
-	k, _ := c.function(f, of, unknown)
+	k, drops := c.function(f, of, unknown)
+	c.noDrops(drops)
 	if !comparable(k.Type) {
 		c.fail(f.Body, "this is %s; a key is a scalar, an entity, or an object or list of such", article(k.Type))
 	}
@@ -129,7 +131,8 @@ func (c *checker) aggregate(out *Node, n *ast.Aggregate) {
 	if n.Code == ast.OpAny || n.Code == ast.OpAll {
 		result = boolean
 	}
-	body, _ := c.function(n.F, *x.Type.Elem, result)
+	body, drops := c.function(n.F, *x.Type.Elem, result)
+	c.noDrops(drops)
 	out.Kids = []*Node{x, body}
 	kind := body.Type.Kind
 	bad := func(what string) { c.fail(n.F.Body, "this is %s; %s", article(body.Type), what) }
@@ -162,6 +165,7 @@ func (c *checker) reduce(out *Node, n *ast.Reduce, like schema.Type) {
 	c.vars = append(c.vars, first.Type, *x.Type.Elem)
 	c.drops = append(c.drops, nil)
 	body := c.want(n.F.Body, first.Type)
+	c.noDrops(c.drops[len(c.drops)-1])
 	c.drops = c.drops[:len(c.drops)-1]
 	c.vars = c.vars[:len(c.vars)-2]
 	c.pure = outer

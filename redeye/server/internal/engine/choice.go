@@ -41,7 +41,7 @@ func (f *Frame) over(sel *Sel) *Frame {
 }
 
 // merge makes n rows out of columns that each have some of them; rows of none are of no meaning.
-func merge(n int, like func(int) *Vec, sels []*Sel, parts []*Vec) *Vec {
+func (x *run) merge(n int, like func(int) *Vec, sels []*Sel, parts []*Vec) *Vec {
 	order := make([]int32, n)
 	covered, offset := 0, int32(0)
 	var vs []*Vec
@@ -73,15 +73,15 @@ func merge(n int, like func(int) *Vec, sels []*Sel, parts []*Vec) *Vec {
 		}
 		vs = append(vs, like(1))
 	}
-	return concat(vs...).pick(&Sel{order})
+	return x.pick(x.concat(vs...), &Sel{order})
 }
 
 // withErrs returns v with errors added in rows that have none.
-func withErrs(v *Vec, add []*Error) *Vec {
+func (x *run) withErrs(v *Vec, add []*Error) *Vec {
 	if add == nil {
 		return v
 	}
-	out := *v.spread()
+	out := *x.spread(v)
 	out.Errs = make([]*Error, v.N)
 	for i := range out.Errs {
 		if out.Errs[i] = v.err(i); out.Errs[i] == nil {
@@ -144,7 +144,7 @@ func runIf(x *run, n *Node, f *Frame) *Vec {
 	if yes == nil || no == nil {
 		return nil
 	}
-	return withErrs(merge(f.n, n.blank, []*Sel{s.yes, s.no}, []*Vec{yes, no}), errs(f.n, c))
+	return x.withErrs(x.merge(f.n, n.blank, []*Sel{s.yes, s.no}, []*Vec{yes, no}), errs(f.n, c))
 }
 
 func (n *Node) blank(rows int) *Vec { return blank(n.Type, rows) }
@@ -177,7 +177,7 @@ func (x *run) replace(n *Node, f *Frame, a *Vec, bad func(i int) bool) *Vec {
 	if b == nil {
 		return nil
 	}
-	return merge(f.n, n.blank, []*Sel{s.yes, s.no}, []*Vec{a.pick(s.yes), b})
+	return x.merge(f.n, n.blank, []*Sel{s.yes, s.no}, []*Vec{x.pick(a, s.yes), b})
 }
 
 type thenState struct {
@@ -203,13 +203,13 @@ func runThen(x *run, n *Node, f *Frame) *Vec {
 		return s
 	})
 	if len(s.yes.idx) == 0 {
-		return withErrs(nulls(n.Type, f.n), errs(f.n, a))
+		return x.withErrs(nulls(n.Type, f.n), errs(f.n, a))
 	}
 	b := x.eval(n.Kids[1], s.frame)
 	if b == nil {
 		return nil
 	}
-	return withErrs(merge(f.n, n.blank, []*Sel{s.yes, s.no}, []*Vec{b, nulls(n.Type, len(s.no.idx))}), errs(f.n, a))
+	return x.withErrs(x.merge(f.n, n.blank, []*Sel{s.yes, s.no}, []*Vec{b, nulls(n.Type, len(s.no.idx))}), errs(f.n, a))
 }
 
 func runLet(x *run, n *Node, f *Frame) *Vec {

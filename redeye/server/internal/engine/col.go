@@ -25,9 +25,9 @@ type pickedCol struct {
 	vec  *Vec
 }
 
-func (c *pickedCol) force(*run) *Vec {
+func (c *pickedCol) force(x *run) *Vec {
 	if c.vec == nil {
-		c.vec = c.from.pick(c.sel)
+		c.vec = x.pick(c.from, c.sel)
 	}
 	return c.vec
 }
@@ -80,9 +80,9 @@ func (c *unionCol) force(x *run) *Vec {
 	if len(vecs) == 0 {
 		return &Vec{}
 	}
-	c.vec = concat(vecs...)
+	c.vec = x.concat(vecs...)
 	if c.order != nil {
-		c.vec = c.vec.pick(c.order)
+		c.vec = x.pick(c.vec, c.order)
 	}
 	return c.vec
 }

@@ -101,7 +101,7 @@ func runExtreme(x *run, n *Node, f *Frame) *Vec {
 		return nil
 	}
 	if v.items() == 0 {
-		return withErrs(nulls(n.Type, f.n), bad)
+		return x.withErrs(nulls(n.Type, f.n), bad)
 	}
 	at := &Sel{make([]int32, f.n)}
 	null := make([]bool, f.n)
@@ -119,9 +119,9 @@ func runExtreme(x *run, n *Node, f *Frame) *Vec {
 		}
 		at.idx[row] = int32(best)
 	}
-	out := b.pick(at)
+	out := x.pick(b, at)
 	if out.One {
-		out = out.spread()
+		out = x.spread(out)
 	}
 	out.Null, out.Errs = null, bad
 	return out
@@ -193,7 +193,7 @@ func runAnyAll(x *run, n *Node, f *Frame) *Vec {
 			}
 		}
 		if len(s.sel.idx) == 0 {
-			return withErrs(s.out, errs(f.n, v))
+			return x.withErrs(s.out, errs(f.n, v))
 		}
 		b := x.eval(n.Kids[1], g.over(s.sel))
 		if b == nil {
@@ -230,7 +230,7 @@ func runReduce(x *run, n *Node, f *Frame) *Vec {
 	if n.Kids[2].uses&(1<<(n.bound+1)) != 0 && !x.deep(v, n.Kids[0].Type) {
 		return nil
 	}
-	v = v.spread()
+	v = x.spread(v)
 	acc := init
 	for k := 0; ; k++ {
 		items := &Sel{}
@@ -245,14 +245,14 @@ func runReduce(x *run, n *Node, f *Frame) *Vec {
 		if len(rows.idx) == 0 {
 			break
 		}
-		outer := newScope(f.over(rows), n.bound, len(rows.idx), nil, Ready(acc.pick(rows)))
+		outer := newScope(f.over(rows), n.bound, len(rows.idx), nil, Ready(x.pick(acc, rows)))
 		inner := newScope(outer, n.bound+1, len(rows.idx), nil, v.Items.pick(items))
 		next := x.eval(n.Kids[2], inner)
 		if next == nil || !x.deep(next, n.Type) {
 			return nil
 		}
 		rest := where(f.n, func(row int) bool { start, end := v.span(row); return start+k >= end })
-		acc = merge(f.n, n.blank, []*Sel{rows, rest}, []*Vec{next, acc.pick(rest)})
+		acc = x.merge(f.n, n.blank, []*Sel{rows, rest}, []*Vec{next, x.pick(acc, rest)})
 	}
-	return withErrs(acc, errs(f.n, v))
+	return x.withErrs(acc, errs(f.n, v))
 }

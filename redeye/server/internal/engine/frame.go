@@ -17,6 +17,7 @@ type Frame struct {
 	sel   *Sel   // of a selection
 
 	memo  []*Vec          // by Node.slot
+	begun []bool          // by Node.slot: it was charged, and may be waiting
 	state map[*Node]any   // of nodes that are computed in several steps
 	subs  map[*Sel]*Frame // selections of this frame
 	lifts map[int]lift
@@ -143,9 +144,13 @@ func (x *run) eval(n *Node, f *Frame) *Vec {
 	}
 	v := x.inherit(n, f)
 	if v == nil {
-		if !x.step(n, f.n) {
+		if f.begun == nil {
+			f.begun = make([]bool, x.plan.slots[n.level])
+		}
+		if !f.begun[n.slot] && !x.step(n, f.n) {
 			return nil
 		}
+		f.begun[n.slot] = true
 		v = n.run(x, n, f)
 	}
 
@@ -166,7 +171,7 @@ func (x *run) evalOutside(n *Node, f *Frame) *Vec {
 	if !x.grow(n.Type, f.n) {
 		return nil
 	}
-	return v.pick(l.sel)
+	return x.pick(v, l.sel)
 }
 
 // constant makes n rows of the one that v has.
@@ -183,13 +188,13 @@ func (x *run) inherit(n *Node, f *Frame) *Vec {
 	}
 	if f.up.memo != nil {
 		if v := f.up.memo[n.slot]; v != nil {
-			return v.pick(f.sel)
+			return x.pick(v, f.sel)
 		}
 	}
 	if v := x.inherit(n, f.up); v != nil {
 		f.up.memo = grown(f.up.memo, x.plan.slots[n.level])
 		f.up.memo[n.slot] = v
-		return v.pick(f.sel)
+		return x.pick(v, f.sel)
 	}
 	return nil
 }
@@ -208,7 +213,7 @@ func (x *run) rowsOf(v *Vec, home *Frame, level int) *Frame {
 	if v.rows != nil && v.rows.home == home && v.rows.level == level {
 		return v.rows
 	}
-	v = v.spread()
+	v = x.spread(v)
 	n := v.items()
 	if !x.rows(n) {
 		return nil

@@ -24,7 +24,7 @@ func (x *run) keysOf(v *Vec) *Vec {
 	if v.At == nil {
 		return v.Base.keys
 	}
-	return v.Base.keys.pick(&Sel{v.At})
+	return x.pick(v.Base.keys, &Sel{v.At})
 }
 
 // appendKey writes row i so that two rows have the same bytes if they are equal. Null equals null and NaN equals NaN.

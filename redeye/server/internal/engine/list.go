@@ -27,7 +27,7 @@ func (x *run) lists(n *Node, f *Frame) (v *Vec, g *Frame) {
 		return nil, nil
 	}
 	if v.One {
-		v = state(n, f, v.spread)
+		v = state(n, f, func() *Vec { return x.spread(v) })
 	}
 	return v, x.rowsOf(v, f, n.bound)
 }
@@ -98,7 +98,7 @@ func runFilter(x *run, n *Node, f *Frame) *Vec {
 	m := p.mask()
 	dropped := func(i int) bool { return drop != nil && drop[i] }
 	out := x.filtered(v, g, func(i int) bool { return !dropped(i) && p.err(i) == nil && p.Bools[i&m] })
-	return withErrs(out, x.listErrors(v, g.n, func(i int) *Error {
+	return x.withErrs(out, x.listErrors(v, g.n, func(i int) *Error {
 		if dropped(i) {
 			return nil
 		}
@@ -164,7 +164,7 @@ func runFlatMap(x *run, n *Node, f *Frame) *Vec {
 		}
 		return out
 	}
-	w = w.spread()
+	w = x.spread(w)
 	for row, end := range mapped.Ends {
 		if end > 0 {
 			out.Ends[row] = w.Ends[end-1]
@@ -195,7 +195,7 @@ func (x *run) counts(n *Node, f *Frame) *Vec {
 	}
 	for i, m := 0, c.mask(); i < f.n; i++ {
 		if c.err(i) == nil && c.Ints[i&m] < 0 {
-			return withErrs(c, func() []*Error {
+			return x.withErrs(c, func() []*Error {
 				bad := make([]*Error, f.n)
 				for i := range bad {
 					if c.Ints[i&m] < 0 {
@@ -218,7 +218,7 @@ func (x *run) part(n *Node, f *Frame, head bool) *Vec {
 	if v == nil || c == nil {
 		return nil
 	}
-	v = v.spread()
+	v = x.spread(v)
 	sel := &Sel{}
 	ends := make([]int32, f.n)
 	bad := errs(f.n, c)
@@ -240,9 +240,9 @@ func (x *run) part(n *Node, f *Frame, head bool) *Vec {
 		ends[row] = int32(len(sel.idx))
 	}
 	if len(sel.idx) == v.items() {
-		return withErrs(v, bad)
+		return x.withErrs(v, bad)
 	}
-	return withErrs(keep(v, v.rows, sel, ends), bad)
+	return x.withErrs(keep(v, v.rows, sel, ends), bad)
 }
 
 // search is a filter that stops when it has enough.
@@ -320,7 +320,7 @@ func runLimitFilter(x *run, n *Node, f *Frame) *Vec {
 		sel.idx = append(sel.idx, found...)
 		ends[row] = int32(len(sel.idx))
 	}
-	return withErrs(withErrs(keep(v, g, sel, ends), s.bad), errs(f.n, c))
+	return x.withErrs(x.withErrs(keep(v, g, sel, ends), s.bad), errs(f.n, c))
 }
 
 func runSort(x *run, n *Node, f *Frame) *Vec {
@@ -372,7 +372,7 @@ func runSort(x *run, n *Node, f *Frame) *Vec {
 	if bad == nil {
 		return keep(v, g, sel, ends)
 	}
-	return withErrs(keep(v, g, sel, ends), x.listErrors(v, g.n, func(i int) *Error { return bad[i] }))
+	return x.withErrs(keep(v, g, sel, ends), x.listErrors(v, g.n, func(i int) *Error { return bad[i] }))
 }
 
 // order returns the comparison of rows by a key: numbers, then NaN, then null, in either direction.
@@ -441,7 +441,7 @@ func runDistinct(x *run, n *Node, f *Frame) *Vec {
 	if num == nil {
 		return nil
 	}
-	return withErrs(keep(v, g, &Sel{num.first}, num.ends), bad)
+	return x.withErrs(keep(v, g, &Sel{num.first}, num.ends), bad)
 }
 
 func runGroup(x *run, n *Node, f *Frame) *Vec {
@@ -478,10 +478,10 @@ func runGroup(x *run, n *Node, f *Frame) *Vec {
 		}
 	}
 	groups := &Vec{N: len(ends), Fields: []Col{
-		Ready(keys.pick(&Sel{num.first})),
+		Ready(x.pick(keys, &Sel{num.first})),
 		Ready(&Vec{N: len(ends), Ends: ends, Items: v.Items.pick(items)}),
 	}}
-	return withErrs(&Vec{N: f.n, Null: v.Null, Errs: v.Errs, Ends: num.ends, Items: Ready(groups)}, bad)
+	return x.withErrs(&Vec{N: f.n, Null: v.Null, Errs: v.Errs, Ends: num.ends, Items: Ready(groups)}, bad)
 }
 
 // runIn is in of a list or a map.
@@ -554,7 +554,7 @@ func runJoin(x *run, n *Node, f *Frame) *Vec {
 	if l == nil || r == nil {
 		return nil
 	}
-	l, r = l.spread(), r.spread()
+	l, r = x.spread(l), x.spread(r)
 	gl, gr := x.rowsOf(l, f, n.bound), x.rowsOf(r, f, n.bound)
 	if gl == nil || gr == nil {
 		return nil
@@ -569,7 +569,7 @@ func runJoin(x *run, n *Node, f *Frame) *Vec {
 	}
 	bad := errs(f.n, l, r, &Vec{N: f.n, Errs: x.listErrors(l, gl.n, lk.err)}, &Vec{N: f.n, Errs: x.listErrors(r, gr.n, rk.err)})
 	if n.Op == ast.OpSemiJoin || n.Op == ast.OpAntiJoin {
-		return withErrs(keep(l, gl, j.left, j.ends), bad)
+		return x.withErrs(keep(l, gl, j.left, j.ends), bad)
 	}
 	var right Col
 	if n.Op == ast.OpLeftJoin {
@@ -654,7 +654,7 @@ func (c *leftCol) force(x *run) *Vec {
 		return nil
 	}
 	no := where(n, func(i int) bool { return c.none[i] })
-	return merge(n, func(int) *Vec { return nulls(c.t, 1) }, []*Sel{c.yes, no}, []*Vec{v, nulls(c.t, len(no.idx))})
+	return x.merge(n, func(int) *Vec { return nulls(c.t, 1) }, []*Sel{c.yes, no}, []*Vec{v, nulls(c.t, len(no.idx))})
 }
 
 func (c *leftCol) pick(sel *Sel) Col {

@@ -23,7 +23,7 @@ func runField(x *run, n *Node, f *Frame) *Vec {
 		return nil
 	}
 	if a.Fields == nil { // all in error
-		return withErrs(blank(n.Type, f.n), errs(f.n, a))
+		return x.withErrs(blank(n.Type, f.n), errs(f.n, a))
 	}
 	v := a.Fields[n.field].force(x)
 	if v == nil {
@@ -32,7 +32,7 @@ func runField(x *run, n *Node, f *Frame) *Vec {
 	if a.One {
 		v = constant(v, f.n)
 	}
-	return withErrs(v, errs(f.n, a))
+	return x.withErrs(v, errs(f.n, a))
 }
 
 func runAttr(x *run, n *Node, f *Frame) *Vec {
@@ -41,13 +41,13 @@ func runAttr(x *run, n *Node, f *Frame) *Vec {
 		return nil
 	}
 	if a.Base == nil { // all in error
-		return withErrs(blank(n.Type, f.n), errs(f.n, a))
+		return x.withErrs(blank(n.Type, f.n), errs(f.n, a))
 	}
 	v := n.attr.Read(a.Base.Refs, a.At, a.size())
 	if a.One {
 		v = constant(v, f.n)
 	}
-	return withErrs(v, errs(f.n, a))
+	return x.withErrs(v, errs(f.n, a))
 }
 
 // runList puts the elements of all rows one after another: element j of row i is row i of element j.
@@ -78,7 +78,7 @@ func runConcatLists(x *run, n *Node, f *Frame) *Vec {
 	if !ok {
 		return nil
 	}
-	a, b = a.spread(), b.spread()
+	a, b = x.spread(a), x.spread(b)
 	out := &Vec{N: f.n, Ends: make([]int32, f.n), Errs: errs(f.n, a, b)}
 	left, right := a.items(), b.items()
 	if !x.rows(left + right) {
@@ -155,7 +155,7 @@ func runIndex(x *run, n *Node, f *Frame) *Vec {
 		good.idx = append(good.idx, int32(i))
 	}
 	if len(good.idx) == 0 {
-		return withErrs(blank(n.Type, f.n), bad)
+		return x.withErrs(blank(n.Type, f.n), bad)
 	}
 	s := state(n, f, func() *Col {
 		col := a.Items.pick(&Sel{at})
@@ -165,7 +165,7 @@ func runIndex(x *run, n *Node, f *Frame) *Vec {
 	if v == nil {
 		return nil
 	}
-	return withErrs(merge(f.n, n.blank, []*Sel{good}, []*Vec{v}), bad)
+	return x.withErrs(x.merge(f.n, n.blank, []*Sel{good}, []*Vec{v}), bad)
 }
 
 // find returns where among the keys from start to end the key of row i is, or -1.
@@ -214,11 +214,11 @@ func runEnd(x *run, n *Node, f *Frame) *Vec {
 	})
 	empty := where(f.n, func(i int) bool { start, end := a.span(i); return start == end })
 	if len(s.good.idx) == 0 {
-		return withErrs(nulls(n.Type, f.n), errs(f.n, a))
+		return x.withErrs(nulls(n.Type, f.n), errs(f.n, a))
 	}
 	v := s.col.force(x)
 	if v == nil {
 		return nil
 	}
-	return withErrs(merge(f.n, n.blank, []*Sel{s.good, empty}, []*Vec{v, nulls(n.Type, len(empty.idx))}), errs(f.n, a))
+	return x.withErrs(x.merge(f.n, n.blank, []*Sel{s.good, empty}, []*Vec{v, nulls(n.Type, len(empty.idx))}), errs(f.n, a))
 }

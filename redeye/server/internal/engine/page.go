@@ -107,7 +107,7 @@ func runPage(x *run, n *Node, f *Frame) *Vec {
 		}
 		ends[row] = int32(len(sel.idx))
 	}
-	return withErrs(&Vec{N: f.n, Fields: []Col{Ready(keep(v, g, sel, ends)), Ready(next)}}, bad)
+	return x.withErrs(&Vec{N: f.n, Fields: []Col{Ready(keep(v, g, sel, ends)), Ready(next)}}, bad)
 }
 
 type pager struct {
@@ -171,7 +171,7 @@ func (p *pager) place(i int) []byte {
 	var b []byte
 	add := func(part []byte) { b = append(binary.AppendUvarint(b, uint64(len(part))), part...) }
 	for j, k := range p.keys {
-		one := k.pick(&Sel{[]int32{int32(i)}})
+		one := p.x.pick(k, &Sel{[]int32{int32(i)}})
 		add(column.AppendProto(nil, p.x.export(one, p.kinds[j].Type, func(int) string { return "" })))
 	}
 	add(p.rows[i])
@@ -199,7 +199,7 @@ func (p *pager) with(place []byte) (keys []*Vec, rows [][]byte, err error) {
 		if err != nil || c.Len != 1 {
 			return nil, nil, errors.New("a place of other keys")
 		}
-		keys = append(keys, concat(k.spread(), fromColumn(c)))
+		keys = append(keys, p.x.concat(p.x.spread(k), fromColumn(c)))
 	}
 	return keys, append(slices.Clip(p.rows), next()), err
 }

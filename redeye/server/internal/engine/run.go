@@ -172,6 +172,18 @@ func (x *run) deep(v *Vec, t schema.Type) bool {
 	return done
 }
 
+// RowsOut is how many rows an answer has: those of its list, or of the longest list that is a field of it.
+func RowsOut(c *column.Column) int {
+	if c.Items != nil {
+		return c.Items.Len
+	}
+	most := 0
+	for _, f := range c.Fields {
+		most = max(most, RowsOut(f))
+	}
+	return most
+}
+
 // settle returns v with everything below it there, not to be computed: what another goroutine may read.
 func (x *run) settle(v *Vec, t schema.Type) *Vec {
 	below := func(c Col, t schema.Type) Col {
@@ -201,10 +213,8 @@ func (x *run) answer(v *Vec) *Answer {
 	if x.err != nil {
 		return nil
 	}
-	if n := int64(0); out.Ends != nil {
-		if !x.charge("rows_out", &n, int64(out.Items.Len), x.budget.RowsOut) {
-			return nil
-		}
+	if n := int64(0); !x.charge("rows_out", &n, int64(RowsOut(out)), x.budget.RowsOut) {
+		return nil
 	}
 	x.used.Wall = time.Since(x.start)
 	return &Answer{Value: out, Errors: x.reported, ErrorsTotal: x.total, RowsDropped: x.dropped, Usage: x.used}
@@ -236,7 +246,7 @@ func outside(t schema.Type, cat *Catalog, partial, cell bool) schema.Type {
 // export makes a column for the client of a vec that is computed throughout, and meets the errors in it. The path of a
 // row is made when there is an error to report.
 func (x *run) export(v *Vec, t schema.Type, path func(row int) string) *column.Column {
-	v = v.spread()
+	v = x.spread(v)
 	out := &column.Column{Type: t, Len: v.N}
 	if v.Null != nil && t.Null {
 		out.Null = v.Null
@@ -285,10 +295,10 @@ func (x *run) export(v *Vec, t schema.Type, path func(row int) string) *column.C
 		for i, f := range t.Fields {
 			field := blank(f.Type, v.N)
 			if v.Fields != nil {
-				field = hide(v.Fields[i].force(x), v)
+				field = x.hide(v.Fields[i].force(x), v)
 			}
 			if f.Type.Null && out.Null != nil { // what is below a null is null
-				field = below(field, out.Null)
+				field = x.below(field, out.Null)
 			}
 			out.Fields = append(out.Fields, x.export(field, f.Type, func(row int) string { return path(row) + "." + f.Name }))
 		}
@@ -298,11 +308,11 @@ func (x *run) export(v *Vec, t schema.Type, path func(row int) string) *column.C
 }
 
 // hide takes away the errors of a field in rows where the object itself is null or in error.
-func hide(field, object *Vec) *Vec {
+func (x *run) hide(field, object *Vec) *Vec {
 	if field.Errs == nil || object.Errs == nil && object.Null == nil {
 		return field
 	}
-	out := *field.spread()
+	out := *x.spread(field)
 	out.Errs = make([]*Error, field.N)
 	for i := range out.Errs {
 		if object.err(i) == nil && !object.isNull(i) {
@@ -312,8 +322,8 @@ func hide(field, object *Vec) *Vec {
 	return &out
 }
 
-func below(field *Vec, null []bool) *Vec {
-	out := *field.spread()
+func (x *run) below(field *Vec, null []bool) *Vec {
+	out := *x.spread(field)
 	out.Null = make([]bool, field.N)
 	for i := range out.Null {
 		out.Null[i] = null[i] || field.isNull(i)

@@ -102,8 +102,11 @@ func gather[T any](src []T, idx []int32) []T {
 }
 
 // pick returns the rows of v that sel names. Items of lists and fields of objects are picked when they are asked for.
-func (v *Vec) pick(sel *Sel) *Vec {
+func (x *run) pick(v *Vec, sel *Sel) *Vec {
 	idx := sel.idx
+	if idx == nil {
+		idx = []int32{} // an At that is nil is all rows, not none
+	}
 	if v.One {
 		same := *v
 		same.N, same.rows = len(idx), nil
@@ -134,6 +137,11 @@ func (v *Vec) pick(sel *Sel) *Vec {
 			total += end - start
 			out.Ends[i] = int32(total)
 		}
+		if !x.rows(total) { // a few lists may be picked many times
+			clear(out.Ends)
+			out.Items, out.Keys = Ready(&Vec{}), Ready(&Vec{})
+			return out
+		}
 		items := &Sel{make([]int32, 0, total)}
 		for _, j := range idx {
 			start, end := v.span(int(j))
@@ -155,7 +163,7 @@ func (v *Vec) pick(sel *Sel) *Vec {
 }
 
 // concat puts the rows of vs one after another. They are of one type, and there is at least one.
-func concat(vs ...*Vec) *Vec {
+func (x *run) concat(vs ...*Vec) *Vec {
 	if len(vs) == 1 {
 		return vs[0]
 	}
@@ -188,13 +196,13 @@ func concat(vs ...*Vec) *Vec {
 	case schema.KindEntity:
 		out.Base, out.At = concatRefs(out.N, vs)
 	case schema.KindList:
-		concatLists(out, vs)
+		x.concatLists(out, vs)
 	case schema.KindObject:
 		out.Fields = make([]Col, len(like.Fields))
 		for i := range out.Fields {
 			parts, rows := make([]Col, 0, len(vs)), make([]int, 0, len(vs))
 			for _, v := range vs {
-				parts, rows = append(parts, v.spread().Fields[i]), append(rows, v.N)
+				parts, rows = append(parts, x.spread(v).Fields[i]), append(rows, v.N)
 			}
 			out.Fields[i] = newUnion(parts, rows)
 		}
@@ -244,13 +252,13 @@ func joined[T any](n int, vs []*Vec, of func(*Vec) []T) []T {
 }
 
 // spread gives a vec of one value for many rows an array element for each.
-func (v *Vec) spread() *Vec {
+func (x *run) spread(v *Vec) *Vec {
 	if !v.One {
 		return v
 	}
 	many := *v
 	many.One, many.N = false, v.size()
-	return many.pick(&Sel{make([]int32, v.N)})
+	return x.pick(&many, &Sel{make([]int32, v.N)})
 }
 
 func concatRefs(n int, vs []*Vec) (*Base, []int32) {
@@ -282,13 +290,13 @@ func concatRefs(n int, vs []*Vec) (*Base, []int32) {
 	return all, at
 }
 
-func concatLists(out *Vec, vs []*Vec) {
+func (x *run) concatLists(out *Vec, vs []*Vec) {
 	out.Ends = make([]int32, 0, out.N)
 	total := int32(0)
 	var items, keys []Col
 	var rows []int
 	for _, v := range vs {
-		v = v.spread()
+		v = x.spread(v)
 		if v.Ends == nil { // null or in error
 			for range v.N {
 				out.Ends = append(out.Ends, total)

@@ -1,0 +1,108 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/fuwu-project/fuwu/redeye/ast"
+	"github.com/fuwu-project/fuwu/redeye/column"
+	"github.com/fuwu-project/fuwu/redeye/internal/asttest"
+	"github.com/fuwu-project/fuwu/redeye/server"
+)
+
+// FuzzQuery: whatever the text, there is an answer or an error of a known code, and never one that is the engine's own mistake.
+func FuzzQuery(f *testing.F) {
+	f.Add(`movies(1, n).filter(lambda m: m.can_view(n) and m.year > 1990).map(lambda m: {"t": m.title(), "a": m.cast().map(lambda a: a.name())}).limit(3)`)
+	f.Add(`movies(1, 9).group(lambda m: m.genre).map(lambda g: g.items.sort(desc(lambda m: m.sequel_of)).page(n, None))`)
+	f.Add(`[1, 2].join([2], lambda a: a, lambda b: b).reduce(0, lambda x, y: x + y.left // 0).on_error(7)`)
+	w := newWorld()
+	f.Fuzz(func(t *testing.T, s string) {
+		checkQuery(t, w, server.Request{Text: s})
+	})
+}
+
+// FuzzTree is the same for trees without types.
+func FuzzTree(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8})
+	w := newWorld()
+	f.Fuzz(func(t *testing.T, choices []byte) {
+		checkQuery(t, w, server.Request{Program: asttest.Tree(asttest.Bytes(choices))})
+	})
+}
+
+func checkQuery(t *testing.T, w *world, req server.Request) {
+	req.Params = map[string]server.Value{"n": server.JSON([]byte("3"))}
+	req.Budget = server.Budget{Rows: 2000, Steps: 200_000, Memory: 4 << 20}
+	answer, err := w.Query(t.Context(), req)
+	w.taken()
+	if err != nil {
+		if e := reason(t, err); e.Code == "" || e.Code == "INTERNAL" && e.Method == "" {
+			t.Fatalf("%v: %v", err, e.Cause)
+		}
+		return
+	}
+	wire := column.AppendProto(nil, answer.Value)
+	again, err := column.ReadProto(wire, answer.Value.Type, 1<<30)
+	if err != nil || !bytes.Equal(column.AppendJSON(nil, again, 0), column.AppendJSON(nil, answer.Value, 0)) {
+		t.Fatalf("the answer is not what its wire form says: %v", err)
+	}
+	if text := column.AppendJSON(nil, answer.Value, 0); !json.Valid(text) {
+		t.Fatalf("no JSON: %s", text)
+	}
+}
+
+// Hostile programs end in an error within their budgets, and the process does not grow.
+func TestHostilePrograms(t *testing.T) {
+	w := newWorld()
+	chain := strings.Repeat(".map(lambda x: x + 1)", 60)
+	for name, p := range map[string]string{
+		"product":            `movies(0, 90000).flat_map(lambda a: movies(0, 90000))`,
+		"cross join":         `movies(0, 90000).join(movies(0, 90000), lambda a: 1, lambda b: 1).length()`,
+		"doubling text":      `movies(0, 60).reduce("ab", lambda s, m: s + s)`,
+		"doubling list":      `movies(0, 60).reduce([1, 2], lambda s, m: s + s)`,
+		"many rows":          `movies(0, 1000000)`,
+		"steps":              `movies(0, 90000).map(lambda m: m.id)` + chain + `.sum()`,
+		"calls":              `movies(0, 5000).map(lambda m: m.poster())`,
+		"groups of groups":   `movies(0, 90000).map(lambda m: movies(0, 90000).filter(lambda x: x.id == m.id).length())`,
+		"long pattern":       `["a"].filter(lambda s: s.matches("` + strings.Repeat("(a{1000}){1000}", 60) + `"))`,
+		"repeated pattern":   `["a"].filter(lambda s: s.matches("(((a{100}){100}){100})"))`,
+		"smallest int":       `[-9223372036854775808 // -1]`,
+		"page of everything": `movies(0, 90000).sort(lambda m: m.id).page(9223372036854775807, None)`,
+	} {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		_, err := w.Query(t.Context(), server.Request{Text: p})
+		runtime.ReadMemStats(&after)
+		w.taken()
+		if grown := (after.TotalAlloc - before.TotalAlloc) >> 20; grown > 400 {
+			t.Errorf("%s allocated %d MiB", name, grown)
+		}
+		if err == nil {
+			t.Errorf("%s has an answer", name)
+			continue
+		}
+		if e := reason(t, err); e.Code == "INTERNAL" {
+			t.Errorf("%s: %v: %v", name, err, e.Cause)
+		} else {
+			t.Logf("%s: %.150s", name, strings.ReplaceAll(err.Error(), "\n", " "))
+		}
+	}
+}
+
+// A flood of call sites fills nothing: the oldest are forgotten.
+func TestCallSiteFlood(t *testing.T) {
+	w := newWorld()
+	for i := range 10_050 {
+		req := server.Request{Text: "1", Site: server.CallSite{Key: strings.Repeat("k", i%5) + string(rune('a'+i%26)) + ast.Literal(ast.Int(int64(i)))}}
+		if _, err := w.Query(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(w.CallSites()); n != 10_000 {
+		t.Errorf("%d call sites are kept", n)
+	}
+}

@@ -1,0 +1,428 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fuwu-project/fuwu/redeye/server"
+)
+
+// The tests of this file are the promises of Redeye, by the numbers of its feature table. Rows 12 (breakers), 15 (the gateway)
+// and 17 (misuse of the host language does not compile) have theirs elsewhere; row 18 is a benchmark.
+
+func ask(t testing.TB, w *world, text string, params ...string) *server.Answer {
+	t.Helper()
+	answer, err := w.Query(t.Context(), request(text, params...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+func request(text string, params ...string) server.Request {
+	req := server.Request{Text: text, Params: map[string]server.Value{}}
+	for i := 0; i < len(params); i += 2 {
+		req.Params[params[i]] = server.JSON([]byte(params[i+1]))
+	}
+	return req
+}
+
+func reason(t testing.TB, err error) *server.Error {
+	t.Helper()
+	e, ok := errors.AsType[*server.Error](err)
+	if !ok {
+		t.Fatalf("%v is no error of a query", err)
+	}
+	return e
+}
+
+// Row 1: the talk's query is one request, of a program that was not written on the server. Row 2: n rows of k methods are
+// 1 + k calls, without a timer.
+func TestRow01And02OneRequestFourCalls(t *testing.T) {
+	w := newWorld()
+	for _, n := range []int{1, 10, 1000} {
+		var ids []string
+		for i := range n {
+			ids = append(ids, fmt.Sprint(i*20+1)) // those have a rating, and can be seen
+		}
+		answer := ask(t, w, talk, "ids", "["+strings.Join(ids, ",")+"]", "user", "1")
+		if calls := len(w.taken()); calls != 4 || answer.Usage.Calls != 4 {
+			t.Errorf("%d movies took %d calls", n, calls)
+		}
+	}
+}
+
+// Row 3: lists within lists. The calls do not depend on the numbers of rows.
+func TestRow03ListInList(t *testing.T) {
+	w := newWorld()
+	for _, n := range []string{"6", "400"} {
+		ask(t, w, `movies(1, n).map(lambda m: {"same": movies(1, 4).map(lambda x: {"t": x.title(), "actors": m.cast().map(lambda a: a.name())})})`, "n", n)
+		calls := w.taken()
+		casts := 0
+		for _, c := range calls {
+			if strings.HasPrefix(c, "Movie.cast") { // which takes four at once
+				casts++
+			}
+		}
+		if len(calls)-casts != 4 {
+			t.Errorf("%s movies: %d calls besides cast", n, len(calls)-casts)
+		}
+	}
+}
+
+// Row 4: equal calls are made once, wherever they stand.
+func TestRow04EqualCallsOnce(t *testing.T) {
+	w := newWorld()
+	ask(t, w, `{"a": get_movies([1, 2, 1]).map(lambda m: m.title()), "b": get_movies([1, 2, 1]).filter(lambda m: m.title() != ""), "c": movies(2, 4).map(lambda m: m.title())}`)
+	asked := map[string]int{}
+	for _, c := range w.taken() {
+		if ids, ok := strings.CutPrefix(c, "Movie.title "); ok {
+			for id := range strings.FieldsSeq(strings.Trim(ids, "[]")) {
+				asked[id]++
+			}
+		}
+	}
+	if len(asked) != 3 || asked["1"] != 1 || asked["2"] != 1 || asked["3"] != 1 {
+		t.Errorf("titles asked for: %v", asked)
+	}
+}
+
+// Row 5: a predicate over a remote method decides which rows are projected; the others cause no further calls.
+func TestRow05DroppedRowsAreNotAsked(t *testing.T) {
+	w := newWorld()
+	ask(t, w, `movies(1, 10).filter(lambda m: m.can_view(1)).map(lambda m: m.title())`)
+	for _, c := range w.taken() {
+		if strings.HasPrefix(c, "Movie.title") && c != "Movie.title [1 3 4 6 7 9]" {
+			t.Error(c)
+		}
+	}
+}
+
+// Row 6: limit after a dear filter stops calling: at most two chunks beyond the need.
+func TestRow06LimitStopsCalling(t *testing.T) {
+	w := newWorld()
+	answer := ask(t, w, `movies(1, 5000).filter(lambda m: m.can_view(1)).limit(10)`)
+	if got := answer.Usage.Items; got > 1+10+2*16 || answer.Value.Items.Len != 10 {
+		t.Errorf("%d receivers for %d rows", got, answer.Value.Items.Len)
+	}
+}
+
+// Row 7: independent calls overlap, so that a query takes as long as its longest chain of dependent calls: get, can_view, then title and
+// rating together. Row 8: what is declared cheap is called ahead, which saves a wave.
+func TestRow07And08Waves(t *testing.T) {
+	for _, test := range []struct {
+		opts []server.Option
+		want time.Duration
+	}{{nil, 15 * time.Millisecond}, {[]server.Option{server.Cheap()}, 10 * time.Millisecond}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(test.opts...)
+			w.delay = 5 * time.Millisecond
+			answer := ask(t, w, talk, "ids", "[1, 2, 3, 4]", "user", "1")
+			if took := answer.Usage.Wall; took != test.want {
+				t.Errorf("the query took %v instead of %v", took, test.want)
+			}
+			if answer.Usage.Calls != 4 {
+				t.Errorf("%d calls", answer.Usage.Calls)
+			}
+		})
+	}
+}
+
+// Row 9: a program whose types are wrong is refused before any call, with the place.
+func TestRow09TypesBeforeCalls(t *testing.T) {
+	w := newWorld()
+	_, err := w.Query(t.Context(), request(`get_movies([1]).filter(lambda m: m.title() > 3)`))
+	if e := reason(t, err); e.Reason != "TYPE" || !strings.Contains(e.Where, "^") || len(w.taken()) != 0 {
+		t.Error(err)
+	}
+}
+
+// Row 10: each budget lets through what is at it and refuses one more, and says which it was, its bound and the use.
+func TestRow10Budgets(t *testing.T) {
+	w := newWorld()
+	full := ask(t, w, `movies(1, 101).map(lambda m: {"t": m.title(), "n": m.cast().length()})`).Usage
+	for name, b := range map[string]func(n int64) server.Budget{
+		"steps":    func(n int64) server.Budget { return server.Budget{Steps: full.Steps + n} },
+		"rows":     func(n int64) server.Budget { return server.Budget{Rows: full.Rows + n} },
+		"rows_out": func(n int64) server.Budget { return server.Budget{RowsOut: full.RowsOut + n} },
+		"memory":   func(n int64) server.Budget { return server.Budget{Memory: full.Memory + n} },
+		"calls":    func(n int64) server.Budget { return server.Budget{Calls: full.Calls + n} },
+		"items":    func(n int64) server.Budget { return server.Budget{Items: full.Items + n} },
+	} {
+		req := request(`movies(1, 101).map(lambda m: {"t": m.title(), "n": m.cast().length()})`)
+		req.Budget = b(0)
+		if _, err := w.Query(t.Context(), req); err != nil {
+			t.Errorf("%s at its bound: %v", name, err)
+		}
+		req.Budget = b(-1)
+		_, err := w.Query(t.Context(), req)
+		if e := reason(t, err); e.Reason != "BUDGET_EXCEEDED" || e.Budget != name || e.Used <= e.Limit || e.Limit == 0 {
+			t.Errorf("%s one above its bound: %+v", name, e)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.delay = time.Hour
+		_, err := w.Query(t.Context(), request(`movies(1, 2)`))
+		if e := reason(t, err); e.Code != "DEADLINE_EXCEEDED" {
+			t.Error(err)
+		}
+	})
+}
+
+// Row 11: errors are of cells; fail fast or partial as the caller likes. (The scripts show what each means.)
+func TestRow11PartialOrFailFast(t *testing.T) {
+	w := newWorld()
+	req := request(`movies(12, 15).map(lambda m: {"id": m.id, "rating": m.rating()})`)
+	_, err := w.Query(t.Context(), req)
+	if e := reason(t, err); e.Code != "NOT_FOUND" || e.Path != "[1].rating" || e.Method != "Movie.rating" {
+		t.Error(err)
+	}
+	req.Partial = true
+	answer, err := w.Query(t.Context(), req)
+	if err != nil || answer.ErrorsTotal != 1 || answer.Errors[0].Path != "[1].rating" || answer.Value.Items.Len != 3 {
+		t.Error(answer, err)
+	}
+}
+
+// Row 13: the second run of a program reads and checks nothing. Row 14: a locked server runs what was registered, and no more.
+func TestRow13And14KnownPrograms(t *testing.T) {
+	w := newWorld()
+	first := ask(t, w, `movies(1, n)`, "n", "3")
+	if _, err := w.Query(t.Context(), server.Request{Hash: first.Hash, Params: request("", "n", "4").Params}); err != nil {
+		t.Error(err)
+	}
+	_, err := w.Query(t.Context(), server.Request{Hash: [32]byte{1}})
+	if e := reason(t, err); e.Reason != "PLAN_UNKNOWN" || e.Code != "NOT_FOUND" {
+		t.Error(err)
+	}
+
+	learning := newWorld()
+	learning.Mode = server.Learn
+	ask(t, learning, `movies(1,   n)`, "n", "3")
+	ask(t, learning, `movies(1, n)`, "n", "5")
+	learned := learning.Learned()
+	if len(learned) != 1 || learned[0] != "movies(1, n)" {
+		t.Fatalf("learned %q", learned)
+	}
+	locked := newWorld()
+	locked.Mode = server.Locked
+	if err := locked.Allow(learned...); err != nil {
+		t.Fatal(err)
+	}
+	if err := locked.Allow("movies(1)"); err == nil {
+		t.Error("a program that does not fit was allowed")
+	}
+	ask(t, locked, `movies(1, n)`, "n", "3")
+	_, err = locked.Query(t.Context(), request(`movies(2, n)`, "n", "3"))
+	if e := reason(t, err); e.Reason != "PROGRAM_UNKNOWN" || len(locked.taken()) != 1 {
+		t.Error(err)
+	}
+}
+
+// Row 16: pages neither repeat nor skip rows while others come and go; a cursor is good for its query and its caller.
+func TestRow16Pages(t *testing.T) {
+	w := newWorld()
+	const page = `movies(a, b).sort(desc(lambda m: m.year)).page(4, after)`
+	var ids []int64
+	after, b := "null", "40"
+	for range 30 {
+		answer := ask(t, w, `let(`+page+`, lambda p: {"ids": p.rows.map(lambda m: m.id), "next": p.next})`, "a", "1", "b", b, "after", after)
+		ids = append(ids, answer.Value.Field("ids").Items.Ints...)
+		if answer.Value.Field("next").IsNull(0) {
+			break
+		}
+		after = `"` + answer.Value.Field("next").Texts[0] + `"`
+	}
+	if len(ids) != 39 {
+		t.Fatalf("%d rows: %v", len(ids), ids)
+	}
+	for i, id := range ids {
+		if id != int64(39-i) {
+			t.Fatalf("row %d is %d", i, id)
+		}
+	}
+	// A row that comes before the place is not seen, those after it are as they were.
+	const ones = `get_movies(ids).sort(lambda m: m.id).page(2, after)`
+	first := ask(t, w, ones, "ids", "[1, 3, 5, 7]", "after", "null")
+	next := first.Value.Field("next").Texts[0]
+	for _, test := range []struct{ text, ids, after, want string }{
+		{ones, "[1, 3, 5, 7]", next, ""},
+		{ones, "[1, 3, 5, 8]", next, "CURSOR_MISMATCH"},
+		{`get_movies(ids).sort(lambda m: m.year).page(2, after)`, "[1, 3, 5, 7]", next, "CURSOR_MISMATCH"},
+		{ones, "[1, 3, 5, 7]", next[:20], "CURSOR_MISMATCH"},
+		{ones, "[1, 3, 5, 7]", "", "CURSOR_MISMATCH"},
+		{ones, "[1, 3, 5, 7]", strings.ToUpper(next), "CURSOR_MISMATCH"},
+	} {
+		_, err := w.Query(t.Context(), request(test.text, "ids", test.ids, "after", `"`+test.after+`"`))
+		if test.want == "" && err != nil || test.want != "" && reason(t, err).Reason != test.want {
+			t.Errorf("%+v: %v", test, err)
+		}
+	}
+	other := server.WithPrincipal(t.Context(), server.Principal{Name: "eve"})
+	_, err := w.Query(other, request(ones, "ids", "[1, 3, 5, 7]", "after", `"`+next+`"`))
+	if reason(t, err).Reason != "CURSOR_MISMATCH" {
+		t.Error("somebody else's cursor opened")
+	}
+}
+
+// A query that is cancelled cancels its calls, and ends at once.
+func TestCancellation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.delay = time.Hour
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			time.Sleep(time.Second)
+			cancel()
+		}()
+		start := time.Now()
+		_, err := w.Query(ctx, request(`movies(1, 2)`))
+		if e := reason(t, err); e.Code != "CANCELLED" || time.Since(start) != time.Second {
+			t.Error(err, time.Since(start))
+		}
+	})
+}
+
+// What is not there in time is in error, and the rest is there.
+func TestTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.delay = 40 * time.Millisecond
+		answer := ask(t, w, `movies(1, 3).map(lambda m: {"id": m.id, "title": m.title().timeout("10ms").on_error("late")})`)
+		if got := answer.Value.Items.Field("title").Texts[0]; got != "late" || answer.Usage.Wall != 50*time.Millisecond {
+			t.Error(got, answer.Usage.Wall)
+		}
+	})
+}
+
+// Mistakes of registration are all found at the start, and each says where and what.
+func TestRegistrationMistakes(t *testing.T) {
+	s := server.New("bad")
+	type unregistered struct{}
+	mv := server.Entity(s, "list", func(m *movie) int64 { return m.id })
+	server.Entity(s, "Twice", func(m *movie) int64 { return m.id })
+	server.Attr(mv, "x y", func(m *movie) int64 { return 0 })
+	server.Attr(mv, "u", func(m *movie) unregistered { return unregistered{} })
+	server.Batch(mv, "filter", func(context.Context, []*movie) ([]int, error) { return nil, nil })
+	server.Batch(mv, "big", func(context.Context, []*movie) ([]int, error) { return nil, nil }, server.MaxBatch(-5))
+	server.Batch(mv, "scoped", func(context.Context, []*movie) ([]int, error) { return nil, nil }, server.Scope("mine"))
+	server.BatchArg(mv, "args", func(context.Context, []*movie, int) ([]int, error) { return nil, nil }, server.Args("a", "b"))
+	server.BatchArg(mv, "entity", func(context.Context, []*movie, *movie) ([]int, error) { return nil, nil })
+	server.Source0(s, "let", func(context.Context) (int, error) { return 0, nil })
+	err := s.Check()
+	for _, want := range []string{
+		`"list" cannot be the name of an entity`, "Entity Twice: the Go type *server_test.movie is registered already", `"x y" cannot be the name of an attribute`,
+		"Attr list.u: the type server_test.unregistered", `"filter" cannot be the name of a method`, "MaxBatch(-5)", `not "mine"`, "names 2 arguments of 1",
+		"list.entity: its argument arg", `"let" cannot be the name of a source`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q in\n%v", want, err)
+		}
+	}
+	if _, err := s.Query(t.Context(), server.Request{Text: "1"}); reason(t, err).Reason != "REGISTRATION" {
+		t.Error(err)
+	}
+}
+
+// Every program at every call site has its figures and its switch.
+func TestCallSites(t *testing.T) {
+	w := newWorld()
+	w.Operator = func(r *http.Request) error {
+		if r.Header.Get("Authorization") != "Bearer operator" {
+			return errors.New("no")
+		}
+		return nil
+	}
+	url, _ := serve(t, w)
+	at := func(line int) server.Request {
+		req := request(`movies(1, 5).map(lambda m: m.title())`)
+		req.Site = server.CallSite{Label: fmt.Sprintf("web/page.go:%d", line), Key: "web.Page"}
+		return req
+	}
+	for line := range 3 {
+		if _, err := w.Query(t.Context(), at(line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := w.CallSites()
+	if len(list) != 1 || list[0].Calls != 3 || list[0].Backend != 6 || list[0].Planned != 15 || list[0].Label != "web/page.go:2" {
+		t.Fatalf("%+v", list)
+	}
+	do := func(method, token, body string) int {
+		req, err := http.NewRequestWithContext(t.Context(), method, url+"/redeye/callsites", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	off := `{"key": "web.Page", "hash": "` + list[0].Hash + `", "off": true}`
+	for _, test := range []struct {
+		method, token, body string
+		status              int
+	}{
+		{"GET", "", "", 403},
+		{"GET", "Bearer operator", "", 200},
+		{"POST", "", off, 403},
+		{"POST", "Bearer operator", "{", 400},
+		{"POST", "Bearer operator", `{"key": "other"}`, 404},
+		{"PUT", "Bearer operator", "", 405},
+		{"POST", "Bearer operator", off, 204},
+	} {
+		if status := do(test.method, test.token, test.body); status != test.status {
+			t.Errorf("%+v: %d", test, status)
+		}
+	}
+	_, err := w.Query(t.Context(), at(7))
+	if e := reason(t, err); e.Reason != "SITE_OFF" || e.Code != "UNAVAILABLE" || e.Site != "web/page.go:7" {
+		t.Error(err)
+	}
+	if _, err := w.Query(t.Context(), request(`movies(1, 5)`)); err != nil {
+		t.Errorf("another query is refused too: %v", err)
+	}
+}
+
+// Executions of one program at one site beyond its bound are refused; a shutdown waits for those that run.
+func TestConcurrencyAndShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.SiteConcurrency = 2
+		w.delay = time.Second
+		results := make(chan error, 3)
+		for range 3 {
+			go func() {
+				_, err := w.Query(context.Background(), request(`movies(1, 2)`))
+				results <- err
+			}()
+		}
+		synctest.Wait()
+		if e := reason(t, <-results); e.Reason != "SITE_BUSY" {
+			t.Error(e)
+		}
+		start := time.Now()
+		if err := w.Shutdown(t.Context()); err != nil || time.Since(start) != time.Second {
+			t.Error(err, time.Since(start))
+		}
+		for range 2 {
+			if err := <-results; err != nil {
+				t.Error(err)
+			}
+		}
+		_, err := w.Query(context.Background(), request(`movies(1, 2)`))
+		if e := reason(t, err); e.Reason != "SHUTDOWN" {
+			t.Error(e)
+		}
+	})
+}
