@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -11,9 +10,11 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -37,6 +38,7 @@ type BenchIngestCmd struct {
 	Seed        uint64 `default:"1" help:"The same seed makes the same spans. (${default})"`
 	Keys        int    `default:"46" help:"Spread the attributes over this many keys; the shop has ${default}."`
 	Fsync       string `default:"interval" enum:"interval,batch" help:"The server's --fsync. (${default})"`
+	Findings    bool   `help:"Let the server examine the traces meanwhile for what they waste, as it does by itself: that takes a share of the time, not of the spans."`
 	Data        string `type:"path" help:"Keep the data here, for bench query. (a temporary directory)"`
 	Profile     string `type:"path" help:"Write the server's CPU profile here, for go tool pprof."`
 }
@@ -51,6 +53,9 @@ func (cmd *BenchIngestCmd) Run(ctx context.Context, out streams) (err error) {
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
 	flags := []string{"--fsync", cmd.Fsync}
+	if !cmd.Findings {
+		flags = append(flags, "--no-findings")
+	}
 	if cmd.Profile != "" {
 		flags = append(flags, "--cpu-profile", cmd.Profile)
 	}
@@ -129,11 +134,15 @@ type benchRequest struct {
 
 func gzipped(p []byte) []byte {
 	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
+	w, _ := gzipWriters.Get().(*gzip.Writer)
+	defer gzipWriters.Put(w)
+	w.Reset(&b)
 	_, _ = w.Write(p) // a bytes.Buffer takes everything
 	_ = w.Close()
 	return b.Bytes()
 }
+
+var gzipWriters = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 // exporter sends requests over one connection of its own.
 type exporter interface {

@@ -21,6 +21,7 @@ import (
 	"github.com/fuwu-project/fuwu/internal/collect"
 	"github.com/fuwu-project/fuwu/internal/findings"
 	"github.com/fuwu-project/fuwu/internal/sampling"
+	"github.com/fuwu-project/fuwu/internal/store"
 	"github.com/fuwu-project/fuwu/internal/store/local"
 	"github.com/fuwu-project/fuwu/internal/vfs"
 	"github.com/fuwu-project/fuwu/internal/views"
@@ -58,6 +59,7 @@ type ServeCmd struct {
 	CORSOrigin       []string  `name:"cors-origin" placeholder:"ORIGIN" env:"SHUAI_CORS_ORIGIN" help:"Let web pages of this origin send spans; \"*\" is any. May be repeated. (none)"`
 	LogLevel         string    `default:"info" enum:"debug,info,warn,error" env:"SHUAI_LOG_LEVEL" help:"What to write to standard error: debug, info, warn or error. (${default})"`
 
+	NoFindings  bool   `hidden:"" help:"Do not examine traces for what they waste, to measure without it."`
 	SegmentRows int    `default:"131072" hidden:"" help:"Spans in a sealed segment; smaller ones are for tests."`
 	CPUProfile  string `name:"cpu-profile" type:"path" hidden:"" help:"Write a CPU profile from start to stop here; bench asks for it."`
 }
@@ -188,9 +190,13 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 	if viewsErr != nil {
 		logger.Error("views", "error", viewsErr)
 	}
+	var taken store.Store = watcher
+	if cmd.NoFindings {
+		taken = spans
+	}
 
 	collector := collect.New(collect.Config{
-		Store:            watcher,
+		Store:            taken,
 		Sampling:         sampling.New(cmd.TracesPerMinute),
 		Limits:           wire.Limits{RequestBytes: int(cmd.MaxRequestBytes)},
 		MaxInFlightBytes: int64(cmd.MaxInFlightBytes),
