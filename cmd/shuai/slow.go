@@ -117,6 +117,7 @@ func (cmd *SlowCmd) traces(ctx context.Context, out io.Writer, query url.Values)
 	var answer struct {
 		From, To string
 		Matched  int
+		More     bool
 		Cut      bool
 		Unknown  []struct {
 			Key  string
@@ -165,7 +166,11 @@ func (cmd *SlowCmd) traces(ctx context.Context, out io.Writer, query url.Values)
 			return nil
 		}
 		t.write(&w, p)
-		fmt.Fprintf(&w, "showing %s with the slowest of %s, %s\n", count(len(answer.Traces), "trace"), count(answer.Matched, "matching span"), between)
+		matched := count(answer.Matched, "matching span")
+		if answer.More {
+			matched = "more than " + matched
+		}
+		fmt.Fprintf(&w, "showing %s with the slowest of %s, %s\n", count(len(answer.Traces), "trace"), matched, between)
 		if answer.Cut {
 			w.WriteString("there are more traces, but those shown have too many matching spans; narrow the filter\n")
 		}

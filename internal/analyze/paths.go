@@ -167,9 +167,6 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// Shuffle is a number by which traces are in an order that has nothing to do with them, and is always the same.
-func Shuffle(id span.TraceID) uint64 { return mix(id.Hi ^ mix(id.Lo)) }
-
 // maxTrait bounds a value that is worth comparing, in bytes.
 const maxTrait = 200
 

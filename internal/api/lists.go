@@ -224,7 +224,7 @@ type matchBrief struct {
 const maxSelected = 1 << 16
 
 func (s *server) traces(ctx context.Context, p *params) ([]byte, error) {
-	q := store.Query{Filter: p.filter(), Range: p.timeRange(false)}
+	q := store.Query{Filter: p.filter(), Range: p.timeRange(false), Brief: true}
 	if p.oneOf("sort", "newest", "slowest") == "slowest" {
 		q.Order = store.Slowest
 	}
@@ -292,10 +292,11 @@ func (s *server) traces(ctx context.Context, p *params) ([]byte, error) {
 		From    string       `json:"from"`
 		To      string       `json:"to"`
 		Matched int          `json:"matched"`
+		More    bool         `json:"more,omitempty"`
 		Cut     bool         `json:"cut,omitempty"`
 		Unknown []unknownKey `json:"unknown,omitempty"`
 		Traces  []traceRow   `json:"traces"`
-	}{number(q.Range.From), number(q.Range.To), res.Matched, cut, unknown, rows})
+	}{number(q.Range.From), number(q.Range.To), res.Matched, res.More, cut, unknown, rows})
 }
 
 // summary is what the request page says at its top, by the same rules.

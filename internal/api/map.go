@@ -35,7 +35,7 @@ func (s *server) serviceMap(ctx context.Context, p *params) ([]byte, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	res, err := s.Store.Select(ctx, store.Query{Range: within, Order: store.Newest, Limit: maxMapped})
+	res, err := s.Store.Select(ctx, store.Query{Range: within, Order: store.Newest, Limit: maxMapped, Count: true})
 	if err != nil {
 		return nil, err
 	}

@@ -132,54 +132,15 @@ func (s *server) readProfiles(ctx context.Context, f *analyze.Profiler, lists ..
 	return found, err
 }
 
-// sampleSlices are the parts of the range from which a sample is taken.
-const sampleSlices = 16
-
-// sample are at most n of the root spans that match, from all over the range, and how many there are. It takes the
-// newest of each of sampleSlices parts of the range, as many as the part's share of all. The order is that of a
-// shuffle which is the same for the same requests, so that a part of a sample is a sample.
+// sample are at most n of the root spans that match, and how many there are. The order is that of a shuffle which is the same
+// for the same requests, so that a part of a sample is a sample.
 func (s *server) sample(ctx context.Context, filter store.Expr, within store.TimeRange, n int) (requests []request, matched int, err error) {
-	step := max((within.To-within.From)/sampleSlices, 1)
-	parts, err := s.Store.Aggregate(ctx, store.AggregateQuery{Filter: filter, Range: within, Step: time.Duration(step)})
+	res, err := s.Store.Select(ctx, store.Query{Filter: filter, Range: within, Order: store.Sampled, Limit: n, Count: true, Brief: true})
 	if err != nil {
 		return nil, 0, err
 	}
-	matched = int(total(parts).Count)
-	slices.SortFunc(parts, func(x, y store.Group) int { return cmp.Compare(x.Time, y.Time) })
-	found := make([][]request, len(parts))
-	seen, taken := 0, 0
-	wants := make([]int, len(parts))
-	for i := range parts { // what rounding leaves of one part goes to the next
-		seen += int(parts[i].Count)
-		wants[i] = min(n, matched)*seen/matched - taken
-		taken += wants[i]
+	for i := range res.Spans.Len() {
+		requests = append(requests, request{res.Spans.TraceID[i], res.Spans.SpanID[i]})
 	}
-	err = each(ctx, len(parts), func(ctx context.Context, i int) error {
-		if wants[i] == 0 {
-			return nil
-		}
-		part := store.TimeRange{From: max(parts[i].Time, within.From), To: min(parts[i].Time+step, within.To)}
-		res, err := s.Store.Select(ctx, store.Query{Filter: filter, Range: part, Order: store.Newest, Limit: wants[i]})
-		if err == nil {
-			found[i] = requestsOf(res.Spans)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, 0, err
-	}
-	requests = slices.Concat(found...)
-	slices.SortFunc(requests, func(x, y request) int {
-		return cmp.Or(cmp.Compare(analyze.Shuffle(x.trace), analyze.Shuffle(y.trace)), x.trace.Compare(y.trace), cmp.Compare(x.root, y.root))
-	})
-	return requests, matched, nil
-}
-
-// requestsOf are the requests whose roots are in b.
-func requestsOf(b *span.Batch) []request {
-	requests := make([]request, 0, b.Len())
-	for i := range b.Len() {
-		requests = append(requests, request{b.TraceID[i], b.SpanID[i]})
-	}
-	return requests
+	return requests, res.Matched, nil
 }

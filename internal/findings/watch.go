@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fuwu-project/fuwu/internal/analyze"
 	"github.com/fuwu-project/fuwu/internal/span"
+	"github.com/fuwu-project/fuwu/internal/store"
 )
 
 // A trace is taken for complete when none of its spans has come for Quiet, or LongestWait after the first.
@@ -62,7 +62,7 @@ func NewWatch() *Watch {
 // Wants says whether spans of the trace are to be told of by Add.
 func (w *Watch) Wants(id span.TraceID) bool {
 	limit := w.limit.Load()
-	return limit == math.MaxUint64 || analyze.Shuffle(id) <= limit
+	return limit == math.MaxUint64 || store.SampleRank(id) <= limit
 }
 
 // Rate is the part of the traces that is examined.

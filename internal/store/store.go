@@ -74,7 +74,18 @@ type Order uint8
 const (
 	Newest  Order = iota // latest start first
 	Slowest              // longest duration first
+	Sampled              // by SampleRank, lowest first: a fair sample of the traces, the same for the same question
 )
+
+// SampleRank is a fixed mix of a trace's id (MurmurHash3's finalizer, twice); it is as good as random.
+func SampleRank(id span.TraceID) uint64 {
+	mix := func(x uint64) uint64 {
+		x = (x ^ x>>33) * 0xff51afd7ed558ccd
+		x = (x ^ x>>33) * 0xc4ceb9fe1a85ec53
+		return x ^ x>>33
+	}
+	return mix(id.Hi ^ mix(id.Lo))
+}
 
 // TimeRange is the half-open range [From, To) of span starts; a zero To is "no end".
 type TimeRange struct{ From, To int64 }
@@ -83,17 +94,25 @@ type TimeRange struct{ From, To int64 }
 func (r TimeRange) Contains(t int64) bool { return t >= r.From && (r.To == 0 || t < r.To) }
 
 // Query asks for spans. A nil Filter matches every span. Limit ≤ 0 means 100.
+//
+// Count asks how many match in all, which may take much longer than to find the best. Brief asks for spans without
+// attributes, events, links, status message, flags, trace state, scope and what was dropped: all that is left of them is
+// what tells who called whom, when, and how it ended.
 type Query struct {
 	Filter Expr
 	Range  TimeRange
 	Order  Order
 	Limit  int
+	Count  bool
+	Brief  bool
 }
 
-// Result is the answer of Select: the best Limit spans, best first, and how many matched in all.
+// Result is the answer of Select: the best Limit spans, best first, and how many matched. More says that
+// Matched counts only what the engine looked at, and that there may be more; with Query.Count it is false.
 type Result struct {
 	Spans   *span.Batch
 	Matched int
+	More    bool
 }
 
 // AggregateQuery asks for figures of the spans that match. By names what to group by; the key of a

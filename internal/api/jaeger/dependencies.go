@@ -27,7 +27,7 @@ func (q server) dependencies(ctx context.Context, p *params) (envelope, error) {
 	}
 	end = min(end, maxMillis)
 	within := store.TimeRange{From: max(end-min(back, end), 0) * int64(time.Millisecond), To: (end + 1) * int64(time.Millisecond)}
-	res, err := q.store.Select(ctx, store.Query{Range: within, Order: store.Newest, Limit: maxJoined})
+	res, err := q.store.Select(ctx, store.Query{Range: within, Order: store.Newest, Limit: maxJoined, Count: true})
 	if err != nil {
 		return envelope{}, err
 	}

@@ -51,7 +51,7 @@ func TestPartial(t *testing.T) {
 		says           string
 	}{
 		{"/api/dependencies", "warnings", 1, "only the newest 65536 of 100000 spans"},
-		{"/api/traces", "errors", 1, "only the newest 65536 of 100000 matching spans were looked at, and they are of 1 traces"},
+		{"/api/traces", "errors", 1, "only the newest 65536 matching spans were looked at, and they are of 1 traces"},
 		{"/api/traces?limit=5000", "errors", 5000, "at most 1000 traces"},
 		{"/api/services", "warnings", 1, "more than the first 10000"},
 		{"/api/operations?service=x", "warnings", 1, "more than the first 10000"},

@@ -53,7 +53,7 @@ func (q server) find(ctx context.Context, asked query) (ids []span.TraceID, prob
 			problems = append(problems, problem{Msg: fmt.Sprintf("at most %d traces are returned at once; for others, ask for an earlier time range", limit)})
 		case len(ids) == limit || res.Spans.Len() < n:
 		case n == maxSelected:
-			problems = append(problems, problem{Msg: fmt.Sprintf("only the newest %d of %d matching spans were looked at, and they are of %d traces; for others, ask for an earlier time range", n, res.Matched, len(ids))})
+			problems = append(problems, problem{Msg: fmt.Sprintf("only the newest %d matching spans were looked at, and they are of %d traces; for others, ask for an earlier time range", n, len(ids))})
 		default:
 			continue
 		}

@@ -2,7 +2,9 @@ package local
 
 import (
 	"context"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fuwu-project/fuwu/internal/span"
@@ -161,10 +163,7 @@ func (r *reader) readText(col int, typ span.ValueType, p int, out []uint32) erro
 	if err != nil || len(v.codes) == 0 {
 		return err
 	}
-	d, err := r.dictOf(col)
-	if err != nil {
-		return err
-	}
+	d := r.dictOf(col)
 	known := r.codes[col]
 	if known == nil {
 		known = make([]uint32, d.len())
@@ -185,7 +184,7 @@ func (r *reader) readText(col int, typ span.ValueType, p int, out []uint32) erro
 	return nil
 }
 
-func (r *reader) numberOf(col int, typ span.ValueType, code uint32, d *dict) (uint32, error) {
+func (r *reader) numberOf(col int, typ span.ValueType, code uint32, d *texts) (uint32, error) {
 	var attrs []span.Attribute
 	switch col {
 	case colResource:
@@ -200,7 +199,11 @@ func (r *reader) numberOf(col int, typ span.ValueType, code uint32, d *dict) (ui
 			return 0, err
 		}
 	default:
-		return r.names.number(span.TextValue(typ, string(d.at(code))).String()), nil
+		text, err := d.at(code)
+		if err != nil {
+			return 0, err
+		}
+		return r.names.number(span.TextValue(typ, string(text)).String()), nil
 	}
 	v, ok := valueOf(attrs, r.field.Name)
 	switch {
@@ -216,7 +219,8 @@ func (r *reader) numberOf(col int, typ span.ValueType, code uint32, d *dict) (ui
 // text, joined with the second's, and so on, and with the time bucket at last.
 type aggregation struct {
 	q      store.AggregateQuery
-	names  []*names // by field
+	codes  [][]uint32 // by field: the numbers of a page
+	names  []*names   // by field
 	levels []pairs
 	times  map[int64]uint32
 	groups []store.Group
@@ -275,51 +279,152 @@ func (v view) aggregate(ctx context.Context, q store.AggregateQuery) ([]store.Gr
 	if err != nil {
 		return nil, err
 	}
-	a := &aggregation{q: q, levels: make([]pairs, len(q.By)+1)}
-	for range q.By {
+	a := &aggregation{q: q, levels: make([]pairs, len(q.By)+1), codes: make([][]uint32, len(q.By))}
+	for k := range q.By {
 		a.names = append(a.names, newNames())
+		a.codes[k] = make([]uint32, pageRows)
 	}
-	var readers []*reader
-	source := -1
-	codes := make([][]uint32, len(q.By))
-	for i := range codes {
-		codes[i] = make([]uint32, pageRows)
+	for _, f := range filters {
+		some, err := f.prepare()
+		if err != nil {
+			return nil, err
+		}
+		if !some {
+			continue
+		}
+		if a.summedUp(f) {
+			err = a.addOperations(f)
+		} else {
+			err = a.scan(ctx, f)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	var failed []bool // by status code
-	err = each(ctx, filters, func(i int, f *filter, p int, rows *bitmap) error {
-		if i != source {
-			source = i
-			readers = readers[:0]
-			for k, field := range q.By {
-				readers = append(readers, newReader(f, field, a.names[k]))
-			}
-			d, err := f.dictOf(colStatus)
-			if err != nil {
-				return err
-			}
-			failed = failed[:0]
-			for c := range d.len() {
-				failed = append(failed, string(d.at(uint32(c))) == span.StatusError.String())
-			}
-		}
-		n := pageLen(f.rows(), p)
-		for k, r := range readers {
-			if err := r.read(p, codes[k][:n]); err != nil {
-				return err
-			}
-		}
-		return a.add(f, p, rows, codes, failed)
-	})
-	return a.groups, err
+	return a.groups, nil
 }
 
-// add counts the rows of a page.
-func (a *aggregation) add(f *filter, p int, rows *bitmap, codes [][]uint32, failed []bool) error {
-	durations, err := f.vector(colDuration, p)
+// summedUp says whether the operations of a source have all that is asked: what matches is exactly some of them, and each
+// belongs to one group.
+func (a *aggregation) summedUp(f *filter) bool {
+	if f.plan.ops == nil || !f.plan.exact {
+		return false
+	}
+	for _, field := range a.q.By {
+		if _, ok := operationColumn(field); !ok {
+			return false
+		}
+	}
+	for i, t := range f.plan.truths {
+		if o := &f.plan.ops[i]; t == always && a.bucketOf(o.minStart) != a.bucketOf(o.maxStart) {
+			return false
+		}
+	}
+	return true
+}
+
+// operationColumn is the column of a field that operations have; colParent stands for whether there is one.
+func operationColumn(f store.Field) (col int, ok bool) {
+	switch f {
+	case store.ServiceName:
+		return colService, true
+	case store.Name:
+		return colName, true
+	case store.KindOf:
+		return colKind, true
+	case store.StatusCode:
+		return colStatus, true
+	case store.Root:
+		return colParent, true
+	}
+	return 0, false
+}
+
+// addOperations counts those operations that match.
+func (a *aggregation) addOperations(f *filter) error {
+	failed, err := f.failedCode()
 	if err != nil {
 		return err
 	}
-	starts, err := f.vector(colStart, p)
+	key := make([]uint32, len(a.q.By))
+	var scratch store.Sketch
+	for i, t := range f.plan.truths {
+		if t != always {
+			continue
+		}
+		o := &f.plan.ops[i]
+		for k, field := range a.q.By {
+			col, _ := operationColumn(field)
+			if col == colParent {
+				key[k] = a.names[k].number(strconv.FormatBool(o.root))
+				continue
+			}
+			text, err := f.dictOf(col).at(o.code(col))
+			if err != nil {
+				return err
+			}
+			key[k] = a.names[k].numberOf(text)
+		}
+		at := uint32(0)
+		for k := range key {
+			at = a.levels[k].number(at, key[k])
+		}
+		g := a.group(a.levels[len(key)].number(at, a.timeNumber(a.bucketOf(o.minStart))), a.bucketOf(o.minStart), func(k int) uint32 { return key[k] })
+		g.Count += o.count
+		g.Sum += o.sum
+		o.durations(&g.Durations, &scratch)
+		if o.status == failed {
+			g.Errors += o.count
+		}
+	}
+	return nil
+}
+
+// group is group at, which is new if it is the first beyond those that there are.
+func (a *aggregation) group(at uint32, time int64, key func(k int) uint32) *store.Group {
+	if int(at) == len(a.groups) {
+		g := store.Group{Key: make([]string, len(a.q.By)), Time: time}
+		for k := range g.Key {
+			g.Key[k] = a.names[k].texts[key(k)]
+		}
+		a.groups = append(a.groups, g)
+	}
+	return &a.groups[at]
+}
+
+// scan counts the rows that match, one by one.
+func (a *aggregation) scan(ctx context.Context, f *filter) error {
+	readers := make([]*reader, len(a.q.By))
+	for k, field := range a.q.By {
+		readers[k] = newReader(f, field, a.names[k])
+	}
+	failed, err := f.failedCode()
+	if err != nil {
+		return err
+	}
+	return f.eachPage(ctx, func(p int, rows *bitmap) error {
+		n := pageLen(f.rows(), p)
+		for k, r := range readers {
+			if err := r.read(p, a.codes[k][:n]); err != nil {
+				return err
+			}
+		}
+		return a.add(f, p, rows, failed)
+	})
+}
+
+// failedCode is the code of the status of errors, or a code that no row has.
+func (c *cursor) failedCode() (uint32, error) {
+	code, ok, err := c.dictOf(colStatus).find([]byte(span.StatusError.String()))
+	if !ok {
+		return math.MaxUint32, err
+	}
+	return code, nil
+}
+
+// add counts rows of a page, whose fields are in a.codes.
+func (a *aggregation) add(f *filter, p int, rows *bitmap, failed uint32) error {
+	durations, err := f.vector(colDuration, p)
 	if err != nil {
 		return err
 	}
@@ -327,37 +432,51 @@ func (a *aggregation) add(f *filter, p int, rows *bitmap, codes [][]uint32, fail
 	if err != nil {
 		return err
 	}
+	st := f.stats(p)
+	bucket := a.bucketOf(st.minStart)
+	time := a.timeNumber(bucket)
+	var starts []uint64 // if the page has several buckets
+	if a.bucketOf(st.maxStart) != bucket {
+		v, err := f.vector(colStart, p)
+		if err != nil {
+			return err
+		}
+		starts = v.nums
+	}
+	last := len(a.codes)
 	for i := range rows.each {
-		var bucket int64
-		if step := int64(a.q.Step); step > 0 {
-			bucket = int64(starts.nums[i])
-			bucket -= bucket % step
+		if starts != nil {
+			if b := a.bucketOf(int64(starts[i])); b != bucket {
+				bucket, time = b, a.timeNumber(b)
+			}
 		}
 		at := uint32(0)
-		for k := range codes {
-			at = a.levels[k].number(at, max(codes[k][i], emptyText)) // of all that reads as "" one group
+		for k, codes := range a.codes {
+			at = a.levels[k].number(at, max(codes[i], emptyText)) // of all that reads as "" one group
 		}
-		at = a.levels[len(codes)].number(at, a.bucket(bucket))
-		if int(at) == len(a.groups) {
-			g := store.Group{Key: make([]string, len(codes)), Time: bucket}
-			for k := range codes {
-				g.Key[k] = a.names[k].texts[codes[k][i]]
-			}
-			a.groups = append(a.groups, g)
-		}
-		g := &a.groups[at]
+		at = a.levels[last].number(at, time)
+		g := a.group(at, bucket, func(k int) uint32 { return a.codes[k][i] })
 		d := int64(durations.nums[i])
 		g.Count++
 		g.Sum += d
 		g.Durations.Add(d)
-		if failed[status.codes[i]] {
+		if status.codes[i] == failed {
 			g.Errors++
 		}
 	}
 	return nil
 }
 
-func (a *aggregation) bucket(t int64) uint32 {
+// bucketOf is the start of the time bucket of a time.
+func (a *aggregation) bucketOf(t int64) int64 {
+	if a.q.Step <= 0 {
+		return 0
+	}
+	return t - t%int64(a.q.Step)
+}
+
+// timeNumber numbers the buckets.
+func (a *aggregation) timeNumber(t int64) uint32 {
 	if t == 0 {
 		return 0
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"maps"
 	"strings"
@@ -53,7 +54,7 @@ func TestCheck(t *testing.T) {
 	unknown := append(bytes.Clone(good), append(appendFrame(nil, 1, []byte("x")), 'x')...)
 	version := bytes.Clone(good)
 	version[len(logMagic)]++
-	newer := bytes.Replace(segment, []byte(versionKey+"\x18\x01"+segmentVersion), []byte(versionKey+"\x18\x01"+"9"), 1)
+	newer := ofVersion(segment, 9)
 
 	for _, c := range []struct {
 		name  string
@@ -103,7 +104,7 @@ func TestCheck(t *testing.T) {
 			"segments as a whole",
 			map[string][]byte{"000001.parquet": newer, "000002.parquet.bad": segment, "000003.log.bad": good},
 			[]string{
-				"000001.parquet: 0 spans, 0 batches", `  -1: version "9", want "` + segmentVersion + `"`,
+				"000001.parquet: 0 spans, 0 batches", "  -1: version 9, want 1",
 				"000002.parquet.bad: 0 spans, 0 batches", "  -1: set aside by the server; delete it when nobody wants to look into it",
 				"000003.log.bad: 0 spans, 0 batches", "  -1: set aside by the server; delete it when nobody wants to look into it",
 			},
@@ -141,6 +142,15 @@ func TestCheckSegment(t *testing.T) {
 			t.Errorf("the first %d bytes: %q", size, lines)
 		}
 	}
+}
+
+// ofVersion is a segment that says to be of another version.
+func ofVersion(segment []byte, version uint32) []byte {
+	p := bytes.Clone(segment)
+	at := len(p) - 8 - int(binary.LittleEndian.Uint32(p[len(p)-8:])) - tailSize
+	binary.LittleEndian.PutUint32(p[at+24:], version)
+	binary.LittleEndian.PutUint32(p[at+28:], crc32.Checksum(p[at:at+28], castagnoli))
+	return p
 }
 
 // whereSpanIDsAre finds those of batches 0, 1 and 2, which are plain.
@@ -227,8 +237,8 @@ func TestCheckValues(t *testing.T) {
 	text := func(col int, text string) func(*snapshot) {
 		return func(s *snapshot) {
 			var d dictBuilder
-			d.code([]byte(text))
-			c := &s.columns[col]
+			d.intern([]byte(text))
+			c := &s.cols[col]
 			c.d, c.codes = d.dict, make([]uint32, s.n)
 			if c.sparse {
 				c.rows = nil
@@ -263,36 +273,49 @@ func TestCheckValues(t *testing.T) {
 	}
 }
 
-// TestCheckRows looks at rows in a wrong order and at bounds that would hide spans.
+// TestCheckRows changes, in the directory of a segment, what hides rows from queries.
 func TestCheckRows(t *testing.T) {
 	h := newHead(1)
-	for _, i := range []int{0, 3, 4} { // ascending by trace
+	for _, i := range []int{0, 3, 4} {
 		h.append(numbered(i))
 	}
-	unordered := newHead(1)
-	unordered.append(numbered(4))
-	unordered.append(numbered(0))
-	late := newHead(1)
-	later := numbered(0)
-	later.Start[0] = 7
-	late.append(later)
-	hidden := *h.snapshot()
-	hidden.pages = []pageStats{hidden.pages[0]}
-	hidden.pages[0].maxDuration++
 	for _, c := range []struct {
-		name string
-		s    source
-		want []Damage
+		name   string
+		change func(*segmentColumns)
+		want   string
 	}{
-		{"sound", h.snapshot(), nil},
-		{"traces", unordered.snapshot(), []Damage{{-1, "column trace_id: row 2: the spans are not in order of trace id and start"}}},
-		{"starts", late.snapshot(), []Damage{{-1, "column trace_id: row 1: the spans are not in order of trace id and start"}}},
-		{"bounds", &hidden, []Damage{{-1, "column start_time: page 0: the bounds of trace ids, starts or durations are others than the values'"}}},
+		{"sound", func(*segmentColumns) {}, ""},
+		{"bounds", func(s *segmentColumns) { s.directory.stats[0].maxDuration++ }, "column start_time: page 0: the bounds of trace ids, starts or durations are others than the values'"},
+		{"filter", func(s *segmentColumns) { clear(s.head.traces) }, "column trace_id: row 0: the filter of trace ids does not know the id"},
+		{"place", func(s *segmentColumns) { s.starts[colSpan][0]-- }, "column span_id: index and footer place its pages differently"},
+		{"operations", func(s *segmentColumns) {
+			ops, err := s.operations()
+			if err != nil {
+				t.Fatal(err)
+			}
+			ops[0].count++
+		}, "the operations of the index are not the sums of the rows"},
 	} {
-		r := FileReport{}
-		(&segmentCheck{r: &r, seg: c.s}).checkRows()
-		if d := cmp.Diff(c.want, r.Damages); d != "" {
-			t.Errorf("%s (-want +got):\n%s", c.name, d)
+		seg, data := written(t, h.snapshot())
+		columns, err := seg.columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := FileReport{Bytes: int64(len(data))}
+		check := segmentCheck{r: &r, data: data, seg: columns.(*segmentColumns), offsets: map[string][]int64{}}
+		if err := check.checkPages(); err != nil {
+			t.Fatal(err)
+		}
+		c.change(check.seg)
+		check.checkRows()
+		check.checkColumns()
+		check.checkOperations()
+		got := ""
+		if len(r.Damages) > 0 {
+			got = r.Damages[0].Reason
+		}
+		if got != c.want || len(r.Damages) > 1 {
+			t.Errorf("%s: %v, want %q", c.name, r.Damages, c.want)
 		}
 	}
 }

@@ -104,7 +104,7 @@ func layoutOf(t span.ValueType) layout {
 	return numLayout
 }
 
-// vector is one page of one column. It is read-only and may be shared.
+// vector is one page of one column.
 type vector struct {
 	from   uint32 // row of the source with which the page begins
 	sparse bool
@@ -133,10 +133,6 @@ func (v *vector) place(i int) int {
 	return i
 }
 
-func (v *vector) size() int {
-	return 96 + 4*len(v.rows) + 4*len(v.codes) + 8*len(v.nums) + 16*len(v.ids)
-}
-
 // pageStats bounds the values of a page.
 type pageStats struct {
 	minStart, maxStart       int64
@@ -159,21 +155,50 @@ func (p *pageStats) add(trace span.TraceID, start, duration int64) {
 	}
 }
 
+// join widens p to bound what q bounds as well.
+func (p *pageStats) join(q pageStats) {
+	p.minStart, p.maxStart = min(p.minStart, q.minStart), max(p.maxStart, q.maxStart)
+	p.minDuration, p.maxDuration = min(p.minDuration, q.minDuration), max(p.maxDuration, q.maxDuration)
+	if q.firstTrace.Compare(p.firstTrace) < 0 {
+		p.firstTrace = q.firstTrace
+	}
+	if q.lastTrace.Compare(p.lastTrace) > 0 {
+		p.lastTrace = q.lastTrace
+	}
+}
+
 // source is a set of rows whose columns share dictionaries: a snapshot of a head, or a segment. It is
 // immutable and may be read concurrently.
 type source interface {
 	rows() int
-	// stats bounds page p.
-	stats(p int) pageStats
+	// bounds bounds all rows.
+	bounds() pageStats
 	// sorted says that the rows ascend by trace id.
 	sorted() bool
+	// mayHave says whether there may be rows of a trace, or of one of the same low half.
+	mayHave(trace span.TraceID) bool
+	// columns gives access to the rows, for which something may have to be read first.
+	columns() (columns, error)
+}
+
+// columns are the columns of a source.
+type columns interface {
+	// stats bounds page p.
+	stats(p int) pageStats
 	// attrs lists the columns of attributes, ascending by key and type; attrs[i] is column numFixed+i.
 	attrs() []attrColumn
-	// dict is the dictionary of a text column.
-	dict(col int) (dict, error)
-	// page is a page of a column. A sparse column that has no value at all may have no vector: a zero
-	// one with sparse set.
-	page(col, p int) (vector, error)
+	// operations sums up the rows; nil: nobody has done so.
+	operations() ([]operation, error)
+	// find lists the rows of a trace, or, if the high half of id is zero, of all traces with the same low half.
+	find(id span.TraceID) ([]uint32, error)
+	// texts is the dictionary of a text column.
+	texts(col int) *texts
+	// mayHold says whether a text may be in the dictionary of a column; if not it is in no row.
+	mayHold(col int, text []byte) (bool, error)
+	// page sets v to a page of a column. What v had is overwritten if it is the source's own.
+	page(col, p int, v *vector) error
+	// at is the number or code of a row of a column, and whether it has one. Not direct: only page can tell.
+	at(col int, row uint32) (x uint64, has, direct bool, err error)
 }
 
 func pagesOf(rows int) int { return (rows + pageRows - 1) / pageRows }

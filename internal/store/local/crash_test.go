@@ -31,7 +31,7 @@ func numbered(i int) *span.Batch {
 // whatIsThere returns the batches that s has, each at most once and whole, or fails.
 func whatIsThere(t *testing.T, s store.Store) map[int]bool {
 	t.Helper()
-	res, err := s.Select(t.Context(), store.Query{Limit: 1 << 20})
+	res, err := s.Select(t.Context(), store.Query{Count: true, Limit: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,48 +6,115 @@ import (
 	"github.com/fuwu-project/fuwu/internal/span"
 )
 
-// cursor reads one source for one query: it keeps what the query has touched, so that the cache and its
-// lock are asked once for each page of a column. It is not safe for concurrent use.
+// cursor reads one source for one query: it keeps what the query has touched. It is not safe for concurrent
+// use.
 type cursor struct {
 	source
+	columns
+
 	pages   int
-	vectors map[int]*vector // by column*pages + page
-	dicts   map[int]*dict
+	scanned []*vector // by column: the page that was asked for last
+	memory  *vectors
+	singles map[int]*vector             // by column*pages + page: what at needed
+	dicts   []*texts                    // by column
 	objects map[uint64]*parsed          // of colResource and colScope, by column<<32 | code
 	maps    map[uint32][]span.Attribute // of colMore, by code
 	tables  map[tableKey]*table
 }
 
-func newCursor(s source) *cursor {
+// vectors keeps the memory of vectors, which one segment after another uses; heads, whose vectors show what is
+// not theirs, have each their own.
+type vectors struct{ free []*vector }
+
+func newCursor(s source, memory *vectors) *cursor {
 	return &cursor{
-		source: s, pages: pagesOf(s.rows()), vectors: map[int]*vector{}, dicts: map[int]*dict{},
+		source: s, pages: pagesOf(s.rows()), memory: memory, singles: map[int]*vector{},
 		objects: map[uint64]*parsed{}, maps: map[uint32][]span.Attribute{}, tables: map[tableKey]*table{},
 	}
 }
 
-func (c *cursor) vector(col, p int) (*vector, error) {
-	key := col*c.pages + p
-	if v := c.vectors[key]; v != nil {
-		return v, nil
+// open makes the columns accessible; it may be called again.
+func (c *cursor) open() (err error) {
+	if c.columns != nil {
+		return nil
 	}
-	v, err := c.page(col, p)
-	if err != nil {
-		return nil, err
+	if c.columns, err = c.source.columns(); err != nil {
+		return err
 	}
-	c.vectors[key] = &v
-	return &v, nil
+	n := numFixed + len(c.attrs())
+	c.scanned, c.dicts = make([]*vector, n), make([]*texts, n)
+	return nil
 }
 
-func (c *cursor) dictOf(col int) (*dict, error) {
-	if d := c.dicts[col]; d != nil {
-		return d, nil
+// scannedAll gives back what vector returned.
+func (c *cursor) scannedAll() {
+	for i, v := range c.scanned {
+		if v != nil {
+			c.memory.free = append(c.memory.free, v)
+			c.scanned[i] = nil
+		}
 	}
-	d, err := c.dict(col)
-	if err != nil {
+}
+
+// vector is a page of a column, until another page of it is asked for.
+func (c *cursor) vector(col, p int) (*vector, error) {
+	v := c.scanned[col]
+	if v != nil && v.from == uint32(p)*pageRows {
+		return v, nil
+	}
+	if v == nil {
+		if n := len(c.memory.free); n > 0 {
+			v = c.memory.free[n-1]
+			c.memory.free = c.memory.free[:n-1]
+		} else {
+			v = &vector{}
+		}
+	}
+	c.scanned[col] = nil
+	if err := c.page(col, p, v); err != nil {
 		return nil, err
 	}
-	c.dicts[col] = &d
-	return &d, nil
+	c.scanned[col] = v
+	return v, nil
+}
+
+// dictOf is the dictionary of a text column.
+func (c *cursor) dictOf(col int) *texts {
+	if c.dicts[col] == nil {
+		c.dicts[col] = c.texts(col)
+	}
+	return c.dicts[col]
+}
+
+// pageOf is the page of a column that has a row, for as long as the query goes.
+func (c *cursor) pageOf(col int, row uint32) (*vector, error) {
+	p := int(row) / pageRows
+	v := c.singles[col*c.pages+p]
+	if v == nil {
+		v = &vector{}
+		if err := c.page(col, p, v); err != nil {
+			return nil, err
+		}
+		c.singles[col*c.pages+p] = v
+	}
+	return v, nil
+}
+
+// single is the number or code of a row of a column, if it has one.
+func (c *cursor) single(col int, row uint32) (x uint64, has bool, err error) {
+	x, has, direct, err := c.at(col, row)
+	if direct || err != nil {
+		return x, has, err
+	}
+	v, err := c.pageOf(col, row)
+	if err != nil {
+		return 0, false, err
+	}
+	at := v.find(row)
+	if at < 0 {
+		return 0, false, nil
+	}
+	return v.nums[at], true, nil
 }
 
 // broken is err about what a column holds: of a segment, that it is corrupt.
@@ -65,11 +132,11 @@ func (c *cursor) object(col int, code uint32) (*parsed, error) {
 	if p := c.objects[key]; p != nil {
 		return p, nil
 	}
-	d, err := c.dictOf(col)
+	text, err := c.dictOf(col).at(code)
 	if err != nil {
 		return nil, err
 	}
-	p, err := parseObject(string(d.at(code)))
+	p, err := parseObject(string(text))
 	if err != nil {
 		return nil, c.broken(col, err)
 	}
@@ -82,11 +149,11 @@ func (c *cursor) more(code uint32) ([]span.Attribute, error) {
 	if attrs, ok := c.maps[code]; ok {
 		return attrs, nil
 	}
-	d, err := c.dictOf(colMore)
+	text, err := c.dictOf(colMore).at(code)
 	if err != nil {
 		return nil, err
 	}
-	attrs, err := parseMap(string(d.at(code)))
+	attrs, err := parseMap(string(text))
 	if err != nil {
 		return nil, c.broken(colMore, err)
 	}
@@ -96,26 +163,14 @@ func (c *cursor) more(code uint32) ([]span.Attribute, error) {
 
 // num is the value of a num column in a row; 0 if it has none.
 func (c *cursor) num(col int, row uint32) (uint64, error) {
-	v, err := c.vector(col, int(row)/pageRows)
-	if err != nil {
-		return 0, err
-	}
-	if at := v.find(row); at >= 0 {
-		return v.nums[at], nil
-	}
-	return 0, nil
+	x, _, err := c.single(col, row)
+	return x, err
 }
 
 // code is the code of a text column in a row; ok is false if it has none.
 func (c *cursor) code(col int, row uint32) (code uint32, ok bool, err error) {
-	v, err := c.vector(col, int(row)/pageRows)
-	if err != nil {
-		return 0, false, err
-	}
-	if at := v.find(row); at >= 0 {
-		return v.codes[at], true, nil
-	}
-	return 0, false, nil
+	x, ok, err := c.single(col, row)
+	return uint32(x), ok, err
 }
 
 // text is the text of a text column in a row; nil if it has none.
@@ -124,15 +179,11 @@ func (c *cursor) text(col int, row uint32) ([]byte, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	d, err := c.dictOf(col)
-	if err != nil {
-		return nil, err
-	}
-	return d.at(code), nil
+	return c.dictOf(col).at(code)
 }
 
 func (c *cursor) trace(row uint32) (span.TraceID, error) {
-	v, err := c.vector(colTrace, int(row)/pageRows)
+	v, err := c.pageOf(colTrace, row)
 	if err != nil {
 		return span.TraceID{}, err
 	}
@@ -175,16 +226,29 @@ func (c *cursor) kind(row uint32) (span.Kind, error) {
 	return span.Kind(kind), nil
 }
 
+func (c *cursor) status(row uint32) (span.Status, error) {
+	text, err := c.text(colStatus, row)
+	if err != nil {
+		return 0, err
+	}
+	status, err := parseCode(string(text), parseStatus)
+	if err != nil {
+		return 0, c.broken(colStatus, err)
+	}
+	return span.Status(status), nil
+}
+
 // gatherer builds a batch of rows of several sources.
 type gatherer struct {
 	b         *span.Batch
+	brief     bool              // as in store.Query
 	resources map[string]uint32 // row of b.Resources by the text of the column
 	scopes    map[string]uint32
 	attrs     []span.Attribute
 }
 
-func newGatherer() *gatherer {
-	return &gatherer{b: &span.Batch{}, resources: map[string]uint32{}, scopes: map[string]uint32{}}
+func newGatherer(brief bool) *gatherer {
+	return &gatherer{b: &span.Batch{}, brief: brief, resources: map[string]uint32{}, scopes: map[string]uint32{}}
 }
 
 // add appends a row of c to the batch.
@@ -197,41 +261,65 @@ func (g *gatherer) add(c *cursor, row uint32) error {
 	i := b.Add()
 	b.TraceID[i], b.SpanID[i], b.Kind[i], b.Start[i], b.Duration[i] = k.trace, k.id, k.kind, k.start, k.duration
 
-	var nums [5]uint64
-	for j, col := range [...]int{colParent, colFlags, colDroppedAttrs, colDroppedEvents, colDroppedLinks} {
+	parent, err := c.num(colParent, row)
+	if err != nil {
+		return err
+	}
+	name, err := c.text(colName, row)
+	if err != nil {
+		return err
+	}
+	status, err := c.status(row)
+	if err != nil {
+		return err
+	}
+	b.Parent[i], b.Name[i], b.Status[i] = span.ID(parent), b.PutBytes(name), status
+	if b.Resource[i], err = g.resource(c, row); err != nil {
+		return err
+	}
+	if g.brief {
+		b.Scope[i] = g.noScope()
+		return nil
+	}
+	return g.addRest(c, row, i)
+}
+
+// addRest adds what brief batches do not have.
+func (g *gatherer) addRest(c *cursor, row uint32, i int) (err error) {
+	b := g.b
+	var nums [4]uint64
+	for j, col := range [...]int{colFlags, colDroppedAttrs, colDroppedEvents, colDroppedLinks} {
 		if nums[j], err = c.num(col, row); err != nil {
 			return err
 		}
 	}
-	b.Parent[i], b.Flags[i] = span.ID(nums[0]), uint32(nums[1])
-	b.Dropped[i] = span.Dropped{Attrs: uint32(nums[2]), Events: uint32(nums[3]), Links: uint32(nums[4])}
-
-	var texts [6][]byte
-	for j, col := range [...]int{colName, colStatus, colStatusMessage, colTraceState, colEvents, colLinks} {
+	b.Flags[i], b.Dropped[i] = uint32(nums[0]), span.Dropped{Attrs: uint32(nums[1]), Events: uint32(nums[2]), Links: uint32(nums[3])}
+	var texts [4][]byte
+	for j, col := range [...]int{colStatusMessage, colTraceState, colEvents, colLinks} {
 		if texts[j], err = c.text(col, row); err != nil {
 			return err
 		}
 	}
-	b.Name[i], b.StatusMessage[i], b.TraceState[i] = b.PutBytes(texts[0]), b.PutBytes(texts[2]), b.PutBytes(texts[3])
-	status, err := parseCode(string(texts[1]), parseStatus)
-	if err != nil {
-		return c.broken(colStatus, err)
-	}
-	b.Status[i] = span.Status(status)
+	b.StatusMessage[i], b.TraceState[i] = b.PutBytes(texts[0]), b.PutBytes(texts[1])
 	if b.Attrs[i], err = g.addAttrs(c, row); err != nil {
 		return err
 	}
-	if b.EventsOf[i], err = g.addEvents(string(texts[4])); err != nil {
+	if b.EventsOf[i], err = g.addEvents(string(texts[2])); err != nil {
 		return c.broken(colEvents, err)
 	}
-	if b.LinksOf[i], err = g.addLinks(string(texts[5])); err != nil {
+	if b.LinksOf[i], err = g.addLinks(string(texts[3])); err != nil {
 		return c.broken(colLinks, err)
-	}
-	if b.Resource[i], err = g.resource(c, row); err != nil {
-		return err
 	}
 	b.Scope[i], err = g.scope(c, row)
 	return err
+}
+
+// noScope is the empty scope.
+func (g *gatherer) noScope() uint32 {
+	if len(g.b.Scopes) == 0 {
+		g.b.Scopes = append(g.b.Scopes, span.ScopeRow{})
+	}
+	return 0
 }
 
 func (g *gatherer) put(attrs []span.Attribute) span.Range {
@@ -247,17 +335,20 @@ func (g *gatherer) addAttrs(c *cursor, row uint32) (span.Range, error) {
 	attrs := g.attrs[:0]
 	for i, a := range c.attrs() {
 		col := numFixed + i
-		v, err := c.vector(col, int(row)/pageRows)
+		x, ok, err := c.single(col, row)
 		if err != nil {
 			return span.Range{}, err
 		}
-		at := v.find(row)
-		if at < 0 {
+		if !ok {
 			continue
 		}
-		value, err := c.value(col, a.typ, v, at)
-		if err != nil {
-			return span.Range{}, err
+		value := span.Value{Type: a.typ, Num: x}
+		if a.typ.IsText() {
+			text, err := c.dictOf(col).at(uint32(x))
+			if err != nil {
+				return span.Range{}, err
+			}
+			value = span.TextValue(a.typ, string(text))
 		}
 		attrs = append(attrs, span.Attribute{Key: a.key, Value: value})
 	}
@@ -274,18 +365,6 @@ func (g *gatherer) addAttrs(c *cursor, row uint32) (span.Range, error) {
 	}
 	g.attrs = attrs
 	return g.put(attrs), nil
-}
-
-// value is the value at v's place at of an attribute column.
-func (c *cursor) value(col int, typ span.ValueType, v *vector, at int) (span.Value, error) {
-	if !typ.IsText() {
-		return span.Value{Type: typ, Num: v.nums[at]}, nil
-	}
-	d, err := c.dictOf(col)
-	if err != nil {
-		return span.Value{}, err
-	}
-	return span.TextValue(typ, string(d.at(v.codes[at]))), nil
 }
 
 func (g *gatherer) addEvents(text string) (r span.Range, err error) {

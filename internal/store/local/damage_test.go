@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -243,26 +245,58 @@ func TestFlippedBits(t *testing.T) {
 	}
 }
 
-// TestDiskError is no corruption: the query fails, the file stays.
+// TestDiskError is no corruption: the query fails, the file stays. Here the disk cannot give what another program cut off.
 func TestDiskError(t *testing.T) {
-	disk := vfs.NewMem()
-	var failing atomic.Bool // the sealer may still be at work
-	o := options(vfs.Inject(disk, func(op vfs.Op, name string) error {
+	dir := t.TempDir()
+	s := open(t, options(vfs.OS(), dir))
+	if err := s.Append(t.Context(), numbered(0)); err != nil {
+		t.Fatal(err)
+	}
+	sealNow(t, s)
+	file := filepath.Join(dir, "000001.parquet")
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(file, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Trace(t.Context(), numbered(0).TraceID[0]); err == nil || !strings.Contains(err.Error(), "the disk does not give") {
+		t.Fatalf("Trace of a disk that fails: %v", err)
+	}
+	if err := os.WriteFile(file, whole, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if there := whatIsThere(t, s); len(there) != 1 || len(s.Stats().SetAside) != 0 {
+		t.Fatalf("%v are there, %q set aside", there, s.Stats().SetAside)
+	}
+}
+
+// TestSealWithoutReading: a segment that cannot be read back is none yet; the spans stay in the head.
+func TestSealWithoutReading(t *testing.T) {
+	var failing atomic.Bool
+	failing.Store(true)
+	o := options(vfs.Inject(vfs.NewMem(), func(op vfs.Op, name string) error {
 		if failing.Load() && op == vfs.OpRead {
 			return syscall.EIO
 		}
 		return nil
 	}), "/data")
+	o.sealWait = time.Millisecond
 	s := open(t, o)
 	if err := s.Append(t.Context(), numbered(0)); err != nil {
 		t.Fatal(err)
 	}
-	sealNow(t, s)
-	failing.Store(true)
-	if _, err := s.Trace(t.Context(), numbered(0).TraceID[0]); !errors.Is(err, syscall.EIO) {
-		t.Fatalf("Trace of a disk that fails: %v", err)
+	done := make(chan error, 1)
+	s.rotate <- done
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if there := whatIsThere(t, s); len(there) != 1 {
+		t.Fatalf("%v are there", there)
 	}
 	failing.Store(false)
+	waitSealed(t, s)
 	if there := whatIsThere(t, s); len(there) != 1 || len(s.Stats().SetAside) != 0 {
 		t.Fatalf("%v are there, %q set aside", there, s.Stats().SetAside)
 	}

@@ -2,7 +2,9 @@ package local
 
 import (
 	"hash/maphash"
+	"math"
 	"math/bits"
+	"slices"
 )
 
 // dict holds the distinct texts of a column; a code is a text's index. Entry i is
@@ -18,6 +20,91 @@ func (d *dict) at(code uint32) []byte { return d.text[d.offsets[code]:d.offsets[
 
 func (d *dict) size() int { return len(d.text) + 4*len(d.offsets) }
 
+// texts is a dictionary in pieces, as one query sees it: a piece is loaded when a text of it is asked for. It
+// is not safe for concurrent use.
+type texts struct {
+	firsts []uint32 // code of the first text of each piece, and the number of all
+	pieces []*dict
+	load   func(piece int) (*dict, error)
+	last   int // piece that was asked for last
+}
+
+func newTexts(firsts []uint32, load func(int) (*dict, error)) *texts {
+	return &texts{firsts: firsts, pieces: make([]*dict, len(firsts)-1), load: load}
+}
+
+// whole are texts in one piece.
+func (d *dict) whole() *texts {
+	return &texts{firsts: []uint32{0, uint32(d.len())}, pieces: []*dict{d}}
+}
+
+func (t *texts) len() int { return int(t.firsts[len(t.firsts)-1]) }
+
+// piece is piece i.
+func (t *texts) piece(i int) (*dict, error) {
+	if t.pieces[i] == nil {
+		d, err := t.load(i)
+		if err != nil {
+			return nil, err
+		}
+		t.pieces[i] = d
+	}
+	return t.pieces[i], nil
+}
+
+// at is the text of a code, which is not to be written to.
+func (t *texts) at(code uint32) ([]byte, error) {
+	if code < t.firsts[t.last] || code >= t.firsts[t.last+1] {
+		t.last, _ = slices.BinarySearch(t.firsts, code+1)
+		t.last--
+	}
+	d, err := t.piece(t.last)
+	if err != nil {
+		return nil, err
+	}
+	return d.at(code - t.firsts[t.last]), nil
+}
+
+// all calls do with every code and text, until it returns an error.
+func (t *texts) all(do func(code uint32, text []byte) error) error {
+	for i := range t.pieces {
+		d, err := t.piece(i)
+		if err != nil {
+			return err
+		}
+		for k := range uint32(d.len()) {
+			if err := do(t.firsts[i]+k, d.at(k)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// find is the code of a text.
+func (t *texts) find(text []byte) (code uint32, ok bool, err error) {
+	for i := range t.pieces {
+		d, err := t.piece(i)
+		if err != nil {
+			return 0, false, err
+		}
+		if code, ok := d.code(text); ok {
+			return t.firsts[i] + code, true, nil
+		}
+	}
+	return 0, false, nil
+}
+
+// code is the code of a text, found by looking at all.
+func (d *dict) code(text []byte) (uint32, bool) {
+	for k := range d.len() {
+		if from, to := d.offsets[k], d.offsets[k+1]; to-from == uint32(len(text)) && string(d.text[from:to]) == string(text) {
+			return uint32(k), true
+		}
+	}
+	return 0, false
+}
+
 // dictBuilder is a dict that finds codes by text.
 type dictBuilder struct {
 	dict
@@ -26,8 +113,8 @@ type dictBuilder struct {
 
 var hashSeed = maphash.MakeSeed()
 
-// code returns the code of p, adding it if it is new.
-func (d *dictBuilder) code(p []byte) uint32 {
+// intern returns the code of p, adding it if it is new.
+func (d *dictBuilder) intern(p []byte) uint32 {
 	hash := hashText(p)
 	at, found := d.find(p, hash)
 	if found {
@@ -97,6 +184,11 @@ func (t *hashTable) value(at int) uint32 { return uint32(t.slots[at]) - 1 }
 func (t *hashTable) put(at int, hash, value uint32) {
 	t.slots[at] = uint64(hash)<<32 | uint64(value+1)
 	t.n++
+}
+
+// replace changes the value of a slot that has one.
+func (t *hashTable) replace(at int, value uint32) {
+	t.slots[at] = t.slots[at]&^math.MaxUint32 | uint64(value+1)
 }
 
 // reserve makes room for n values in all.

@@ -50,7 +50,7 @@ func TestDictBuilder(t *testing.T) {
 			if before, ok := want[p]; known != ok || known && code != before {
 				t.Fatalf("%q: code %d, %t; want %d, %t", p, code, known, before, ok)
 			}
-			if code = d.code([]byte(p)); !known && int(code) != len(want) {
+			if code = d.intern([]byte(p)); !known && int(code) != len(want) {
 				t.Fatalf("%q: code %d, want the next, %d", p, code, len(want))
 			}
 			want[p] = code

@@ -50,16 +50,21 @@
 //	more_attributes     JSON optional: lists, maps, nulls, and the keys beyond the 256 most frequent columns
 //
 // Data pages are of version 2. The codes of a dictionary are one run in each page, bit-packed unless all are
-// equal, as are the definition levels, and not compressed; those of trace_id have a run per trace.
-// Dictionaries are compressed with zstd and ascend by first use. Numbers have a dictionary if few are
-// distinct; else integers are deltas and doubles PLAIN with zstd. Readers rely on the schema and the pages'
-// rows, not on the encodings, but for this: texts and trace_id have dictionaries.
+// equal, as are the definition levels, and not compressed: so a row is found without decoding the page. Those of
+// trace_id have a run per trace. Dictionaries ascend by first use, so that the texts of a trace lie together, and are
+// compressed in pieces of 32 KiB, each a zstd frame, so that they can be read without the rest. Numbers have a
+// dictionary if few are distinct; else integers are deltas and doubles PLAIN with zstd. Attributes with more than 256
+// texts have Parquet's Bloom filters.
+//
+// Behind the pages, before Parquet's footer, lies an index of our own, which is all that this package reads to know what is
+// where: the directory of the pages and their bounds, a Bloom filter of the traces, and the sums of the rows by
+// operation. It is drawn in segment_index.go and ops.go. Segments are mapped into memory; pages are checked when they are
+// read for the first time, by their checksums.
 //
 // A column of attributes is named by its key; the second most frequent type of a key is key:int and so on,
 // and ':', '%' and unprintable bytes of keys are written %3A (see columnName). Keys that differ only by
 // case from a more frequent one are in more_attributes, since many tools fold names. The JSON is drawn in
-// text.go. File metadata: shuai.version (readers refuse others) and shuai.index.crc32c (see indexSum);
-// pages have Parquet's own checksums.
+// text.go.
 //
 // Spans that are appended twice are dropped on arrival in the same head, and on reading if their copies lie
 // in different segments.

@@ -66,8 +66,15 @@ const (
 // table holds the verdicts on all entries of a dictionary: each text is looked at once, however many
 // rows have it.
 type table struct {
-	verdicts []verdict
-	any      bool // there is a yes
+	verdicts []verdict // nil: all are no
+	any      bool      // there is a yes
+}
+
+func (t *table) of(code uint32) verdict {
+	if t.verdicts == nil {
+		return no
+	}
+	return t.verdicts[code]
 }
 
 // tableKey names the table of a test on a column.
@@ -110,34 +117,60 @@ func (c *cursor) tableOf(t test, col int, typ span.ValueType) (*table, error) {
 	if tab := c.tables[key]; tab != nil {
 		return tab, nil
 	}
-	d, err := c.dictOf(col)
-	if err != nil {
-		return nil, err
+	tab, err := c.judge(t, col, typ)
+	if err == nil {
+		c.tables[key] = tab
+	}
+	return tab, err
+}
+
+func (c *cursor) judge(t test, col int, typ span.ValueType) (*table, error) {
+	d := c.dictOf(col)
+	isText := typ == span.String && col != colResource && col != colMore
+	if e, ok := t.expr.(store.Compare); ok && isText && e.Op == store.Eq && e.Value.Type == store.StringLiteral {
+		return c.judgeEqual(col, d, []byte(e.Value.Str))
 	}
 	tab := &table{verdicts: make([]verdict, d.len())}
-	for code := range tab.verdicts {
+	err := d.all(func(code uint32, text []byte) error {
 		var v span.Value
 		ok := true
 		switch col {
 		case colResource:
-			p, err := c.object(col, uint32(code))
+			p, err := c.object(col, code)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			v, ok = valueOf(p.attrs, t.field.Name)
 		case colMore:
-			attrs, err := c.more(uint32(code))
+			attrs, err := c.more(code)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			v, ok = valueOf(attrs, t.field.Name)
 		default:
-			v = span.TextValue(typ, string(d.at(uint32(code))))
+			v = span.TextValue(typ, string(text))
 		}
 		tab.verdicts[code] = verdictOf(t, v, ok)
 		tab.any = tab.any || tab.verdicts[code] == yes
+		return nil
+	})
+	return tab, err
+}
+
+// judgeEqual is judge of the test for one text, which a column's Bloom filter may know to be absent.
+func (c *cursor) judgeEqual(col int, d *texts, text []byte) (*table, error) {
+	if may, err := c.mayHold(col, text); err != nil || !may {
+		return &table{}, err
 	}
-	c.tables[key] = tab
+	code, found, err := d.find(text)
+	if err != nil || !found {
+		return &table{}, err
+	}
+	tab := &table{verdicts: make([]verdict, d.len()), any: true}
+	for i := range tab.verdicts {
+		tab.verdicts[i] = no
+	}
+	tab.verdicts[code] = yes
 	return tab, nil
 }
 
@@ -167,6 +200,24 @@ type filter struct {
 	expr   store.Expr // nil matches all
 	within store.TimeRange
 	traces traceInfos // of the traces that have rows here, if expr asks for them
+	plan   *plan      // made by prepare
+}
+
+// prepare opens the source and plans the query; some is false if it has no row that matches.
+func (f *filter) prepare() (some bool, err error) {
+	b := f.bounds()
+	if f.rows() == 0 || b.maxStart < f.within.From || f.within.To != 0 && b.minStart >= f.within.To {
+		return false, nil
+	}
+	if err := f.open(); err != nil {
+		return false, err
+	}
+	if f.plan == nil {
+		if f.plan, err = f.makePlan(); err != nil {
+			return false, err
+		}
+	}
+	return f.plan.some, nil
 }
 
 // matching sets out to the rows of page p that the filter matches; some is false if there are none.
@@ -315,11 +366,11 @@ func (f *filter) eval(e store.Expr, p, n int, out *bitmap) error {
 	case store.Exists, store.Compare:
 	}
 	t := leaf(e)
-	return f.judge(t, p, n, out)
+	return f.pass(t, p, n, out)
 }
 
-// judge sets out to the rows of page p that pass the test.
-func (f *filter) judge(t test, p, n int, out *bitmap) error {
+// pass sets out to the rows of page p that pass the test.
+func (f *filter) pass(t test, p, n int, out *bitmap) error {
 	*out = bitmap{}
 	if col, ok := textColumn(t.field); ok {
 		var present bitmap
@@ -382,7 +433,7 @@ func (f *filter) judgeText(t test, col int, typ span.ValueType, p int, present, 
 		return err
 	}
 	for i, code := range v.codes {
-		switch tab.verdicts[code] {
+		switch tab.of(code) {
 		case yes:
 			at := v.place(i)
 			present.set(at)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func formatDoc(t *testing.T) string {
 func TestFormatDoc(t *testing.T) {
 	doc := formatDoc(t)
 	want := []string{
-		"`" + versionKey + "` | version of what this page says about segments: `" + segmentVersion + "`", "`" + sumKey + "`",
+		"`" + versionKey + "` | version of what this page says about segments: `" + strconv.Itoa(segmentVersion) + "`",
 		fmt.Sprintf("%q | version uint32 = %d", logMagic, logVersion), "the " + fmt.Sprint(maxAttrColumns) + " most frequent columns",
 		"rows from 8,192 × ", "`" + attrGroup + "`", "`" + lockName + "`", "131,072 spans", "15 minutes",
 	}

@@ -35,13 +35,14 @@ type head struct {
 	snap    *snapshot // of the present state, if someone asked for it
 
 	keys       dictBuilder
-	keyInfo    []keyInfo                 // by code of keys
-	services   []uint32                  // code in colService by code in colResource
-	identities hashTable                 // rows by hashID
-	kinds      [256]uint32               // code + 1 in colKind
-	statuses   [256]uint32               // code + 1 in colStatus
-	guesses    []guess                   // shapeAttrs of each shape
-	order      []int32                   // attribute columns in the order of source.attrs; nil: to be sorted again
+	keyInfo    []keyInfo   // by code of keys
+	services   []uint32    // code in colService by code in colResource
+	identities hashTable   // rows by hashID
+	kinds      [256]uint32 // code + 1 in colKind
+	statuses   [256]uint32 // code + 1 in colStatus
+	guesses    []guess     // shapeAttrs of each shape
+	order      []int32     // attribute columns in the order of columns.attrs; nil: to be sorted again
+	byTrace    traceIndex
 	likely     map[attrColumn]columnSize // of those that the head before used most
 	reserved   int                       // of likely: without a column yet
 
@@ -340,7 +341,7 @@ func (h *head) key(p []byte, g *guess) bool {
 		if h.keys.len() >= maxHeadKeys {
 			return false
 		}
-		key = h.keys.code(p)
+		key = h.keys.intern(p)
 		h.keyInfo = append(h.keyInfo, keyInfo{})
 	}
 	g.key = key
@@ -385,7 +386,7 @@ func (h *head) newColumn(at *int32, attr attrColumn) {
 // doubling.
 func (h *head) intern(c *headColumn, p []byte) uint32 {
 	before := c.dict.len()
-	code := c.dict.code(p)
+	code := c.dict.intern(p)
 	if c.dict.len() > before {
 		h.bytes += 2*len(p) + dictEntryBytes
 	}
@@ -458,83 +459,4 @@ func room[T any](n int) []T {
 		return nil
 	}
 	return make([]T, 0, n+n/8)
-}
-
-// snapshot is a head as it was at one moment.
-type snapshot struct {
-	n       int
-	columns []snapColumn
-	list    []attrColumn
-	pages   []pageStats
-}
-
-type snapColumn struct {
-	vector
-	d dict
-}
-
-// state is a snapshot, and how many spans ended before they started.
-func (h *head) state() (*snapshot, int64) {
-	s := h.snapshot()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return s, h.clamped
-}
-
-// snapshot returns the present state.
-func (h *head) snapshot() *snapshot {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.snap != nil {
-		return h.snap
-	}
-	if h.order == nil {
-		for i := numFixed; i < len(h.columns); i++ {
-			h.order = append(h.order, int32(i))
-		}
-		slices.SortFunc(h.order, func(a, b int32) int {
-			return h.columns[a].attr.compare(h.columns[b].attr)
-		})
-	}
-	s := &snapshot{
-		n: h.n, pages: slices.Clone(h.pages),
-		columns: make([]snapColumn, 0, len(h.columns)), list: make([]attrColumn, 0, len(h.order)),
-	}
-	for _, c := range h.columns[:numFixed] {
-		s.columns = append(s.columns, snapColumn{c.vector, c.dict.dict})
-	}
-	for _, i := range h.order {
-		c := h.columns[i]
-		s.columns = append(s.columns, snapColumn{c.vector, c.dict.dict})
-		s.list = append(s.list, c.attr)
-	}
-	h.snap = s
-	return s
-}
-
-func (s *snapshot) rows() int                      { return s.n }
-func (s *snapshot) stats(p int) pageStats          { return s.pages[p] }
-func (s *snapshot) sorted() bool                   { return false }
-func (s *snapshot) attrs() []attrColumn            { return s.list }
-func (s *snapshot) dict(col int) (d dict, _ error) { return s.columns[col].d, nil }
-
-func (s *snapshot) page(col, p int) (vector, error) {
-	v := s.columns[col].vector
-	v.from = uint32(p * pageRows)
-	from, to := p*pageRows, p*pageRows+pageLen(s.n, p)
-	if v.sparse {
-		first, _ := slices.BinarySearch(v.rows, uint32(from))
-		end, _ := slices.BinarySearch(v.rows, uint32(to))
-		v.rows = v.rows[first:end]
-		from, to = first, end
-	}
-	switch {
-	case v.ids != nil:
-		v.ids = v.ids[from:to]
-	case v.nums != nil:
-		v.nums = v.nums[from:to]
-	case v.codes != nil:
-		v.codes = v.codes[from:to]
-	}
-	return v, nil
 }

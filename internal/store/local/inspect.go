@@ -56,19 +56,19 @@ func Inspect(ctx context.Context, o Options) (inv Inventory, err error) {
 	inv.Segments, inv.Logs, inv.Oldest, inv.SetAside = st.Segments, len(s.heads), st.OldestStart, st.SetAside
 	inv.LogSpans, inv.LogBytes = st.HeadSpans, st.LogBytes
 	inv.SegmentSpans, inv.SegmentBytes = st.Spans-st.HeadSpans, st.Bytes-st.LogBytes
-	newest := func(pages []pageStats) {
-		for _, p := range pages {
-			inv.Newest = max(inv.Newest, p.maxStart)
+	newest := func(src source) {
+		if src.rows() > 0 {
+			inv.Newest = max(inv.Newest, src.bounds().maxStart)
 		}
 	}
 	for _, seg := range s.segments {
-		newest(seg.pages)
+		newest(seg)
 		if err := columnBytes(s.fs, seg.name, columns); err != nil && !errors.Is(err, fs.ErrNotExist) { // dropped by the server
 			return inv, err
 		}
 	}
 	for _, h := range s.heads {
-		newest(h.snapshot().pages)
+		newest(h.snapshot())
 	}
 	inv.Columns = shares(columns)
 	return inv, nil

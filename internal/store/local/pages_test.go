@@ -36,7 +36,7 @@ func TestPages(t *testing.T) {
 		t.Fatalf("only %d spans", n)
 	}
 	middle := func() int64 {
-		res, err := model.Select(t.Context(), store.Query{Limit: n})
+		res, err := model.Select(t.Context(), store.Query{Count: true, Limit: n})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestPages(t *testing.T) {
 func compare(t *testing.T, model, s store.Store, e store.Expr, r store.TimeRange) {
 	t.Helper()
 	for _, order := range []store.Order{store.Newest, store.Slowest} {
-		q := store.Query{Filter: e, Range: r, Order: order, Limit: 30}
+		q := store.Query{Count: true, Filter: e, Range: r, Order: order, Limit: 30}
 		want, err := model.Select(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
@@ -144,7 +144,7 @@ func TestWide(t *testing.T) {
 		t.Fatal(err)
 	}
 	sealNow(t, s)
-	if n := len(s.segments[0].list); n != maxAttrColumns-1 { // "often" and "Often" are one
+	if n := len(columnsOf(t, s.segments[0]).list); n != maxAttrColumns-1 { // "often" and "Often" are one
 		t.Fatalf("%d columns, want %d", n, maxAttrColumns-1)
 	}
 	for _, w := range want {
@@ -161,7 +161,7 @@ func TestWide(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		res, err := s.Select(t.Context(), store.Query{Filter: e})
+		res, err := s.Select(t.Context(), store.Query{Count: true, Filter: e})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"math/bits"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/parquet-go/parquet-go/bloom"
 	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
@@ -34,6 +35,38 @@ type parquetLeaf struct {
 	zstd      bool                                  // the dictionary, and the pages that ask for it, are compressed
 }
 
+// pagePlace is where a page lies: behind the page before it. What it says of a data page is in its header
+// too, but in Thrift.
+type pagePlace struct {
+	header, levels, body uint32 // bytes of its parts
+	values               uint32 // that are not null; in a dictionary all
+	crc                  uint32 // Parquet's checksum: CRC-32 (IEEE) of levels and body
+}
+
+func (p pagePlace) size() uint32 { return p.header + p.levels + p.body }
+
+// chunkPlace is a piece of a dictionary's body that can be read alone.
+type chunkPlace struct {
+	body    uint32 // bytes in the file
+	plain   uint32 // bytes of its values
+	entries uint32
+}
+
+// columnPlace is where the pages of a column lie: the dictionary, if entries says that there is one, and then
+// the data pages.
+type columnPlace struct {
+	off      uint64 // of the first page
+	encoding format.Encoding
+	optional bool // pages have definition levels
+	zstd     bool // data pages are compressed
+	dict     pagePlace
+	chunks   []chunkPlace // of the dictionary's body
+	packed   bool         // the chunks are zstd frames
+	pages    []pagePlace
+	bloom    uint64 // offset of the bits of the Bloom filter
+	blooms   uint32 // its size; 0: none
+}
+
 // pageBounds are the bounds of a page's values as the column index has them; without values they are nil.
 type pageBounds struct{ low, high []byte }
 
@@ -47,9 +80,14 @@ type parquetWriter struct {
 	chunks  []format.ColumnChunk
 	columns []format.ColumnIndex
 	offsets []format.OffsetIndex
+	laid    []columnPlace
+	filters [][]byte // Bloom filters by column
 
 	leaf parquetLeaf
 	err  error // the first error of out
+
+	summing bool
+	sum     uint32 // CRC-32C of what was written while summing
 
 	compressor *zstd.Encoder // the file's: it has channels, which belong to the goroutines that made them
 	protocol   thrift.CompactProtocol
@@ -63,13 +101,14 @@ func (w *parquetWriter) reset(out io.Writer, rows int) error {
 	// Ids and numbers in hex have no matches, but only half of the alphabet: without the entropy coding
 	// of all literals they would stay as they are.
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithAllLitEntropyCompression(true),
-		zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20))
+		zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true), zstd.WithWindowSize(1<<20))
 	if err != nil {
 		return err
 	}
 	w.compressor, w.encoder = z, thrift.NewEncoder(w.protocol.NewWriter(&w.header))
 	w.out, w.off, w.rows, w.err = out, 0, rows, nil
 	w.chunks, w.columns, w.offsets = w.chunks[:0], w.columns[:0], w.offsets[:0]
+	w.laid, w.filters, w.summing = w.laid[:0], w.filters[:0], false
 	w.write([]byte(parquetMagic))
 	return w.err
 }
@@ -79,6 +118,9 @@ func (w *parquetWriter) write(p []byte) {
 		var n int
 		n, w.err = w.out.Write(p)
 		w.off += int64(n)
+		if w.summing {
+			w.sum = crc32.Update(w.sum, castagnoli, p)
+		}
 	}
 }
 
@@ -96,17 +138,46 @@ func (w *parquetWriter) begin(leaf parquetLeaf) {
 	w.chunks = append(w.chunks, format.ColumnChunk{MetaData: meta})
 	w.columns = append(w.columns, format.ColumnIndex{})
 	w.offsets = append(w.offsets, format.OffsetIndex{})
+	w.laid = append(w.laid, columnPlace{off: uint64(w.off), optional: leaf.optional})
+	w.filters = append(w.filters, nil)
 }
+
+// place is where the column that is being written lies.
+func (w *parquetWriter) place() *columnPlace { return &w.laid[len(w.laid)-1] }
 
 // meta is the metadata of the column that is being written.
 func (w *parquetWriter) meta() *format.ColumnMetaData { return &w.chunks[len(w.chunks)-1].MetaData }
 
-// dictionary writes the dictionary page; plain holds n values.
-func (w *parquetWriter) dictionary(n int, plain []byte) {
+// dictionary writes the dictionary page. Plain holds its values, cut into chunks, which are compressed each
+// by itself: to a reader that knows nothing of them they are one, since Zstandard's frames may be
+// concatenated (RFC 8878, section 3.1).
+func (w *parquetWriter) dictionary(plain []byte, chunks []chunkPlace) {
 	w.meta().DictionaryPageOffset = w.off
+	at := w.place()
+	at.packed, at.chunks = w.leaf.zstd, append([]chunkPlace(nil), chunks...)
+	body, n := plain, uint32(0)
+	if at.packed {
+		w.packed = w.packed[:0]
+	}
+	from := uint32(0)
+	for i := range at.chunks {
+		c := &at.chunks[i]
+		n += c.entries
+		c.body = c.plain
+		if at.packed {
+			before := len(w.packed)
+			w.packed = w.compressor.EncodeAll(plain[from:from+c.plain], w.packed)
+			c.body = uint32(len(w.packed) - before)
+		}
+		from += c.plain
+	}
+	if at.packed {
+		body = w.packed
+	}
 	header := format.PageHeader{Type: format.DictionaryPage}
 	header.DictionaryPageHeader.Set(format.DictionaryPageHeader{NumValues: int32(n), Encoding: format.Plain})
-	w.page(&header, nil, plain, w.leaf.zstd)
+	at.dict = w.page(&header, nil, body, len(plain))
+	at.dict.values = n
 	w.count(format.DictionaryPage, format.Plain)
 }
 
@@ -124,7 +195,18 @@ func (w *parquetWriter) data(rows, nulls int, encoding format.Encoding, levels, 
 	})
 	offsets := &w.offsets[len(w.offsets)-1]
 	from, first := w.off, int64(len(offsets.PageLocations))*pageRows
-	w.page(&header, levels, values, compress)
+	body := values
+	if compress {
+		w.packed = w.compressor.EncodeAll(values, w.packed[:0])
+		body = w.packed
+	}
+	at := w.place()
+	page := w.page(&header, levels, body, len(values))
+	page.values = uint32(rows - nulls)
+	at.pages = append(at.pages, page)
+	if page.values > 0 {
+		at.encoding, at.zstd = encoding, compress
+	}
 	offsets.PageLocations = append(offsets.PageLocations, format.PageLocation{
 		Offset: from, CompressedPageSize: int32(w.off - from), FirstRowIndex: first,
 	})
@@ -136,27 +218,25 @@ func (w *parquetWriter) data(rows, nulls int, encoding format.Encoding, levels, 
 	w.count(format.DataPageV2, encoding)
 }
 
-// page writes a page: its header, its levels, which are never compressed, and its values.
-func (w *parquetWriter) page(header *format.PageHeader, levels, values []byte, compress bool) {
-	if len(values) > math.MaxInt32-1<<20 {
+// page writes a page: its header, its levels, which are never compressed, and its body, of values that
+// took so many bytes before they were compressed.
+func (w *parquetWriter) page(header *format.PageHeader, levels, body []byte, plain int) pagePlace {
+	if plain > math.MaxInt32-1<<20 {
 		w.fail(errors.New("a page would be larger than 2 GiB"))
-		return
+		return pagePlace{}
 	}
-	body := values
-	if compress {
-		w.packed = w.compressor.EncodeAll(values, w.packed[:0])
-		body = w.packed
-	}
-	header.UncompressedPageSize = int32(len(levels) + len(values))
+	header.UncompressedPageSize = int32(len(levels) + plain)
 	header.CompressedPageSize = int32(len(levels) + len(body))
-	header.CRC = int32(crc32.Update(crc32.ChecksumIEEE(levels), crc32.IEEETable, body))
+	sum := crc32.Update(crc32.ChecksumIEEE(levels), crc32.IEEETable, body)
+	header.CRC = int32(sum)
 	from := w.off
-	w.thrift(header)
+	n := w.thrift(header)
 	w.write(levels)
 	w.write(body)
 	size, meta := w.off-from, w.meta()
 	meta.TotalCompressedSize += size
-	meta.TotalUncompressedSize += size + int64(len(values)-len(body))
+	meta.TotalUncompressedSize += size + int64(plain-len(body))
+	return pagePlace{uint32(n), uint32(len(levels)), uint32(len(body)), 0, sum}
 }
 
 // count enters a page into the statistics of the chunk's encodings.
@@ -179,13 +259,18 @@ func (w *parquetWriter) fail(err error) {
 
 // thrift writes v in the compact protocol and returns its size.
 func (w *parquetWriter) thrift(v any) int {
+	p := w.encode(v)
+	w.write(p)
+	return len(p)
+}
+
+// encode is v in the compact protocol, until the next call.
+func (w *parquetWriter) encode(v any) []byte {
 	w.header.Reset()
 	if err := w.encoder.Encode(v); err != nil {
 		w.fail(err)
-		return 0
 	}
-	w.write(w.header.Bytes())
-	return w.header.Len()
+	return w.header.Bytes()
 }
 
 // ended finishes a column; chunk bounds are given where they are exact.
@@ -204,8 +289,38 @@ func (w *parquetWriter) ended(order format.BoundaryOrder, b pageBounds) {
 	}
 }
 
-// finish writes the page index and the footer. Rows ascend by column sorting.
-func (w *parquetWriter) finish(root string, leaves []parquetLeaf, sorting int, keyValues []format.KeyValue, createdBy string) error {
+// bloomBits is how many bits a Bloom filter has for each value: 1 % of the absent values are found.
+const bloomBits = 10
+
+// filter gives the column a Bloom filter of values with these hashes, as Parquet has it:
+// https://github.com/apache/parquet-format/blob/master/BloomFilter.md.
+func (w *parquetWriter) filter(hashes []uint64) {
+	f := make(bloom.SplitBlockFilter, bloom.NumSplitBlocksOf(int64(len(hashes)), bloomBits))
+	f.InsertBulk(hashes)
+	w.filters[len(w.filters)-1] = f.Bytes()
+}
+
+// finish writes what follows the pages: Bloom filters, the page index, what index makes of the places of the
+// columns, and the footer. Rows ascend by column sorting.
+func (w *parquetWriter) finish(root string, leaves []parquetLeaf, sorting int, keyValues []format.KeyValue, createdBy string, index func() []byte) error {
+	pagesEnd := w.off
+	w.summing, w.sum = true, 0
+	for i, f := range w.filters {
+		if f == nil {
+			continue
+		}
+		at, meta := &w.laid[i], &w.chunks[i].MetaData
+		meta.BloomFilterOffset = w.off
+		w.thrift(&format.BloomFilterHeader{
+			NumBytes:    int32(len(f)),
+			Algorithm:   format.BloomFilterAlgorithm{Value: &format.SplitBlockAlgorithm{}},
+			Hash:        format.BloomFilterHash{Value: &format.XxHash{}},
+			Compression: format.BloomFilterCompression{Value: &format.BloomFilterUncompressed{}},
+		})
+		at.bloom, at.blooms = uint64(w.off), uint32(len(f))
+		w.write(f)
+		meta.BloomFilterLength = int32(w.off - meta.BloomFilterOffset)
+	}
 	for i := range w.columns {
 		w.chunks[i].ColumnIndexOffset = w.off
 		w.chunks[i].ColumnIndexLength = int32(w.thrift(&w.columns[i]))
@@ -224,11 +339,13 @@ func (w *parquetWriter) finish(root string, leaves []parquetLeaf, sorting int, k
 		group.TotalCompressedSize += w.chunks[i].MetaData.TotalCompressedSize
 		orders[i].Value = &format.TypeDefinedOrder{}
 	}
-	size := w.thrift(&format.FileMetaData{
+	footer := w.encode(&format.FileMetaData{
 		Version: 2, Schema: parquetSchema(root, leaves), NumRows: int64(w.rows), RowGroups: []format.RowGroup{group},
 		KeyValueMetadata: keyValues, CreatedBy: createdBy, ColumnOrders: orders,
 	})
-	w.write(binary.LittleEndian.AppendUint32(nil, uint32(size)))
+	w.write(appendTail(index(), pagesEnd, w.off, crc32.Update(w.sum, castagnoli, footer)))
+	w.write(footer)
+	w.write(binary.LittleEndian.AppendUint32(nil, uint32(len(footer))))
 	w.write([]byte(parquetMagic))
 	w.out = nil
 	return w.err

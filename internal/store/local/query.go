@@ -2,7 +2,6 @@ package local
 
 import (
 	"cmp"
-	"container/heap"
 	"context"
 	"slices"
 	"sort"
@@ -42,22 +41,42 @@ func withoutTraces(e store.Expr) store.Expr {
 	return e
 }
 
-// each calls do for every page that has rows matching, with these rows.
+// each calls do for every page that has rows matching, with these rows. What cursors returned is void after
+// the last page of a source.
 func each(ctx context.Context, filters []*filter, do func(source int, f *filter, p int, rows *bitmap) error) error {
-	var rows bitmap
 	for i, f := range filters {
-		for p := range pagesOf(f.rows()) {
-			if err := ctx.Err(); err != nil {
+		some, err := f.prepare()
+		if err != nil {
+			return err
+		}
+		if !some {
+			continue
+		}
+		if err := f.eachPage(ctx, func(p int, rows *bitmap) error { return do(i, f, p, rows) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachPage does that for a source that is prepared.
+func (f *filter) eachPage(ctx context.Context, do func(p int, rows *bitmap) error) error {
+	defer f.scannedAll()
+	var rows bitmap
+	for p := range f.pages {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !f.plan.wants(p) {
+			continue
+		}
+		some, err := f.matching(p, &rows)
+		if err != nil {
+			return err
+		}
+		if some {
+			if err := do(p, &rows); err != nil {
 				return err
-			}
-			some, err := f.matching(p, &rows)
-			if err != nil {
-				return err
-			}
-			if some {
-				if err := do(i, f, p, &rows); err != nil {
-					return err
-				}
 			}
 		}
 	}
@@ -119,7 +138,11 @@ func (v view) traceInfos(ctx context.Context, e store.Expr, within store.TimeRan
 	}
 	slices.SortFunc(wanted, span.TraceID.Compare)
 	for _, c := range v {
-		for p := range pagesOf(c.rows()) {
+		if err := c.open(); err != nil {
+			return nil, err
+		}
+		defer c.scannedAll()
+		for p := range c.pages {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
@@ -241,8 +264,24 @@ func (v view) find(ctx context.Context, id span.TraceID) (*span.Batch, error) {
 		return nil
 	}
 	for _, c := range v {
-		if err := c.trackDown(ctx, id, add); err != nil {
+		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		b := c.bounds()
+		if id.Hi != 0 && (b.firstTrace.Compare(id) > 0 || b.lastTrace.Compare(id) < 0) || c.rows() == 0 || !c.mayHave(id) {
+			continue
+		}
+		if err := c.open(); err != nil {
+			return nil, err
+		}
+		rows, err := c.find(id)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			if err := add(c, row); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if len(hits) == 0 {
@@ -251,150 +290,16 @@ func (v view) find(ctx context.Context, id span.TraceID) (*span.Batch, error) {
 	slices.SortStableFunc(hits, func(a, b hit) int {
 		return cmp.Or(cmp.Compare(a.key.start, b.key.start), cmp.Compare(a.key.id, b.key.id), cmp.Compare(a.key.kind, b.key.kind))
 	})
-	return gather(hits)
+	return gather(hits, false)
 }
 
-func gather(hits []hit) (*span.Batch, error) {
-	g := newGatherer()
+// gather makes a batch of hits, in their order.
+func gather(hits []hit, brief bool) (*span.Batch, error) {
+	g := newGatherer(brief)
 	for _, h := range hits {
 		if err := g.add(h.c, h.row); err != nil {
 			return nil, err
 		}
 	}
 	return g.b, nil
-}
-
-// trackDown calls found for every row of the trace, and, if the high half of id is zero, of the traces
-// with the same low half.
-func (c *cursor) trackDown(ctx context.Context, id span.TraceID, found func(*cursor, uint32) error) error {
-	pages := pagesOf(c.rows())
-	first := 0
-	if c.sorted() && id.Hi != 0 {
-		first = sort.Search(pages, func(p int) bool { return c.stats(p).lastTrace.Compare(id) >= 0 })
-	}
-	for p := first; p < pages; p++ {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		st := c.stats(p)
-		if id.Hi != 0 && (st.firstTrace.Compare(id) > 0 || st.lastTrace.Compare(id) < 0) {
-			if c.sorted() {
-				return nil
-			}
-			continue
-		}
-		v, err := c.vector(colTrace, p)
-		if err != nil {
-			return err
-		}
-		at := 0
-		if c.sorted() && id.Hi != 0 {
-			at, _ = slices.BinarySearchFunc(v.ids, id, span.TraceID.Compare)
-		}
-		for ; at < len(v.ids); at++ {
-			switch x := v.ids[at]; {
-			case x == id || id.Hi == 0 && x.Lo == id.Lo:
-				if err := found(c, v.from+uint32(at)); err != nil {
-					return err
-				}
-			case c.sorted() && id.Hi != 0:
-				return nil
-			}
-		}
-	}
-	return nil
-}
-
-// ranking is a heap of the best hits so far, the worst on top.
-type ranking struct {
-	hits  []hit
-	order store.Order
-}
-
-func (r *ranking) compare(a, b *spanKey) int { // < 0: a is better
-	best := cmp.Compare(b.start, a.start)
-	if r.order == store.Slowest {
-		best = cmp.Compare(b.duration, a.duration)
-	}
-	return cmp.Or(best, a.trace.Compare(b.trace), cmp.Compare(a.id, b.id), cmp.Compare(a.kind, b.kind))
-}
-
-func (r *ranking) Len() int           { return len(r.hits) }
-func (r *ranking) Less(i, j int) bool { return r.compare(&r.hits[i].key, &r.hits[j].key) > 0 }
-func (r *ranking) Swap(i, j int)      { r.hits[i], r.hits[j] = r.hits[j], r.hits[i] }
-func (r *ranking) Push(x any)         { r.hits = append(r.hits, x.(hit)) } //nolint:errcheck // only hits are pushed
-func (r *ranking) Pop() any {
-	h := r.hits[len(r.hits)-1]
-	r.hits = r.hits[:len(r.hits)-1]
-	return h
-}
-
-// defaultLimit is the limit of a Query without one.
-const defaultLimit = 100
-
-// choose is [store.Store.Select].
-func (v view) choose(ctx context.Context, q store.Query) (store.Result, error) {
-	limit := q.Limit
-	if limit <= 0 {
-		limit = defaultLimit
-	}
-	filters, err := v.filters(ctx, q.Filter, q.Range)
-	if err != nil {
-		return store.Result{}, err
-	}
-	var res store.Result
-	best := &ranking{order: q.Order}
-	in := map[identity]bool{} // those in best
-	resources := newNames()
-	rankedBy := colStart
-	if q.Order == store.Slowest {
-		rankedBy = colDuration
-	}
-	err = each(ctx, filters, func(_ int, f *filter, p int, rows *bitmap) error {
-		res.Matched += rows.count()
-		rank, err := f.vector(rankedBy, p)
-		if err != nil {
-			return err
-		}
-		for i := range rows.each {
-			if full := len(best.hits) == limit; full {
-				worst := best.hits[0].key.start
-				if q.Order == store.Slowest {
-					worst = best.hits[0].key.duration
-				}
-				if int64(rank.nums[i]) < worst {
-					continue
-				}
-			}
-			h := hit{c: f.cursor, row: rank.from + uint32(i)}
-			if h.key, err = f.key(h.row); err != nil {
-				return err
-			}
-			full := len(best.hits) == limit
-			if full && best.compare(&h.key, &best.hits[0].key) >= 0 {
-				continue
-			}
-			if err := v.identify(&h, resources); err != nil {
-				return err
-			}
-			if in[h.identity] {
-				continue
-			}
-			in[h.identity] = true
-			if full {
-				delete(in, best.hits[0].identity)
-				best.hits[0] = h
-				heap.Fix(best, 0)
-			} else {
-				heap.Push(best, h)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return store.Result{}, err
-	}
-	slices.SortFunc(best.hits, func(a, b hit) int { return best.compare(&a.key, &b.key) })
-	res.Spans, err = gather(best.hits)
-	return res, err
 }

@@ -63,11 +63,7 @@ func expired(segments []tenure, logBytes, now int64, age time.Duration, maxBytes
 
 // tenureOf describes a segment; the caller holds s.mu.
 func (s *Store) tenureOf(seg *segment) tenure {
-	t := tenure{number: seg.number, bytes: seg.size, sealed: s.sealedAt[seg.number]}
-	for _, p := range seg.pages {
-		t.latest = max(t.latest, p.maxStart)
-	}
-	return t
+	return tenure{seg.number, seg.size, seg.bounds().maxStart, s.sealedAt[seg.number]}
 }
 
 // retains says whether the store ever drops segments.
@@ -122,11 +118,11 @@ func (s *Store) drop(e expiry) error {
 	s.segments = slices.Delete(slices.Clone(s.segments), i, i+1)
 	delete(s.sealedAt, e.number)
 	s.droppedSegments++
-	s.droppedSpans += int64(seg.n)
+	s.droppedSpans += int64(seg.rows())
 	s.mu.Unlock()
 	s.cache.drop(e.number)
 	s.complain("close segment", seg.release())
-	s.o.Logger.Info("segment dropped", "segment", e.number, "reason", e.reason, "spans", seg.n, "bytes", e.bytes,
+	s.o.Logger.Info("segment dropped", "segment", e.number, "reason", e.reason, "spans", seg.rows(), "bytes", e.bytes,
 		"youngest", time.Unix(0, e.latest).UTC())
 	return nil
 }

@@ -371,7 +371,7 @@ func TestDropDuringQuery(t *testing.T) {
 			before := 0
 			err := s.query(t.Context(), func(v view) error {
 				s.retain(time.Now().Add(2 * time.Hour)) // the sealer sleeps
-				res, err := v.choose(t.Context(), store.Query{})
+				res, err := v.choose(t.Context(), store.Query{Count: true})
 				before = res.Matched
 				return err
 			})
@@ -403,7 +403,7 @@ func TestRetentionRace(t *testing.T) {
 					stop = true // and once more, at the end
 				default:
 				}
-				res, err := s.Select(context.Background(), store.Query{Limit: 2 * batches})
+				res, err := s.Select(context.Background(), store.Query{Count: true, Limit: 2 * batches})
 				if err != nil {
 					t.Error(err)
 					return

@@ -1,9 +1,7 @@
 package local
 
 import (
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -13,33 +11,12 @@ import (
 
 // This file is the part of the segment's format that writer and reader share.
 
-// segmentVersion is the value of the file's metadata key versionKey. A reader refuses files of another.
+// segmentVersion is the version of the format: in the tail of the index, where a reader refuses files of another, and, for
+// others, the value of the file's metadata key versionKey.
 const (
 	versionKey     = "shuai.version"
-	segmentVersion = "1"
+	segmentVersion = 1
 )
-
-// sumKey is the metadata key of indexSum: Parquet has checksums for pages, but none for the footer and
-// the column index, and a wrong bound or key there would hide spans.
-const sumKey = "shuai.index.crc32c"
-
-// indexSum is the CRC-32C, in hex, of the number of rows, the bounds of all pages, and the attribute
-// columns in their order.
-func indexSum(rows int, pages []pageStats, attrs []attrColumn) string {
-	p := binary.BigEndian.AppendUint64(nil, uint64(rows))
-	for _, st := range pages {
-		for _, n := range [...]uint64{
-			uint64(st.minStart), uint64(st.maxStart), uint64(st.minDuration), uint64(st.maxDuration),
-			st.firstTrace.Hi, st.firstTrace.Lo, st.lastTrace.Hi, st.lastTrace.Lo,
-		} {
-			p = binary.BigEndian.AppendUint64(p, n)
-		}
-	}
-	for _, a := range attrs {
-		p = append(append(p, byte(a.typ)), a.key...)
-	}
-	return strconv.FormatUint(uint64(crc32.Checksum(p, castagnoli)), 16)
-}
 
 // attrGroup is the group of the attribute columns.
 const attrGroup = "attr"

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -88,17 +89,25 @@ type segmentWriter struct {
 	remap  []uint32 // new code + 1 by code
 	unique []uint64 // by code: the number
 	plain  []byte   // a dictionary
-	levels []byte
-	body   []byte
+	pieces []chunkPlace
+	hashes []uint64
+
+	byColumn   []int            // where the columns of a segment, in its own order, stand in the file
+	renumbered map[int][]uint32 // by column, of those that operations have: codes of the file + 1 by code of the head
+	ops        []operationSum
+	levels     []byte
+	body       []byte
 }
 
 // forget lets go of the snapshot.
 func (w *segmentWriter) forget() {
-	w.s, w.chosen, w.more, w.at = nil, nil, nil, nil
+	w.s, w.chosen, w.more, w.at, w.renumbered = nil, nil, nil, nil, nil
 	w.out, w.compressor = nil, nil
 	clear(w.chunks[:cap(w.chunks)])
 	clear(w.columns[:cap(w.columns)])
 	clear(w.offsets[:cap(w.offsets)])
+	clear(w.laid[:cap(w.laid)])
+	clear(w.filters[:cap(w.filters)])
 }
 
 // sized returns s with length n; what it holds is undefined.
@@ -115,7 +124,7 @@ func leafOf(col int) parquetLeaf {
 	leaf := parquetLeaf{name: f.name, optional: f.sparse, zstd: true}
 	switch {
 	case col == colTrace:
-		leaf.typ, leaf.length = format.FixedLenByteArray, 16
+		leaf.typ, leaf.length, leaf.zstd = format.FixedLenByteArray, 16, false
 	case col == colSpan, col == colParent:
 		leaf.typ, leaf.length = format.FixedLenByteArray, 8
 		leaf.optional, leaf.zstd = col == colParent, col == colParent
@@ -181,18 +190,25 @@ func (w *segmentWriter) write(s *snapshot, out io.Writer) error {
 	}
 	pages := w.bounds()
 	leaves, sorting := make([]parquetLeaf, len(plan)), 0
+	w.byColumn = sized(w.byColumn, len(plan))
+	w.renumbered = map[int][]uint32{colService: nil, colName: nil, colKind: nil, colStatus: nil}
 	for i, p := range plan {
 		leaves[i] = p.leaf
 		if p.col == colTrace {
 			sorting = i
 		}
+		if p.col < numFixed {
+			w.byColumn[p.col] = i
+		} else {
+			at, _ := slices.BinarySearchFunc(w.chosen, s.list[p.col-numFixed], attrColumn.compare)
+			w.byColumn[numFixed+at] = i
+		}
 		if err := w.column(p, pages); err != nil {
 			return err
 		}
 	}
-	return w.finish("span", leaves, sorting, []format.KeyValue{
-		{Key: sumKey, Value: indexSum(s.n, pages, w.chosen)}, {Key: versionKey, Value: segmentVersion}, // ascending
-	}, "shuai version "+segmentVersion+" (build )")
+	return w.finish("span", leaves, sorting, []format.KeyValue{{Key: versionKey, Value: strconv.Itoa(segmentVersion)}},
+		"shuai version "+strconv.Itoa(segmentVersion)+" (build )", func() []byte { return w.index(pages) })
 }
 
 // chooseColumns lists the attribute columns and puts the values of the others into more.
@@ -201,7 +217,7 @@ func (w *segmentWriter) chooseColumns() (plan []segmentColumnPlan) {
 	for i := range byUse {
 		byUse[i] = i
 	}
-	used := func(i int) int { return len(w.s.columns[numFixed+i].rows) }
+	used := func(i int) int { return len(w.s.cols[numFixed+i].rows) }
 	slices.SortStableFunc(byUse, func(a, b int) int { return cmp.Compare(used(b), used(a)) })
 	keys, folded := map[string]bool{}, map[string]bool{}
 	for _, i := range byUse {
@@ -222,7 +238,7 @@ func (w *segmentWriter) chooseColumns() (plan []segmentColumnPlan) {
 
 // overflow moves the values of a column to the maps of their rows.
 func (w *segmentWriter) overflow(col int, a attrColumn) {
-	c := &w.s.columns[col]
+	c := &w.s.cols[col]
 	if w.more == nil {
 		w.more = map[uint32][]span.Attribute{}
 	}
@@ -240,9 +256,9 @@ func (w *segmentWriter) overflow(col int, a attrColumn) {
 // moreColumn is colMore with the values of overflow.
 func (w *segmentWriter) moreColumn() (*snapColumn, error) {
 	if w.more == nil {
-		return &w.s.columns[colMore], nil
+		return &w.s.cols[colMore], nil
 	}
-	for _, row := range w.s.columns[colMore].rows {
+	for _, row := range w.s.cols[colMore].rows {
 		if _, ok := w.more[row]; !ok {
 			w.more[row] = nil
 		}
@@ -256,7 +272,7 @@ func (w *segmentWriter) moreColumn() (*snapColumn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.codes[i] = d.code(text)
+		c.codes[i] = d.intern(text)
 	}
 	c.d = d.dict
 	return c, nil
@@ -281,7 +297,7 @@ func (w *segmentWriter) moreText(row uint32) ([]byte, error) {
 
 // moreOf is the text of colMore in a row, or nil.
 func (s *snapshot) moreOf(row uint32) []byte {
-	c := &s.columns[colMore]
+	c := &s.cols[colMore]
 	if at := c.find(row); at >= 0 {
 		return c.d.at(c.codes[at])
 	}
@@ -290,7 +306,7 @@ func (s *snapshot) moreOf(row uint32) []byte {
 
 // bounds are the bounds of the pages of the file.
 func (w *segmentWriter) bounds() []pageStats {
-	ids, starts, durations := w.s.columns[colTrace].ids, w.s.columns[colStart].nums, w.s.columns[colDuration].nums
+	ids, starts, durations := w.s.cols[colTrace].ids, w.s.cols[colStart].nums, w.s.cols[colDuration].nums
 	pages := make([]pageStats, 0, pagesOf(w.s.n))
 	for rows := range slices.Chunk(w.order, pageRows) {
 		st := newPageStats(ids[rows[0]])

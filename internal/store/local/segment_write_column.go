@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 	"unicode/utf8"
 
+	"github.com/parquet-go/parquet-go/bloom/xxhash"
 	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/format"
 )
@@ -14,7 +16,7 @@ import (
 // column writes a column.
 func (w *segmentWriter) column(p segmentColumnPlan, pages []pageStats) error {
 	w.begin(p.leaf)
-	c := &w.s.columns[p.col]
+	c := &w.s.cols[p.col]
 	if p.col == colMore {
 		var err error
 		if c, err = w.moreColumn(); err != nil {
@@ -37,7 +39,7 @@ func (w *segmentWriter) column(p segmentColumnPlan, pages []pageStats) error {
 		}
 	}
 	if p.leaf.typ == format.ByteArray {
-		w.textColumn(c)
+		w.textColumn(p.col, c)
 	} else {
 		w.nums = sized(w.nums, len(w.at))
 		for i, at := range w.at {
@@ -121,7 +123,7 @@ func (w *segmentWriter) traceColumn(pages []pageStats) {
 		p := id.Bytes()
 		w.plain = append(w.plain, p[:]...)
 	}
-	w.dictionary(len(w.traces), w.plain)
+	w.dictionary(w.plain, w.onePiece(len(w.traces)))
 	rank := 0
 	for p := range pagesOf(w.s.n) {
 		from := uint32(p * pageRows)
@@ -148,8 +150,21 @@ func (w *segmentWriter) traceColumn(pages []pageStats) {
 	w.ended(format.Ascending, pageBounds{low[:], high[:]})
 }
 
-// textColumn writes a column of texts by their codes.
-func (w *segmentWriter) textColumn(c *snapColumn) {
+// pieceBytes is the size of the pieces of a dictionary of texts, each of which can be read without the others:
+// of a trace, whose texts mostly lie together, one or two. Smaller ones compress worse.
+const pieceBytes = 32 << 10
+
+// filterFrom is how many texts a dictionary has that gets no Bloom filter yet, since it can be looked through.
+const filterFrom = 256
+
+// onePiece is a dictionary of n values that is read as a whole.
+func (w *segmentWriter) onePiece(n int) []chunkPlace {
+	w.pieces = append(w.pieces[:0], chunkPlace{plain: uint32(len(w.plain)), entries: uint32(n)})
+	return w.pieces
+}
+
+// textColumn writes column col, of texts, by their codes.
+func (w *segmentWriter) textColumn(col int, c *snapColumn) {
 	if len(w.at) == 0 {
 		w.body = w.body[:0]
 		for p := range w.ends {
@@ -163,7 +178,8 @@ func (w *segmentWriter) textColumn(c *snapColumn) {
 	w.remap = sized(w.remap, c.d.len())
 	clear(w.remap)
 	w.codes, w.plain = sized(w.codes, len(w.at)), w.plain[:0]
-	n := uint32(0)
+	w.pieces, w.hashes = w.pieces[:0], w.hashes[:0]
+	n, piece := uint32(0), chunkPlace{}
 	low, high := c.d.at(c.codes[w.at[0]]), c.d.at(c.codes[w.at[0]])
 	for i, at := range w.at {
 		code := c.codes[at]
@@ -171,8 +187,12 @@ func (w *segmentWriter) textColumn(c *snapColumn) {
 			n++
 			w.remap[code] = n
 			text := c.d.at(code)
+			if piece.plain+uint32(len(text)) > pieceBytes && piece.entries > 0 {
+				w.pieces, piece = append(w.pieces, piece), chunkPlace{}
+			}
 			w.plain = binary.LittleEndian.AppendUint32(w.plain, uint32(len(text)))
 			w.plain = append(w.plain, text...)
+			piece.entries, piece.plain = piece.entries+1, piece.plain+4+uint32(len(text))
 			if bytes.Compare(text, low) < 0 {
 				low = text
 			} else if bytes.Compare(text, high) > 0 {
@@ -181,7 +201,18 @@ func (w *segmentWriter) textColumn(c *snapColumn) {
 		}
 		w.codes[i] = w.remap[code] - 1
 	}
-	w.dictionary(int(n), w.plain)
+	w.dictionary(w.plain, append(w.pieces, piece))
+	if n > filterFrom && w.leaf.group == attrGroup {
+		for code, to := range w.remap {
+			if to > 0 {
+				w.hashes = append(w.hashes, xxhash.Sum64(c.d.at(uint32(code))))
+			}
+		}
+		w.filter(w.hashes)
+	}
+	if _, ok := w.renumbered[col]; ok {
+		w.renumbered[col] = slices.Clone(w.remap)
+	}
 	// Bounds of the whole column are bounds of each page, if wide ones.
 	b := pageBounds{lowText(low), highText(high)}
 	w.codePages(func([]uint32) pageBounds { return b })
@@ -361,7 +392,7 @@ func (w *segmentWriter) numDictionary() bool {
 	for _, n := range w.unique {
 		w.plain = binary.LittleEndian.AppendUint64(w.plain, n)
 	}
-	w.dictionary(len(w.unique), w.plain)
+	w.dictionary(w.plain, w.onePiece(len(w.unique)))
 	from := 0
 	w.codePages(func(codes []uint32) pageBounds {
 		b := numBounds(w.leaf.typ, w.nums[from:from+len(codes)])

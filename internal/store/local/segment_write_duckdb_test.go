@@ -41,9 +41,9 @@ func TestSegmentDuckDB(t *testing.T) {
 
 	traces, sum, groups := map[span.TraceID]bool{}, int64(0), map[string]int{}
 	for row := range s.n {
-		traces[s.columns[colTrace].ids[row]] = true
-		sum += int64(s.columns[colDuration].nums[row])
-		service, name := &s.columns[colService], &s.columns[colName]
+		traces[s.cols[colTrace].ids[row]] = true
+		sum += int64(s.cols[colDuration].nums[row])
+		service, name := &s.cols[colService], &s.cols[colName]
 		groups[fmt.Sprintf("%s %s", service.d.at(service.codes[row]), name.d.at(name.codes[row]))]++
 	}
 	type answer struct {
@@ -56,7 +56,7 @@ func TestSegmentDuckDB(t *testing.T) {
 		"trace_id": "BLOB", "start_time": "TIMESTAMP", "service": "VARCHAR", "duration_ns": "BIGINT", "kind": "VARCHAR", "resource": "JSON",
 	}}
 	for i, a := range s.list {
-		c := &s.columns[numFixed+i]
+		c := &s.cols[numFixed+i]
 		distinct, total := map[uint64]bool{}, 0.0
 		for at := range c.rows {
 			if a.typ.IsText() {

@@ -21,7 +21,7 @@ func (a sortKey) compare(b sortKey) int {
 // sort finds the order of the file: by trace, then start, then span id, then arrival. It sorts the ids of
 // the traces and then the few rows of each, which is much less than to sort all rows.
 func (w *segmentWriter) sort() {
-	ids, starts, spans := w.s.columns[colTrace].ids, w.s.columns[colStart].nums, w.s.columns[colSpan].nums
+	ids, starts, spans := w.s.cols[colTrace].ids, w.s.cols[colStart].nums, w.s.cols[colSpan].nums
 	n := w.s.n
 	w.order, w.inverse, w.codes = sized(w.order, n), sized(w.inverse, n), sized(w.codes, n)
 	w.keys = sized(w.keys, n)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -35,6 +36,15 @@ func written(t testing.TB, s *snapshot) (*segment, []byte) {
 		t.Fatal(err)
 	}
 	return opened(t, data), data
+}
+
+func columnsOf(t testing.TB, seg *segment) *segmentColumns {
+	t.Helper()
+	columns, err := seg.columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return columns.(*segmentColumns)
 }
 
 func opened(t testing.TB, data []byte) *segment {
@@ -95,26 +105,36 @@ func randomHead(seed uint64, rows int, wide bool) *head {
 	return h
 }
 
-// valueAt is the value of a row in a column of a source, as text; false: none.
-func valueAt(t testing.TB, src source, col int, row uint32) (string, bool) {
+// valueAt is the value of a row in a column of a source, as text, found in its page and by itself; false: none.
+func valueAt(t testing.TB, src columns, col int, row uint32) (string, bool) {
 	t.Helper()
-	v, err := src.page(col, int(row)/pageRows)
-	if err != nil {
+	var v vector
+	if err := src.page(col, int(row)/pageRows, &v); err != nil {
 		t.Fatal(err)
 	}
 	at := v.find(row)
+	x, has, direct, err := src.at(col, row)
+	if err != nil || direct && has != (at >= 0) {
+		t.Fatalf("column %d, row %d: at says %t, %v; the page has %d", col, row, has, err, at)
+	}
 	if at < 0 {
 		return "", false
 	}
 	switch {
 	case v.ids != nil:
 		return v.ids[at].String(), true
-	case v.codes != nil:
-		d, err := src.dict(col)
+	case len(v.codes) > 0:
+		if direct && x != uint64(v.codes[at]) {
+			t.Fatalf("column %d, row %d: at says %d; the page has %d", col, row, x, v.codes[at])
+		}
+		text, err := src.texts(col).at(v.codes[at])
 		if err != nil {
 			t.Fatal(err)
 		}
-		return string(d.at(v.codes[at])), true
+		return string(text), true
+	}
+	if direct && x != v.nums[at] {
+		t.Fatalf("column %d, row %d: at says %d; the page has %d", col, row, x, v.nums[at])
 	}
 	return fmt.Sprintf("%016x", v.nums[at]), true
 }
@@ -133,15 +153,16 @@ func TestSegmentRoundTrip(t *testing.T) {
 
 func roundTrip(t *testing.T, s *snapshot) {
 	t.Helper()
-	seg, data := written(t, s)
-	if seg.n != s.n {
-		t.Fatalf("%d rows, want %d", seg.n, s.n)
+	opened, data := written(t, s)
+	if opened.rows() != s.n {
+		t.Fatalf("%d rows, want %d", opened.rows(), s.n)
 	}
+	seg := columnsOf(t, opened)
 	order := make([]uint32, s.n)
 	for i := range order {
 		order[i] = uint32(i)
 	}
-	ids, starts, spans := s.columns[colTrace].ids, s.columns[colStart].nums, s.columns[colSpan].nums
+	ids, starts, spans := s.cols[colTrace].ids, s.cols[colStart].nums, s.cols[colSpan].nums
 	slices.SortFunc(order, func(a, b uint32) int {
 		return cmp.Or(ids[a].Compare(ids[b]), cmp.Compare(int64(starts[a]), int64(starts[b])), cmp.Compare(spans[a], spans[b]))
 	})
@@ -160,7 +181,7 @@ func roundTrip(t *testing.T, s *snapshot) {
 	overflow := len(s.list) > maxAttrColumns
 	leaves := leafValues(t, data)
 	for col, from := range columns {
-		leaf := leaves[seg.chunks[col].chunk.Column()]
+		leaf := leaves[leafOfColumn(t, data, seg, col)]
 		for at, row := range order {
 			if col == colMore && overflow {
 				checkMore(t, s, seg, columns, row, uint32(at))
@@ -170,7 +191,7 @@ func roundTrip(t *testing.T, s *snapshot) {
 			if got, has := valueAt(t, seg, col, uint32(at)); got != want || has != ok {
 				t.Fatalf("column %d, row %d: %.60q %t, want %.60q %t", col, at, got, has, want, ok)
 			}
-			if col == colParent && s.columns[col].nums[row] == 0 {
+			if col == colParent && s.cols[col].nums[row] == 0 {
 				want, ok = "", false
 			}
 			if got, has := leafText(leaf[at]); got != want || has != ok {
@@ -181,7 +202,7 @@ func roundTrip(t *testing.T, s *snapshot) {
 }
 
 // checkMore checks the attributes without columns of a row.
-func checkMore(t *testing.T, s *snapshot, seg *segment, columns map[int]int, row, at uint32) {
+func checkMore(t *testing.T, s *snapshot, seg *segmentColumns, columns map[int]int, row, at uint32) {
 	t.Helper()
 	var want []span.Attribute
 	if text := s.moreOf(row); text != nil {
@@ -196,7 +217,7 @@ func checkMore(t *testing.T, s *snapshot, seg *segment, columns map[int]int, row
 		has[from] = true
 	}
 	for i, a := range s.list {
-		c := &s.columns[numFixed+i]
+		c := &s.cols[numFixed+i]
 		if place := c.find(row); place >= 0 && !has[numFixed+i] {
 			v := span.Value{Type: a.typ}
 			if a.typ.IsText() {
@@ -302,27 +323,53 @@ func leafText(v parquet.Value) (string, bool) {
 	return string(v.ByteArray()), true
 }
 
-// TestOldSegment reads a file of the first writer, which wrote through the library: other encodings and
-// page headers in the same schema.
-func TestOldSegment(t *testing.T) {
-	data, err := os.ReadFile("testdata/first_writer.parquet")
+// leafOfColumn is the leaf of a column in the schema of the file.
+func leafOfColumn(t *testing.T, data []byte, seg *segmentColumns, col int) int {
+	t.Helper()
+	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	old, s := opened(t, data), randomHead(7, 40, false).snapshot()
-	now, _ := written(t, s)
-	if d := gocmp.Diff(now.list, old.list, gocmp.AllowUnexported(attrColumn{})); d != "" {
+	for i, c := range f.Metadata().RowGroups[0].Columns {
+		if uint64(c.MetaData.DataPageOffset) == seg.starts[col][0] {
+			return i
+		}
+	}
+	t.Fatalf("column %d is not in the footer", col)
+	return 0
+}
+
+// TestVersion1 reads a file that was written when the format was given its number: later writers may write
+// other pages, but readers go on reading these. (go test -run TestVersion1 -update writes it again, which only a new
+// version may ask for.)
+func TestVersion1(t *testing.T) {
+	s := randomHead(7, 40, false).snapshot()
+	now, data := written(t, s)
+	name := "testdata/version1.parquet"
+	if *update {
+		if err := os.WriteFile(name, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, old := columnsOf(t, now), columnsOf(t, opened(t, data))
+	if d := gocmp.Diff(want.list, old.list, gocmp.AllowUnexported(attrColumn{})); d != "" {
 		t.Fatalf("columns (-now +old):\n%s", d)
 	}
-	for col := range old.chunks {
+	for col := range old.directory.columns {
 		for row := range uint32(s.n) {
-			want, ok := valueAt(t, now, col, row)
+			want, ok := valueAt(t, want, col, row)
 			if got, has := valueAt(t, old, col, row); got != want || has != ok {
 				t.Errorf("column %d, row %d: %.60q %t, want %.60q %t", col, row, got, has, want, ok)
 			}
 		}
 	}
 }
+
+var update = flag.Bool("update", false, "write golden files")
 
 func TestTextBounds(t *testing.T) {
 	for _, text := range []string{

@@ -47,7 +47,8 @@ type Options struct {
 	// MaxWait is how long Append waits for room, while the disk cannot keep up, before it answers
 	// store.ErrFull (default 5 s).
 	MaxWait time.Duration
-	// CacheBytes bounds the memory for decoded columns of segments (default 256 MiB).
+	// CacheBytes bounds the memory for what has been read of segments and is not mapped: directories and
+	// dictionaries (default 64 MiB).
 	CacheBytes int
 
 	// Decode and Encode are the log's codec: Encode makes a body of a batch that has none in Wire, Decode
@@ -130,7 +131,7 @@ func (o *Options) setDefaults() error {
 	o.SealAfter = cmp.Or(max(o.SealAfter, 0), 15*time.Minute)
 	o.MaxWait = cmp.Or(max(o.MaxWait, 0), 5*time.Second)
 	o.sealWait = cmp.Or(o.sealWait, time.Second)
-	o.CacheBytes = cmp.Or(max(o.CacheBytes, 0), 256<<20)
+	o.CacheBytes = cmp.Or(max(o.CacheBytes, 0), 64<<20)
 	return nil
 }
 
@@ -228,7 +229,7 @@ func (s *Store) query(ctx context.Context, f func(view) error) error {
 		if err != nil {
 			return err
 		}
-		err = f(v)
+		err = faultless(func() error { return f(v) })
 		release()
 		corrupt, ok := errors.AsType[*corruptError](err)
 		if !ok {
@@ -253,11 +254,12 @@ func (s *Store) view() (v view, release func(), err error) {
 	heads := append([]*head(nil), s.heads...)
 	s.mu.Unlock()
 	// A head that is sealed from here on is read as the head it was: no span is seen twice, or not at all.
+	memory := &vectors{}
 	for _, seg := range segments {
-		v = append(v, newCursor(seg))
+		v = append(v, newCursor(seg, memory))
 	}
 	for _, h := range heads {
-		v = append(v, newCursor(h.snapshot()))
+		v = append(v, newCursor(h.snapshot(), &vectors{}))
 	}
 	return v, func() {
 		for _, seg := range segments {
@@ -318,24 +320,22 @@ func (s *Store) Stats() store.Stats {
 		DroppedSegments: s.droppedSegments, DroppedSpans: s.droppedSpans,
 	}
 	some := false
-	oldest := func(pages []pageStats) {
-		for _, p := range pages {
-			if !some || p.minStart < st.OldestStart {
-				some, st.OldestStart = true, p.minStart
-			}
+	oldest := func(src source) {
+		if start := src.bounds().minStart; src.rows() > 0 && (!some || start < st.OldestStart) {
+			some, st.OldestStart = true, start
 		}
 	}
 	for _, seg := range s.segments {
-		st.Spans += int64(seg.n)
+		st.Spans += int64(seg.rows())
 		st.Bytes += seg.size
-		oldest(seg.pages)
+		oldest(seg)
 	}
 	for _, h := range s.heads {
 		snap, clamped := h.state()
 		st.HeadSpans += int64(snap.n)
 		st.LogBytes += h.logBytes.Load()
 		st.Clamped += clamped
-		oldest(snap.pages)
+		oldest(snap)
 	}
 	st.Spans += st.HeadSpans
 	st.Bytes += st.LogBytes

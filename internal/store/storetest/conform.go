@@ -368,7 +368,7 @@ func testOrder(s *suite) {
 	}
 	s.stages(p, func(p *pair) {
 		for _, limit := range []int{-1, 0, 1, 2, 99, 100, 101, 299, 300, 301, math.MaxInt} {
-			for _, order := range []store.Order{store.Newest, store.Slowest} {
+			for _, order := range []store.Order{store.Newest, store.Slowest, store.Sampled} {
 				p.sel(store.Query{Order: order, Limit: limit})
 				p.sel(store.Query{Order: order, Limit: limit, Filter: store.HasStatus(span.StatusError)})
 				p.sel(store.Query{Order: order, Limit: limit, Filter: store.IsRoot(), Range: store.TimeRange{From: t0 + 1, To: t0 + 3}})
@@ -517,7 +517,7 @@ func testConcurrent(s *suite) {
 			return nil
 		},
 		func() error {
-			r, err := p.got.Select(ctx, store.Query{Filter: store.Is(store.ServiceName, "web"), Limit: 10})
+			r, err := p.got.Select(ctx, store.Query{Filter: store.Is(store.ServiceName, "web"), Limit: 10, Count: true})
 			if err == nil && r.Matched%size != 0 {
 				err = fmt.Errorf("Select sees %d spans, which is a part of a batch", r.Matched)
 			}

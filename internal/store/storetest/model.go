@@ -173,14 +173,27 @@ func (m *model) Select(ctx context.Context, q store.Query) (store.Result, error)
 	if limit <= 0 {
 		limit = 100
 	}
-	return store.Result{Spans: batchOf(found[:min(limit, len(found))]), Matched: len(rows)}, nil
+	found = found[:min(limit, len(found))]
+	if q.Brief {
+		for i, s := range found {
+			found[i] = &span.Span{
+				TraceID: s.TraceID, SpanID: s.SpanID, Parent: s.Parent, Start: s.Start, Duration: s.Duration,
+				Name: s.Name, Kind: s.Kind, Status: s.Status, Resource: s.Resource,
+			}
+		}
+	}
+	return store.Result{Spans: batchOf(found), Matched: len(rows)}, nil
 }
 
 // compareSpans orders as Select does: the better span first.
 func compareSpans(o store.Order, a, b *span.Span) int {
 	best := cmp.Compare(b.Start, a.Start)
-	if o == store.Slowest {
+	switch o {
+	case store.Newest:
+	case store.Slowest:
 		best = cmp.Compare(b.Duration, a.Duration)
+	case store.Sampled:
+		best = cmp.Compare(store.SampleRank(a.TraceID), store.SampleRank(b.TraceID))
 	}
 	return cmp.Or(best, a.TraceID.Compare(b.TraceID), cmp.Compare(a.SpanID, b.SpanID), cmp.Compare(a.Kind, b.Kind))
 }

@@ -213,6 +213,9 @@ var mutants = map[string]mutant{
 	"range is open":          changedQuery(func(q *store.Query) { q.Range.From++ }),
 	"no limit is no spans":   changedQuery(func(q *store.Query) { q.Limit = max(q.Limit, 1) }),
 	"only newest":            changedQuery(func(q *store.Query) { q.Order = store.Newest }),
+	"samples the newest":     changedQuery(func(q *store.Query) { q.Order %= store.Sampled }),
+	"brief is in full":       changedQuery(func(q *store.Query) { q.Brief = false }),
+	"counts no more than it": {sel: moreIsLeft},
 	"absent is unequal":      changedQuery(func(q *store.Query) { q.Filter = notNot(q.Filter) }),
 	"matched is what it got": {sel: matchedIsLength},
 	"ties the other way":     {sel: tiesReversed},
@@ -276,6 +279,13 @@ func matchedIsLength(ctx context.Context, s store.Store, q store.Query) (store.R
 	if err == nil {
 		r.Matched = r.Spans.Len()
 	}
+	return r, err
+}
+
+// moreIsLeft says that there may be more, whatever was asked.
+func moreIsLeft(ctx context.Context, s store.Store, q store.Query) (store.Result, error) {
+	r, err := s.Select(ctx, q)
+	r.More = true
 	return r, err
 }
 

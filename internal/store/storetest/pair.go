@@ -136,13 +136,22 @@ func show(e store.Expr) string {
 	return "{ " + e.String() + " }"
 }
 
+// sel asks the query in all its variants: counted or not, in full or brief.
 func (p *pair) sel(q store.Query) {
+	p.tb.Helper()
+	for _, variant := range []store.Query{{Count: true}, {}, {Brief: true}} {
+		q.Count, q.Brief = variant.Count, variant.Brief
+		p.selOne(q)
+	}
+}
+
+func (p *pair) selOne(q store.Query) {
 	p.tb.Helper()
 	ctx := context.Background()
 	want, _ := p.model.Select(ctx, q)
 	most, _ := p.copies.Select(ctx, q)
 	got, err := p.got.Select(ctx, q)
-	where := fmt.Sprintf("Select(%s, range %v, order %d, limit %d)", show(q.Filter), q.Range, q.Order, q.Limit)
+	where := fmt.Sprintf("Select(%s, range %v, order %d, limit %d, count %t, brief %t)", show(q.Filter), q.Range, q.Order, q.Limit, q.Count, q.Brief)
 	if err != nil {
 		p.tb.Fatalf("%s: %v", where, err)
 	}
@@ -152,8 +161,12 @@ func (p *pair) sel(q store.Query) {
 	if d := differ(spansOf(want.Spans), spansOf(got.Spans)); d != "" {
 		p.tb.Fatalf("%s (-want +got):\n%s", where, d)
 	}
-	if got.Matched < want.Matched || got.Matched > most.Matched {
-		p.tb.Fatalf("%s: %d matched, want %d (%d with copies)", where, got.Matched, want.Matched, most.Matched)
+	least := want.Matched
+	if got.More {
+		least = got.Spans.Len()
+	}
+	if got.Matched < least || got.Matched > most.Matched || got.More && q.Count {
+		p.tb.Fatalf("%s: %d matched, more %t, want %d (%d with copies)", where, got.Matched, got.More, want.Matched, most.Matched)
 	}
 	scribble(got.Spans)
 }

@@ -35,7 +35,7 @@ func Property(t *testing.T, cfg Config) {
 			"select": func(rt *rapid.T) {
 				p.sel(store.Query{
 					Filter: maybeFilter.Draw(rt, "filter"), Range: timeRange.Draw(rt, "range"),
-					Order: rapid.SampledFrom([]store.Order{store.Newest, store.Slowest}).Draw(rt, "order"),
+					Order: rapid.SampledFrom([]store.Order{store.Newest, store.Slowest, store.Sampled}).Draw(rt, "order"),
 					Limit: rapid.SampledFrom([]int{0, 1, 3, 10, 1000}).Draw(rt, "limit"),
 				})
 			},

@@ -1,0 +1,263 @@
+package local
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+	"math/bits"
+	"slices"
+
+	"github.com/fuwu-project/fuwu/internal/store"
+)
+
+// operation is what the spans of a segment that have service, name, kind and status in common, and whether they
+// have a parent, come to. Most questions ask for just these, so that a segment need not be read to know
+// that it has nothing to say, or what it says; others are told which of its pages to look at.
+//
+// In the file, in varints: number of operations, and of each: service, name, kind, status (codes), root | count | sum
+// (zigzag) | least duration | most above it | earliest start above the segment's | latest above it | number of pages, and of
+// each: distance from the one before, and the bound of its durations | sketch: zeros, first bucket (zigzag), number
+// of buckets, and of each the count; a count of zero is followed by how many more zeros there are. The codes are those of
+// the columns' dictionaries.
+type operation struct {
+	service, name, kind, status uint32
+	root                        bool
+	count                       uint64
+	sum                         int64
+	minDuration, maxDuration    int64
+	minStart, maxStart          int64
+	pages                       []operationPage
+	sketch                      []byte // as in the file
+}
+
+// operationPage is a page that has spans of an operation.
+type operationPage struct {
+	page  uint32
+	bound uint32 // of their durations: durationOf(bound) is at least the longest
+}
+
+// maxOperations bounds the table; a segment with more operations has none, which would help nobody.
+const maxOperations = 1 << 14
+
+// boundOf is a duration in 16 bits, rounded up: floating point with a mantissa of 8 bits.
+func boundOf(ns int64) uint32 {
+	shift := max(bits.Len64(uint64(ns))-9, 0)
+	m := uint64(ns) >> shift
+	if m<<shift != uint64(ns) {
+		m++ // at most 512, which is 256 of the next shift
+	}
+	return uint32(shift)<<8 + uint32(m)
+}
+
+// durationOf is the duration of a bound: at least the ns of boundOf(ns), at most 1/256 more.
+func durationOf(bound uint32) int64 {
+	if bound < 512 {
+		return int64(bound)
+	}
+	shift := bound>>8 - 1
+	m := uint64(bound&255 | 256)
+	if bits.Len64(m)+int(shift) > 63 {
+		return math.MaxInt64
+	}
+	return int64(m << shift)
+}
+
+// operationKey is what makes an operation, as codes of the head.
+type operationKey struct {
+	service, name, kind, status uint32
+	root                        bool
+}
+
+// operationSum is an operation in the making.
+type operationSum struct {
+	operationKey
+	operation
+	durations store.Sketch
+}
+
+// operations is the table of the segment that w has written; it is empty if there are too many.
+func (w *segmentWriter) operations() []byte {
+	col := func(c int) []uint32 { return w.s.cols[c].codes }
+	services, names, kinds, statuses := col(colService), col(colName), col(colKind), col(colStatus)
+	num := func(c int) []uint64 { return w.s.cols[c].nums }
+	parents, starts, durations := num(colParent), num(colStart), num(colDuration)
+
+	find := map[operationKey]int{}
+	ops := w.ops[:0]
+	before := -1
+	for at, row := range w.order {
+		key := operationKey{services[row], names[row], kinds[row], statuses[row], parents[row] == 0}
+		i := before
+		if i < 0 || ops[i].operationKey != key {
+			var known bool
+			if i, known = find[key]; !known {
+				if len(ops) == maxOperations {
+					return nil
+				}
+				i = len(ops)
+				find[key] = i
+				ops = slices.Grow(ops, 1)[:i+1] // with the memory of the segment before
+				o := &ops[i]
+				pages, counts := o.pages[:0], o.durations.Counts[:0]
+				*o = *newOperationSum(key)
+				o.pages, o.durations.Counts = pages, counts
+			}
+			before = i
+		}
+		ops[i].add(uint32(at/pageRows), int64(starts[row]), int64(durations[row]))
+	}
+	w.ops = ops
+
+	first := int64(math.MaxInt64)
+	for i := range ops {
+		first = min(first, ops[i].minStart)
+	}
+	p := binary.AppendUvarint(nil, uint64(len(ops)))
+	for i := range ops {
+		p = ops[i].append(p, w.renumbered, first)
+	}
+	return p
+}
+
+func newOperationSum(key operationKey) *operationSum {
+	return &operationSum{operationKey: key, operation: operation{minDuration: math.MaxInt64, minStart: math.MaxInt64}}
+}
+
+// equal says whether an operation of the index is this sum.
+func (o *operationSum) equal(x *operation) bool {
+	return o.count == x.count && o.sum == x.sum && o.minDuration == x.minDuration && o.maxDuration == x.maxDuration &&
+		o.minStart == x.minStart && o.maxStart == x.maxStart && slices.Equal(o.pages, x.pages) &&
+		bytes.Equal(appendSketch(nil, &o.durations), x.sketch)
+}
+
+func (o *operationSum) add(page uint32, start, duration int64) {
+	o.count++
+	o.sum += duration
+	o.minDuration, o.maxDuration = min(o.minDuration, duration), max(o.maxDuration, duration)
+	o.minStart, o.maxStart = min(o.minStart, start), max(o.maxStart, start)
+	o.durations.Add(duration)
+	bound := boundOf(duration)
+	if n := len(o.pages); n > 0 && o.pages[n-1].page == page {
+		o.pages[n-1].bound = max(o.pages[n-1].bound, bound)
+	} else {
+		o.pages = append(o.pages, operationPage{page, bound})
+	}
+}
+
+// append appends the operation; codes has the file's codes + 1 by column and code of the head.
+func (o *operationSum) append(p []byte, codes map[int][]uint32, first int64) []byte {
+	k := &o.operationKey
+	root := uint64(0)
+	if k.root {
+		root = 1
+	}
+	for _, n := range [...]uint64{
+		uint64(codes[colService][k.service] - 1), uint64(codes[colName][k.name] - 1),
+		uint64(codes[colKind][k.kind] - 1), uint64(codes[colStatus][k.status] - 1), root, o.count,
+	} {
+		p = binary.AppendUvarint(p, n)
+	}
+	p = binary.AppendVarint(p, o.sum)
+	for _, n := range [...]int64{o.minDuration, o.maxDuration - o.minDuration, o.minStart - first, o.maxStart - o.minStart} {
+		p = binary.AppendUvarint(p, uint64(n))
+	}
+	p = binary.AppendUvarint(p, uint64(len(o.pages)))
+	page := uint32(0)
+	for _, q := range o.pages {
+		p = binary.AppendUvarint(p, uint64(q.page-page))
+		p = binary.AppendUvarint(p, uint64(q.bound))
+		page = q.page
+	}
+	return appendSketch(p, &o.durations)
+}
+
+func appendSketch(p []byte, s *store.Sketch) []byte {
+	p = binary.AppendUvarint(p, s.Zeros)
+	p = binary.AppendVarint(p, int64(s.First))
+	p = binary.AppendUvarint(p, uint64(len(s.Counts)))
+	for i := 0; i < len(s.Counts); i++ {
+		p = binary.AppendUvarint(p, s.Counts[i])
+		if s.Counts[i] == 0 {
+			from := i
+			for i+1 < len(s.Counts) && s.Counts[i+1] == 0 {
+				i++
+			}
+			p = binary.AppendUvarint(p, uint64(i-from))
+		}
+	}
+	return p
+}
+
+// maxBuckets is more than the buckets of any sketch of durations.
+const maxBuckets = 64 << 5
+
+// readSketch reads a sketch into s, whose memory it uses.
+func (v *varints) readSketch(s *store.Sketch) {
+	s.Zeros = v.next()
+	s.First = int(v.zigzag())
+	n := int(v.int())
+	if n > maxBuckets {
+		v.p, v.broken = nil, true
+		return
+	}
+	s.Counts = s.Counts[:0]
+	for len(s.Counts) < n && !v.broken {
+		c := v.next()
+		s.Counts = append(s.Counts, c)
+		if c == 0 {
+			more := min(int(v.int()), n-len(s.Counts))
+			s.Counts = append(s.Counts, make([]uint64, more)...)
+		}
+	}
+}
+
+func (v *varints) zigzag() int64 {
+	u := v.next()
+	return int64(u>>1) ^ -int64(u&1)
+}
+
+// parseOperations reads the third part of the index of a segment; nil: it has no table. What it returns shows p.
+func parseOperations(p []byte, bounds *pageStats, pages int) ([]operation, error) {
+	p, _, err := sumOf(p, len(p)-4, "operations")
+	if err != nil || len(p) == 0 {
+		return nil, err
+	}
+	v := varints{p: p}
+	n := int(v.int())
+	if n > maxOperations {
+		return nil, errors.New("more operations than a segment can have")
+	}
+	ops := make([]operation, n)
+	places := make([]operationPage, 0, 4*n)
+	var scratch store.Sketch
+	for i := range ops {
+		o := &ops[i]
+		o.service, o.name, o.kind, o.status, o.root = v.int(), v.int(), v.int(), v.int(), v.int() == 1
+		o.count, o.sum = v.next(), v.zigzag()
+		o.minDuration = int64(v.next())
+		o.maxDuration = o.minDuration + int64(v.next())
+		o.minStart = bounds.minStart + int64(v.next())
+		o.maxStart = o.minStart + int64(v.next())
+		page, from := uint32(0), len(places)
+		for range min(int(v.int()), pages) {
+			page += v.int()
+			places = append(places, operationPage{min(page, uint32(pages-1)), v.int()})
+		}
+		o.pages = places[from:len(places):len(places)]
+		before := v.p
+		v.readSketch(&scratch)
+		o.sketch = before[:len(before)-len(v.p)]
+	}
+	if v.broken || len(v.p) > 0 {
+		return nil, errors.New("the operations end at the wrong place")
+	}
+	return ops, nil
+}
+
+// durations adds the sketch to s; scratch is memory for it.
+func (o *operation) durations(s, scratch *store.Sketch) {
+	v := varints{p: o.sketch}
+	v.readSketch(scratch)
+	s.Merge(scratch)
+}

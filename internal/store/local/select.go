@@ -1,0 +1,210 @@
+package local
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/fuwu-project/fuwu/internal/store"
+)
+
+// scored is a hit with its rank: the higher the better.
+type scored struct {
+	hit
+	score int64
+}
+
+func (a *scored) compare(b *scored) int { // < 0: a is better
+	return cmp.Or(cmp.Compare(b.score, a.score), a.key.trace.Compare(b.key.trace), cmp.Compare(a.key.id, b.key.id), cmp.Compare(a.key.kind, b.key.kind))
+}
+
+// ranking is a heap of the best hits so far, the worst on top.
+type ranking []scored
+
+func (r ranking) Len() int           { return len(r) }
+func (r ranking) Less(i, j int) bool { return r[i].compare(&r[j]) > 0 }
+func (r ranking) Swap(i, j int)      { r[i], r[j] = r[j], r[i] }
+func (r *ranking) Push(x any)        { *r = append(*r, x.(scored)) } //nolint:errcheck // nothing else is pushed
+func (r *ranking) Pop() any {
+	s := (*r)[len(*r)-1]
+	*r = (*r)[:len(*r)-1]
+	return s
+}
+
+// defaultLimit is the limit of a Query without one.
+const defaultLimit = 100
+
+// selection is a Select under way.
+type selection struct {
+	view
+	q         store.Query
+	limit     int
+	best      ranking
+	in        map[identity]bool // those in best
+	resources *names
+	res       store.Result
+}
+
+// choose is [store.Store.Select]. Sources, and within them pages, are looked at in the order of the best that they can
+// hold; those that cannot improve on what was found are passed over, unless their matches are to be counted
+// and nobody has done so.
+func (v view) choose(ctx context.Context, q store.Query) (store.Result, error) {
+	s := &selection{view: v, q: q, limit: q.Limit, in: map[identity]bool{}, resources: newNames()}
+	if s.limit <= 0 {
+		s.limit = defaultLimit
+	}
+	filters, err := v.filters(ctx, q.Filter, q.Range)
+	if err != nil {
+		return store.Result{}, err
+	}
+	slices.SortStableFunc(filters, func(a, b *filter) int { return cmp.Compare(s.most(b.bounds()), s.most(a.bounds())) })
+	for _, f := range filters {
+		if !q.Count && s.hopeless(s.most(f.bounds())) {
+			s.res.More = true // so are all that follow
+			break
+		}
+		some, err := f.prepare()
+		if err != nil {
+			return store.Result{}, err
+		}
+		if !some {
+			continue
+		}
+		if err := s.search(ctx, f); err != nil {
+			return store.Result{}, err
+		}
+	}
+	slices.SortFunc(s.best, func(a, b scored) int { return a.compare(&b) })
+	hits := make([]hit, len(s.best))
+	for i := range s.best {
+		hits[i] = s.best[i].hit
+	}
+	s.res.Spans, err = gather(hits, q.Brief)
+	return s.res, err
+}
+
+// most is the highest score that rows within the bounds can have.
+func (s *selection) most(b pageStats) int64 {
+	switch s.q.Order {
+	case store.Slowest:
+		return b.maxDuration
+	case store.Newest:
+		if to := s.q.Range.To; to != 0 {
+			return min(b.maxStart, to-1)
+		}
+		return b.maxStart
+	case store.Sampled:
+	}
+	return math.MaxInt64
+}
+
+// hopeless says that nothing of a score of at most so much will be among the best.
+func (s *selection) hopeless(most int64) bool {
+	return len(s.best) == s.limit && most < s.best[0].score
+}
+
+// candidate is a page to look at.
+type candidate struct {
+	page int
+	most int64
+}
+
+// search looks through a source.
+func (s *selection) search(ctx context.Context, f *filter) error {
+	defer f.scannedAll()
+	counted := f.plan.exact
+	if counted {
+		s.res.Matched += f.plan.count
+	}
+	var pages []candidate
+	for p := range f.pages {
+		if !f.plan.wants(p) {
+			continue
+		}
+		b := f.stats(p)
+		if bound, ok := f.plan.longest(p); ok {
+			b.maxDuration = min(b.maxDuration, bound)
+		}
+		pages = append(pages, candidate{p, s.most(b)})
+	}
+	slices.SortStableFunc(pages, func(a, b candidate) int { return cmp.Compare(b.most, a.most) })
+	var rows bitmap
+	for _, c := range pages {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if s.hopeless(c.most) && (counted || !s.q.Count) {
+			s.res.More = s.res.More || !counted
+			return nil
+		}
+		some, err := f.matching(c.page, &rows)
+		if err != nil {
+			return err
+		}
+		if !some {
+			continue
+		}
+		if !counted {
+			s.res.Matched += rows.count()
+		}
+		if err := s.rank(f, c.page, &rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rank enters those of some rows of a page that are among the best.
+func (s *selection) rank(f *filter, p int, rows *bitmap) error {
+	scoreOf, err := s.scores(f, p)
+	if err != nil {
+		return err
+	}
+	for i := range rows.each {
+		score := scoreOf(i)
+		if s.hopeless(score) {
+			continue
+		}
+		h := scored{hit{c: f.cursor, row: uint32(p*pageRows + i)}, score}
+		if h.key, err = f.key(h.row); err != nil {
+			return err
+		}
+		full := len(s.best) == s.limit
+		if full && h.compare(&s.best[0]) >= 0 {
+			continue
+		}
+		if err := s.identify(&h.hit, s.resources); err != nil {
+			return err
+		}
+		if s.in[h.identity] {
+			continue
+		}
+		s.in[h.identity] = true
+		if full {
+			delete(s.in, s.best[0].identity)
+			s.best[0] = h
+			heap.Fix(&s.best, 0)
+		} else {
+			heap.Push(&s.best, h)
+		}
+	}
+	return nil
+}
+
+// scores gives the scores of the rows of a page. Those of samples have a bit less than the ranks, which are as good as never
+// equal but for it.
+func (s *selection) scores(f *filter, p int) (func(i int) int64, error) {
+	col := colStart
+	switch s.q.Order {
+	case store.Newest:
+	case store.Slowest:
+		col = colDuration
+	case store.Sampled:
+		ids, err := f.vector(colTrace, p)
+		return func(i int) int64 { return -int64(store.SampleRank(ids.ids[i]) >> 1) }, err
+	}
+	v, err := f.vector(col, p)
+	return func(i int) int64 { return int64(v.nums[i]) }, err
+}
