@@ -27,6 +27,15 @@ func (s *Sketch) Add(ns int64) {
 	s.Counts[s.grow(bucketOf(ns))]++
 }
 
+// AddCount counts n durations of a bucket, as First and Counts number them.
+func (s *Sketch) AddCount(bucket int, n uint64) {
+	if i := bucket - s.First; i >= 0 && i < len(s.Counts) {
+		s.Counts[i] += n
+		return
+	}
+	s.Counts[s.grow(bucket)] += n
+}
+
 // Merge adds all that o has counted.
 func (s *Sketch) Merge(o *Sketch) {
 	s.Zeros += o.Zeros

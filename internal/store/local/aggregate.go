@@ -222,7 +222,8 @@ type aggregation struct {
 	codes  [][]uint32 // by field: the numbers of a page
 	names  []*names   // by field
 	levels []pairs
-	times  map[int64]uint32
+	first  int64            // bucket of the earliest span that there can be
+	times  map[int64]uint32 // numbers of late buckets
 	groups []store.Group
 }
 
@@ -283,6 +284,12 @@ func (v view) aggregate(ctx context.Context, q store.AggregateQuery) ([]store.Gr
 	for k := range q.By {
 		a.names = append(a.names, newNames())
 		a.codes[k] = make([]uint32, pageRows)
+	}
+	a.first = math.MaxInt64
+	for _, f := range filters {
+		if f.rows() > 0 {
+			a.first = min(a.first, a.bucketOf(max(f.bounds().minStart, q.Range.From)))
+		}
 	}
 	for _, f := range filters {
 		some, err := f.prepare()
@@ -347,7 +354,6 @@ func (a *aggregation) addOperations(f *filter) error {
 		return err
 	}
 	key := make([]uint32, len(a.q.By))
-	var scratch store.Sketch
 	for i, t := range f.plan.truths {
 		if t != always {
 			continue
@@ -372,7 +378,7 @@ func (a *aggregation) addOperations(f *filter) error {
 		g := a.group(a.levels[len(key)].number(at, a.timeNumber(a.bucketOf(o.minStart))), a.bucketOf(o.minStart), func(k int) uint32 { return key[k] })
 		g.Count += o.count
 		g.Sum += o.sum
-		o.durations(&g.Durations, &scratch)
+		o.addDurations(&g.Durations)
 		if o.status == failed {
 			g.Errors += o.count
 		}
@@ -446,8 +452,9 @@ func (a *aggregation) add(f *filter, p int, rows *bitmap, failed uint32) error {
 	last := len(a.codes)
 	for i := range rows.each {
 		if starts != nil {
-			if b := a.bucketOf(int64(starts[i])); b != bucket {
-				bucket, time = b, a.timeNumber(b)
+			if past := int64(starts[i]) - bucket; past < 0 || past >= int64(a.q.Step) {
+				bucket = a.bucketOf(int64(starts[i]))
+				time = a.timeNumber(bucket)
 			}
 		}
 		at := uint32(0)
@@ -475,18 +482,21 @@ func (a *aggregation) bucketOf(t int64) int64 {
 	return t - t%int64(a.q.Step)
 }
 
-// timeNumber numbers the buckets.
-func (a *aggregation) timeNumber(t int64) uint32 {
-	if t == 0 {
+// timeNumber numbers the buckets: densely, from the first that there can be, for as long as the numbers are small.
+func (a *aggregation) timeNumber(bucket int64) uint32 {
+	if a.q.Step <= 0 {
 		return 0
 	}
-	if a.times == nil {
-		a.times = map[int64]uint32{}
+	if n := (bucket - a.first) / int64(a.q.Step); n < denseSecond {
+		return uint32(n)
 	}
-	n, ok := a.times[t]
+	n, ok := a.times[bucket]
 	if !ok {
-		n = uint32(len(a.times)) + 1
-		a.times[t] = n
+		if a.times == nil {
+			a.times = map[int64]uint32{}
+		}
+		n = denseSecond + uint32(len(a.times))
+		a.times[bucket] = n
 	}
 	return n
 }

@@ -197,6 +197,11 @@ type columns interface {
 	mayHold(col int, text []byte) (bool, error)
 	// page sets v to a page of a column. What v had is overwritten if it is the source's own.
 	page(col, p int, v *vector) error
+	// present sets out, which is empty, to the rows of a page that have a value, which in dense columns of numbers is one
+	// that is not 0.
+	present(col, p int, out *bitmap) error
+	// codes are the codes that a page of a text column has, for which dst is memory.
+	codes(col, p int, dst []uint32) ([]uint32, error)
 	// at is the number or code of a row of a column, and whether it has one. Not direct: only page can tell.
 	at(col int, row uint32) (x uint64, has, direct bool, err error)
 }

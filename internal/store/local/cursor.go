@@ -24,7 +24,10 @@ type cursor struct {
 
 // vectors keeps the memory of vectors, which one segment after another uses; heads, whose vectors show what is
 // not theirs, have each their own.
-type vectors struct{ free []*vector }
+type vectors struct {
+	free  []*vector
+	codes []uint32
+}
 
 func newCursor(s source, memory *vectors) *cursor {
 	return &cursor{
@@ -86,9 +89,13 @@ func (c *cursor) dictOf(col int) *texts {
 	return c.dicts[col]
 }
 
-// pageOf is the page of a column that has a row, for as long as the query goes.
+// pageOf is the page of a column that has a row: the one that is being scanned, or one that stays for as long as the query
+// goes.
 func (c *cursor) pageOf(col int, row uint32) (*vector, error) {
 	p := int(row) / pageRows
+	if v := c.scanned[col]; v != nil && v.from == uint32(p)*pageRows {
+		return v, nil
+	}
 	v := c.singles[col*c.pages+p]
 	if v == nil {
 		v = &vector{}
@@ -251,13 +258,9 @@ func newGatherer(brief bool) *gatherer {
 	return &gatherer{b: &span.Batch{}, brief: brief, resources: map[string]uint32{}, scopes: map[string]uint32{}}
 }
 
-// add appends a row of c to the batch.
-func (g *gatherer) add(c *cursor, row uint32) error {
-	k, err := c.key(row)
-	if err != nil {
-		return err
-	}
-	b := g.b
+// add appends a hit to the batch.
+func (g *gatherer) add(h *hit) error {
+	c, row, k, b := h.c, h.row, &h.key, g.b
 	i := b.Add()
 	b.TraceID[i], b.SpanID[i], b.Kind[i], b.Start[i], b.Duration[i] = k.trace, k.id, k.kind, k.start, k.duration
 

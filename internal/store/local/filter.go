@@ -2,6 +2,7 @@ package local
 
 import (
 	"math/bits"
+	"slices"
 
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
@@ -66,15 +67,19 @@ const (
 // table holds the verdicts on all entries of a dictionary: each text is looked at once, however many
 // rows have it.
 type table struct {
-	verdicts []verdict // nil: all are no
+	verdicts []verdict // nil: all are no, but for only
 	any      bool      // there is a yes
+	only     uint32    // without verdicts: the code of the yes
 }
 
 func (t *table) of(code uint32) verdict {
-	if t.verdicts == nil {
-		return no
+	switch {
+	case t.verdicts != nil:
+		return t.verdicts[code]
+	case t.any && code == t.only:
+		return yes
 	}
-	return t.verdicts[code]
+	return no
 }
 
 // tableKey names the table of a test on a column.
@@ -166,12 +171,7 @@ func (c *cursor) judgeEqual(col int, d *texts, text []byte) (*table, error) {
 	if err != nil || !found {
 		return &table{}, err
 	}
-	tab := &table{verdicts: make([]verdict, d.len()), any: true}
-	for i := range tab.verdicts {
-		tab.verdicts[i] = no
-	}
-	tab.verdicts[code] = yes
-	return tab, nil
+	return &table{any: true, only: code}, nil
 }
 
 // textColumn is the fixed text column that a field reads, if it reads one and no more.
@@ -373,15 +373,16 @@ func (f *filter) eval(e store.Expr, p, n int, out *bitmap) error {
 func (f *filter) pass(t test, p, n int, out *bitmap) error {
 	*out = bitmap{}
 	if col, ok := textColumn(t.field); ok {
-		var present bitmap
+		if !fixed[col].sparse || !t.match(span.StringValue("")) {
+			return f.judgeText(t, col, span.String, p, nil, out)
+		}
+		var present bitmap // rows without a text have ""
 		if err := f.judgeText(t, col, span.String, p, &present, out); err != nil {
 			return err
 		}
-		if fixed[col].sparse && t.match(span.StringValue("")) { // rows without a text have ""
-			for i := range n {
-				if !present.has(i) {
-					out.set(i)
-				}
+		for i := range n {
+			if !present.has(i) {
+				out.set(i)
 			}
 		}
 		return nil
@@ -390,14 +391,18 @@ func (f *filter) pass(t test, p, n int, out *bitmap) error {
 	case store.Duration:
 		return f.judgeDuration(t, p, out)
 	case store.Root:
-		v, err := f.vector(colParent, p)
-		if err != nil {
-			return err
-		}
 		is, isNot := t.match(span.BoolValue(true)), t.match(span.BoolValue(false))
-		for i, parent := range v.nums {
-			if parent == 0 && is || parent != 0 && isNot {
-				out.set(i)
+		switch {
+		case is && isNot:
+			out.fill(n)
+		case is || isNot:
+			if err := f.present(colParent, p, out); err != nil || isNot {
+				return err
+			}
+			var all bitmap
+			all.fill(n)
+			for i := range out {
+				out[i] = all[i] &^ out[i]
 			}
 		}
 		return nil
@@ -407,13 +412,22 @@ func (f *filter) pass(t test, p, n int, out *bitmap) error {
 	if t.field.Scope == store.Intrinsic {
 		return nil // unknown to every engine: absent
 	}
-	var present bitmap
-	if err := f.judgeAttr(t, p, &present, out); err != nil || t.field.Scope == store.OnSpan {
-		return err
+	if t.field.Scope == store.OnSpan {
+		return f.judgeAttr(t, p, nil, out)
 	}
 	// The resource's value counts where the span has none.
-	var onResource, ignored bitmap
-	if err := f.judgeText(t, colResource, span.Map, p, &ignored, &onResource); err != nil {
+	var onResource, present bitmap
+	tab, err := f.tableOf(t, colResource, span.Map)
+	if err != nil {
+		return err
+	}
+	if !tab.any {
+		return f.judgeAttr(t, p, nil, out)
+	}
+	if err := f.judgeAttr(t, p, &present, out); err != nil {
+		return err
+	}
+	if err := f.judgeText(t, colResource, span.Map, p, nil, &onResource); err != nil {
 		return err
 	}
 	for i := range out {
@@ -422,11 +436,21 @@ func (f *filter) pass(t test, p, n int, out *bitmap) error {
 	return nil
 }
 
-// judgeText tests the rows that have a value in a text column.
+// judgeText tests the rows that have a value in a text column. If present is nil nobody asks which have one.
 func (f *filter) judgeText(t test, col int, typ span.ValueType, p int, present, out *bitmap) error {
 	tab, err := f.tableOf(t, col, typ)
 	if err != nil {
 		return err
+	}
+	if present == nil && !tab.any {
+		return nil
+	}
+	if present == nil && tab.verdicts == nil { // one text of many: mostly it is not in this page
+		codes, err := f.codes(col, p, f.memory.codes)
+		f.memory.codes = codes
+		if err != nil || !slices.Contains(codes, tab.only) {
+			return err
+		}
 	}
 	v, err := f.vector(col, p)
 	if err != nil {
@@ -435,11 +459,14 @@ func (f *filter) judgeText(t test, col int, typ span.ValueType, p int, present, 
 	for i, code := range v.codes {
 		switch tab.of(code) {
 		case yes:
-			at := v.place(i)
-			present.set(at)
-			out.set(at)
+			out.set(v.place(i))
+			if present != nil {
+				present.set(v.place(i))
+			}
 		case no:
-			present.set(v.place(i))
+			if present != nil {
+				present.set(v.place(i))
+			}
 		case absent:
 		}
 	}
@@ -467,7 +494,9 @@ func (f *filter) judgeAttr(t test, p int, present, out *bitmap) error {
 		}
 		for j, num := range v.nums {
 			at := v.place(j)
-			present.set(at)
+			if present != nil {
+				present.set(at)
+			}
 			if t.match(span.Value{Type: a.typ, Num: num}) {
 				out.set(at)
 			}

@@ -17,9 +17,9 @@ import (
 //
 // In the file, in varints: number of operations, and of each: service, name, kind, status (codes), root | count | sum
 // (zigzag) | least duration | most above it | earliest start above the segment's | latest above it | number of pages, and of
-// each: distance from the one before, and the bound of its durations | sketch: zeros, first bucket (zigzag), number
-// of buckets, and of each the count; a count of zero is followed by how many more zeros there are. The codes are those of
-// the columns' dictionaries.
+// each: distance from the one before, and the bound of its durations | sketch: zeros, number of buckets that are not empty, and
+// of each: distance from the one before (zigzag), and count. The codes are those of the columns'
+// dictionaries.
 type operation struct {
 	service, name, kind, status uint32
 	root                        bool
@@ -174,43 +174,41 @@ func (o *operationSum) append(p []byte, codes map[int][]uint32, first int64) []b
 
 func appendSketch(p []byte, s *store.Sketch) []byte {
 	p = binary.AppendUvarint(p, s.Zeros)
-	p = binary.AppendVarint(p, int64(s.First))
-	p = binary.AppendUvarint(p, uint64(len(s.Counts)))
-	for i := 0; i < len(s.Counts); i++ {
-		p = binary.AppendUvarint(p, s.Counts[i])
-		if s.Counts[i] == 0 {
-			from := i
-			for i+1 < len(s.Counts) && s.Counts[i+1] == 0 {
-				i++
-			}
-			p = binary.AppendUvarint(p, uint64(i-from))
+	some := 0
+	for _, n := range s.Counts {
+		if n > 0 {
+			some++
+		}
+	}
+	p = binary.AppendUvarint(p, uint64(some))
+	before := 0
+	for i, n := range s.Counts {
+		if n > 0 {
+			p = binary.AppendVarint(p, int64(s.First+i-before))
+			p = binary.AppendUvarint(p, n)
+			before = s.First + i
 		}
 	}
 	return p
 }
 
+// readSketch calls add with each bucket of a sketch that is not empty, and returns the zeros.
+func (v *varints) readSketch(add func(bucket int, n uint64)) (zeros uint64) {
+	zeros = v.next()
+	bucket := 0
+	for range min(v.int(), maxBuckets) {
+		bucket += int(v.zigzag())
+		if bucket < -1 || bucket >= maxBuckets { // 1 ns is in bucket −1
+			v.p, v.broken = nil, true
+			return 0
+		}
+		add(bucket, v.next())
+	}
+	return zeros
+}
+
 // maxBuckets is more than the buckets of any sketch of durations.
 const maxBuckets = 64 << 5
-
-// readSketch reads a sketch into s, whose memory it uses.
-func (v *varints) readSketch(s *store.Sketch) {
-	s.Zeros = v.next()
-	s.First = int(v.zigzag())
-	n := int(v.int())
-	if n > maxBuckets {
-		v.p, v.broken = nil, true
-		return
-	}
-	s.Counts = s.Counts[:0]
-	for len(s.Counts) < n && !v.broken {
-		c := v.next()
-		s.Counts = append(s.Counts, c)
-		if c == 0 {
-			more := min(int(v.int()), n-len(s.Counts))
-			s.Counts = append(s.Counts, make([]uint64, more)...)
-		}
-	}
-}
 
 func (v *varints) zigzag() int64 {
 	u := v.next()
@@ -230,7 +228,6 @@ func parseOperations(p []byte, bounds *pageStats, pages int) ([]operation, error
 	}
 	ops := make([]operation, n)
 	places := make([]operationPage, 0, 4*n)
-	var scratch store.Sketch
 	for i := range ops {
 		o := &ops[i]
 		o.service, o.name, o.kind, o.status, o.root = v.int(), v.int(), v.int(), v.int(), v.int() == 1
@@ -246,7 +243,7 @@ func parseOperations(p []byte, bounds *pageStats, pages int) ([]operation, error
 		}
 		o.pages = places[from:len(places):len(places)]
 		before := v.p
-		v.readSketch(&scratch)
+		v.readSketch(func(int, uint64) {})
 		o.sketch = before[:len(before)-len(v.p)]
 	}
 	if v.broken || len(v.p) > 0 {
@@ -255,9 +252,8 @@ func parseOperations(p []byte, bounds *pageStats, pages int) ([]operation, error
 	return ops, nil
 }
 
-// durations adds the sketch to s; scratch is memory for it.
-func (o *operation) durations(s, scratch *store.Sketch) {
+// addDurations adds the operation's durations to a sketch.
+func (o *operation) addDurations(s *store.Sketch) {
 	v := varints{p: o.sketch}
-	v.readSketch(scratch)
-	s.Merge(scratch)
+	s.Zeros += v.readSketch(s.AddCount)
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go/bloom"
@@ -38,10 +39,15 @@ type parquetLeaf struct {
 // pagePlace is where a page lies: behind the page before it. What it says of a data page is in its header
 // too, but in Thrift.
 type pagePlace struct {
-	header, levels, body uint32 // bytes of its parts
-	values               uint32 // that are not null; in a dictionary all
-	crc                  uint32 // Parquet's checksum: CRC-32 (IEEE) of levels and body
+	header, levels, body uint32   // bytes of its parts
+	values               uint32   // that are not null; in a dictionary all
+	crc                  uint32   // Parquet's checksum: CRC-32 (IEEE) of levels and body
+	frames               []uint32 // of a compressed body: bytes of its frames, of frameValues values each
 }
+
+// frameValues is how many values of 8 bytes are compressed at a time: a row of a page of them is found by unpacking one
+// frame.
+const frameValues = 1024
 
 func (p pagePlace) size() uint32 { return p.header + p.levels + p.body }
 
@@ -195,14 +201,19 @@ func (w *parquetWriter) data(rows, nulls int, encoding format.Encoding, levels, 
 	})
 	offsets := &w.offsets[len(w.offsets)-1]
 	from, first := w.off, int64(len(offsets.PageLocations))*pageRows
-	body := values
+	body, frames := values, []uint32(nil)
 	if compress {
-		w.packed = w.compressor.EncodeAll(values, w.packed[:0])
+		w.packed = w.packed[:0]
+		for frame := range slices.Chunk(values, 8*frameValues) {
+			before := len(w.packed)
+			w.packed = w.compressor.EncodeAll(frame, w.packed)
+			frames = append(frames, uint32(len(w.packed)-before))
+		}
 		body = w.packed
 	}
 	at := w.place()
 	page := w.page(&header, levels, body, len(values))
-	page.values = uint32(rows - nulls)
+	page.values, page.frames = uint32(rows-nulls), frames
 	at.pages = append(at.pages, page)
 	if page.values > 0 {
 		at.encoding, at.zstd = encoding, compress
@@ -236,7 +247,7 @@ func (w *parquetWriter) page(header *format.PageHeader, levels, body []byte, pla
 	size, meta := w.off-from, w.meta()
 	meta.TotalCompressedSize += size
 	meta.TotalUncompressedSize += size + int64(plain-len(body))
-	return pagePlace{uint32(n), uint32(len(levels)), uint32(len(body)), 0, sum}
+	return pagePlace{header: uint32(n), levels: uint32(len(levels)), body: uint32(len(body)), crc: sum}
 }
 
 // count enters a page into the statistics of the chunk's encodings.

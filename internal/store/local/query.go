@@ -296,8 +296,8 @@ func (v view) find(ctx context.Context, id span.TraceID) (*span.Batch, error) {
 // gather makes a batch of hits, in their order.
 func gather(hits []hit, brief bool) (*span.Batch, error) {
 	g := newGatherer(brief)
-	for _, h := range hits {
-		if err := g.add(h.c, h.row); err != nil {
+	for i := range hits {
+		if err := g.add(&hits[i]); err != nil {
 			return nil, err
 		}
 	}

@@ -33,7 +33,7 @@ import (
 // A column, in varints unless said: type (attributes only) uint8 | length of key, key (attributes only) | flags
 // uint8 | encoding of its pages | offset | dictionary: header, entries, CRC uint32, chunks, and of each its
 // bytes in the file, bytes, entries | Bloom filter: offset, size, CRC-32C uint32 | and of each page: header, levels,
-// body: bytes | values | CRC uint32. The fixed columns come first, in the order of their constants.
+// body: bytes | values | CRC uint32 | if compressed, the bytes of each frame of 1,024 values. The fixed columns come first, in the order of their constants.
 
 // A column's flags.
 const (
@@ -153,6 +153,9 @@ func appendColumn(p []byte, c *columnPlace, filter []byte) []byte {
 			p = binary.AppendUvarint(p, uint64(n))
 		}
 		p = binary.LittleEndian.AppendUint32(p, page.crc)
+		for _, n := range page.frames {
+			p = binary.AppendUvarint(p, uint64(n))
+		}
 	}
 	return p
 }
@@ -252,6 +255,15 @@ type varints struct {
 }
 
 func (v *varints) next() uint64 {
+	if len(v.p) > 0 && v.p[0] < 0x80 { // most are
+		n := v.p[0]
+		v.p = v.p[1:]
+		return uint64(n)
+	}
+	return v.long()
+}
+
+func (v *varints) long() uint64 {
 	n, size := binary.Uvarint(v.p)
 	if size <= 0 {
 		v.p, v.broken = nil, true
@@ -366,11 +378,21 @@ func (d *directory) parseColumn(v *varints, col int, fileSize uint64) error {
 	for i := range c.pages {
 		page := &c.pages[i]
 		page.header, page.levels, page.body, page.values, page.crc = v.int(), v.int(), v.int(), v.int(), v.uint32()
-		d.starts[col][i] = end
-		end += uint64(page.size())
 		if page.values > pageRows {
 			return errors.New("a page with more values than rows")
 		}
+		if c.zstd {
+			sum := uint32(0)
+			for range (page.values + frameValues - 1) / frameValues {
+				page.frames = append(page.frames, v.int())
+				sum += page.frames[len(page.frames)-1]
+			}
+			if sum != page.body {
+				return errors.New("the frames of a page are not all of it")
+			}
+		}
+		d.starts[col][i] = end
+		end += uint64(page.size())
 	}
 	if end > fileSize || c.off > end {
 		return errors.New("a column lies outside the file")

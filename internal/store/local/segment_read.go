@@ -131,6 +131,7 @@ func (s *segment) mayHave(trace span.TraceID) bool { return s.head.traces.Check(
 const (
 	directoryKey  = -1 // with any column
 	operationsKey = -2
+	framesKey     = 1 << 30 // and the number of the frame in the column
 )
 
 // columns implements [source].
@@ -236,7 +237,7 @@ func (s *segmentColumns) texts(col int) *texts {
 		firsts[i+1] = n
 	}
 	return newTexts(firsts, func(i int) (d *dict, err error) {
-		key := cacheKey{s.number, int32(col), int32(i)}
+		key := cacheKey{s.segment.number, int32(col), int32(i)}
 		if d, ok := s.cache.get(key).(*dict); ok {
 			return d, nil
 		}
@@ -542,7 +543,7 @@ func (s *segmentColumns) at(col int, row uint32) (x uint64, has, direct bool, er
 	switch {
 	case c.pages[p].values == 0:
 		return 0, dense, true, nil
-	case col == colTrace, !codes && (c.zstd || c.encoding != format.Plain):
+	case col == colTrace, !codes && c.encoding != format.Plain:
 		return 0, false, false, nil
 	}
 	v, err := s.view(col, p)
@@ -550,6 +551,13 @@ func (s *segmentColumns) at(col int, row uint32) (x uint64, has, direct bool, er
 		return 0, dense, true, err
 	}
 	k := v.rank(i)
+	if c.zstd {
+		frame, err := s.frame(col, p, k/frameValues, v.body[:v.size])
+		if err != nil {
+			return 0, false, true, err
+		}
+		return s.plainNumber(col, frame, k%frameValues), true, true, nil
+	}
 	if !codes {
 		return s.plainNumber(col, v.body[:v.size], k), true, true, nil
 	}
@@ -561,6 +569,26 @@ func (s *segmentColumns) at(col int, row uint32) (x uint64, has, direct bool, er
 		}
 	}
 	return uint64(code), err == nil, true, s.located(err, col, p)
+}
+
+// frame is a frame of a compressed page, uncompressed.
+func (s *segmentColumns) frame(col, p, i int, body []byte) ([]byte, error) {
+	page := &s.directory.columns[col].pages[p]
+	key := cacheKey{s.segment.number, int32(col), int32(framesKey + p*pageRows/frameValues + i)}
+	if plain, ok := s.cache.get(key).([]byte); ok {
+		return plain, nil
+	}
+	from := uint32(0)
+	for _, n := range page.frames[:i] {
+		from += n
+	}
+	values := min(int(page.values)-i*frameValues, frameValues)
+	plain, err := decompress(nil, body[from:from+page.frames[i]], 8*values)
+	if err != nil {
+		return nil, s.located(err, col, p)
+	}
+	s.cache.put(key, plain, len(plain))
+	return plain, nil
 }
 
 // located adds the place to what is corrupt.
@@ -591,6 +619,37 @@ func (s *segmentColumns) plainNumber(col int, body []byte, k int) uint64 {
 	default:
 		return binary.LittleEndian.Uint64(body[8*k:])
 	}
+}
+
+// present implements [columns], for optional columns of Parquet.
+func (s *segmentColumns) present(col, p int, out *bitmap) error {
+	view, err := s.view(col, p)
+	switch {
+	case err != nil || view.values == 0:
+		return err
+	case view.bits == nil:
+		out.fill(view.rows)
+		return nil
+	}
+	for i := range view.rows / 64 {
+		out[i] = binary.LittleEndian.Uint64(view.bits[8*i:])
+	}
+	for i := view.rows / 64 * 64; i < view.rows; i++ {
+		if view.has(i) {
+			out.set(i)
+		}
+	}
+	return nil
+}
+
+// codes implements [columns].
+func (s *segmentColumns) codes(col, p int, dst []uint32) ([]uint32, error) {
+	view, err := s.view(col, p)
+	if err != nil || view.values == 0 {
+		return dst[:0], err
+	}
+	codes, err := view.codes(dst)
+	return codes, s.located(err, col, p)
 }
 
 // page implements [columns].

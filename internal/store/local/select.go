@@ -162,10 +162,19 @@ func (s *selection) rank(f *filter, p int, rows *bitmap) error {
 	if err != nil {
 		return err
 	}
+	scanned := false
 	for i := range rows.each {
 		score := scoreOf(i)
 		if s.hopeless(score) {
 			continue
+		}
+		if !scanned { // one decoding for all the keys that follow
+			scanned = true
+			for _, col := range [...]int{colTrace, colStart, colDuration} {
+				if _, err := f.vector(col, p); err != nil {
+					return err
+				}
+			}
 		}
 		h := scored{hit{c: f.cursor, row: uint32(p*pageRows + i)}, score}
 		if h.key, err = f.key(h.row); err != nil {

@@ -113,6 +113,25 @@ func (s *snapshot) page(col, p int, v *vector) error {
 	return nil
 }
 
+func (s *snapshot) codes(col, p int, dst []uint32) ([]uint32, error) {
+	var v vector
+	err := s.page(col, p, &v)
+	return append(dst[:0], v.codes...), err
+}
+
+func (s *snapshot) present(col, p int, out *bitmap) error {
+	var v vector
+	if err := s.page(col, p, &v); err != nil {
+		return err
+	}
+	for i := range max(len(v.nums), len(v.codes)) {
+		if v.sparse || v.nums[i] != 0 {
+			out.set(v.place(i))
+		}
+	}
+	return nil
+}
+
 func (s *snapshot) at(col int, row uint32) (x uint64, has, direct bool, err error) {
 	v := &s.cols[col].vector
 	at := v.find(row)
