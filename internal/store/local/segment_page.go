@@ -1,0 +1,445 @@
+package local
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math/bits"
+	"slices"
+
+	"github.com/parquet-go/bitpack"
+	"github.com/parquet-go/bitpack/unsafecast"
+	"github.com/parquet-go/parquet-go/encoding/delta"
+	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/fuwu-project/fuwu/internal/span"
+)
+
+// pageView is a page as it lies in the file, its parts told apart.
+type pageView struct {
+	rows, values int
+	bits         []byte // of the rows that have a value, if some have and some have not
+	body         []byte // and at least padding bytes of what follows
+	size         int    // of body
+}
+
+// has says whether row i of the page has a value.
+func (v *pageView) has(i int) bool {
+	if v.bits == nil {
+		return v.values > 0
+	}
+	return v.bits[i>>3]&(1<<(i&7)) != 0
+}
+
+// rank is how many rows before row i have a value.
+func (v *pageView) rank(i int) int {
+	if v.bits == nil {
+		return i
+	}
+	n := 0
+	at := 0
+	for ; at+64 <= i; at += 64 {
+		n += bits.OnesCount64(binary.LittleEndian.Uint64(v.bits[at>>3:]))
+	}
+	for ; at+8 <= i; at += 8 {
+		n += bits.OnesCount64(uint64(v.bits[at>>3]))
+	}
+	if at < i {
+		n += bits.OnesCount64(uint64(v.bits[at>>3] & (1<<(i-at) - 1)))
+	}
+	return n
+}
+
+// view finds a page, and checks it when it is asked for the first time.
+func (s *segmentColumns) view(col, p int) (v pageView, err error) {
+	c := &s.directory.columns[col]
+	page, from := &c.pages[p], s.starts[col][p]
+	v.rows, v.values = pageLen(s.head.rows, p), int(page.values)
+	from += uint64(page.header)
+	levels := s.data[from:][:page.levels]
+	body := from + uint64(page.levels)
+	v.size = int(page.body)
+	v.body = s.data[body : body+uint64(page.body)+padding]
+	if c.optional && v.values > 0 && v.values < v.rows {
+		if _, n := binary.Uvarint(levels); n > 0 {
+			v.bits = levels[n:]
+		}
+	}
+	if s.isSound(col, p) {
+		return v, nil
+	}
+	err = s.guard(func() error {
+		if crc32.ChecksumIEEE(s.data[from:][:page.levels+page.body]) != page.crc {
+			return errors.New("the checksum of the page does not match")
+		}
+		return s.checkView(col, &v, levels)
+	})
+	if err == nil {
+		s.setSound(col, p)
+	}
+	return v, s.located(err, col, p)
+}
+
+// checkView checks what reading a page relies on, should a file have the checksums of a segment and not be
+// written by one.
+func (s *segmentColumns) checkView(col int, v *pageView, levels []byte) error {
+	c := &s.directory.columns[col]
+	switch {
+	case v.values > v.rows, !c.optional && v.values != v.rows:
+		return fmt.Errorf("%d values in %d rows", v.values, v.rows)
+	case v.bits != nil && (len(v.bits) < (v.rows+7)/8 || levels[0]&1 == 0):
+		return errors.New("levels that are not one run of bits")
+	case v.bits == nil && v.values > 0 && v.values < v.rows:
+		return errors.New("no levels where some rows have no value")
+	case v.bits != nil && v.rank(v.rows) != v.values:
+		return fmt.Errorf("levels of %d values, want %d", v.rank(v.rows), v.values)
+	case v.values == 0:
+		return nil
+	case s.hasCodes(col):
+		codes, err := v.codes(nil)
+		if err != nil {
+			return err
+		}
+		if highest := slices.Max(codes); highest >= c.dict.values {
+			return fmt.Errorf("code %d of a dictionary of %d", highest, c.dict.values)
+		}
+	}
+	return nil
+}
+
+func (s *segmentColumns) hasCodes(col int) bool {
+	return s.directory.columns[col].encoding == format.RLEDictionary
+}
+
+// padding is what unpacking may read behind its input; the index is behind every page.
+const padding = bitpack.PaddingInt64
+
+// run is the first run of codes of a page: one code n times, or packed ones.
+type run struct {
+	width, n int
+	packed   []byte // nil: all are code
+	code     uint32
+	rest     []byte // behind it
+}
+
+func (v *pageView) run(p []byte, width int) (r run, err error) {
+	head, size := binary.Uvarint(p)
+	if size <= 0 || width > 32 || head>>1 > pageRows {
+		return r, errors.New("broken codes")
+	}
+	p, r.width, r.n = p[size:], width, int(head>>1)
+	if head&1 != 0 {
+		r.n *= 8
+		if len(p) < r.n*width/8+padding {
+			return r, errors.New("codes that are cut short")
+		}
+		r.packed, r.rest = p, p[r.n*width/8:]
+		return r, nil
+	}
+	n := (width + 7) / 8
+	if len(p) < n {
+		return r, errors.New("codes that are cut short")
+	}
+	for i := range n {
+		r.code |= uint32(p[i]) << (8 * i)
+	}
+	r.rest = p[n:]
+	return r, nil
+}
+
+// codes are the codes of a page; dst is memory for them.
+func (v *pageView) codes(dst []uint32) ([]uint32, error) {
+	dst = sized(dst, v.values+8)
+	width, p, n := int(v.body[0]), v.body[1:], 0
+	for n < v.values {
+		r, err := v.run(p, width)
+		if err != nil {
+			return nil, err
+		}
+		if r.n == 0 || n+r.n > len(dst) {
+			return nil, errors.New("runs of codes that do not end where the page does")
+		}
+		if out := dst[n : n+r.n]; r.packed != nil {
+			bitpack.Unpack(out, r.packed, uint(width))
+		} else {
+			for i := range out {
+				out[i] = r.code
+			}
+		}
+		n, p = n+r.n, r.rest
+	}
+	return dst[:v.values], nil
+}
+
+// code is the k-th code of a page that is sound.
+func (v *pageView) code(k int) (uint32, error) {
+	width, p := int(v.body[0]), v.body[1:]
+	for {
+		r, err := v.run(p, width)
+		switch {
+		case err != nil:
+			return 0, err
+		case r.n == 0:
+			return 0, errors.New("an empty run of codes")
+		case k >= r.n:
+			k -= r.n
+			p = r.rest
+			continue
+		case r.packed == nil:
+			return r.code, nil
+		}
+		bit := k * width
+		word := binary.LittleEndian.Uint64(r.packed[bit>>3:]) >> (bit & 7)
+		return uint32(word & (1<<width - 1)), nil
+	}
+}
+
+// at implements [columns].
+func (s *segmentColumns) at(col int, row uint32) (x uint64, has, direct bool, err error) {
+	c := &s.directory.columns[col]
+	i, p := int(row%pageRows), int(row/pageRows)
+	codes := s.hasCodes(col)
+	dense := col < numFixed && !fixed[col].sparse // a row without a value has 0
+	switch {
+	case c.pages[p].values == 0:
+		return 0, dense, true, nil
+	case col == colTrace, !codes && c.encoding != format.Plain:
+		return 0, false, false, nil
+	}
+	v, err := s.view(col, p)
+	if err != nil || !v.has(i) {
+		return 0, dense, true, err
+	}
+	k := v.rank(i)
+	if c.zstd {
+		frame, err := s.frame(col, p, k/frameValues, v.body[:v.size])
+		if err != nil {
+			return 0, false, true, err
+		}
+		return s.plainNumber(col, frame, k%frameValues), true, true, nil
+	}
+	if !codes {
+		return s.plainNumber(col, v.body[:v.size], k), true, true, nil
+	}
+	code, err := v.code(k)
+	if err == nil && s.layoutOf(col) == numLayout {
+		var dict []byte
+		if dict, err = s.numbers(col); err == nil {
+			return binary.LittleEndian.Uint64(dict[8*code:]), true, true, nil
+		}
+	}
+	return uint64(code), err == nil, true, s.located(err, col, p)
+}
+
+// frame is a frame of a compressed page, uncompressed.
+func (s *segmentColumns) frame(col, p, i int, body []byte) ([]byte, error) {
+	page := &s.directory.columns[col].pages[p]
+	key := cacheKey{s.number, int32(col), int32(framesKey + p*pageRows/frameValues + i)}
+	if plain, ok := s.cache.get(key).([]byte); ok {
+		return plain, nil
+	}
+	from := uint32(0)
+	for _, n := range page.frames[:i] {
+		from += n
+	}
+	values := min(int(page.values)-i*frameValues, frameValues)
+	plain, err := decompress(nil, body[from:from+page.frames[i]], 8*values)
+	if err != nil {
+		return nil, s.located(err, col, p)
+	}
+	s.cache.put(key, plain, len(plain))
+	return plain, nil
+}
+
+// located adds the place to what is corrupt.
+func (s *segmentColumns) located(err error, col, p int) error {
+	if err == nil {
+		return nil
+	}
+	if corrupt, ok := errors.AsType[*corruptError](err); ok {
+		err = corrupt.err
+	}
+	return &corruptError{s.segment, fmt.Errorf("column %s, page %d: %w", s.columnName(col), p, err)}
+}
+
+func (s *segmentColumns) columnName(col int) string {
+	if col < numFixed {
+		return fixed[col].name
+	}
+	return attrGroup + "." + columnName(s.list[col-numFixed], false)
+}
+
+// plainNumber is the k-th of plain values.
+func (s *segmentColumns) plainNumber(col int, body []byte, k int) uint64 {
+	switch {
+	case col < numFixed: // ids
+		return binary.BigEndian.Uint64(body[8*k:])
+	case s.list[col-numFixed].typ == span.Bool:
+		return uint64(body[k>>3]>>(k&7)) & 1
+	default:
+		return binary.LittleEndian.Uint64(body[8*k:])
+	}
+}
+
+// present implements [columns], for optional columns of Parquet.
+func (s *segmentColumns) present(col, p int, out *bitmap) error {
+	view, err := s.view(col, p)
+	switch {
+	case err != nil || view.values == 0:
+		return err
+	case view.bits == nil:
+		out.fill(view.rows)
+		return nil
+	}
+	for i := range view.rows / 64 {
+		out[i] = binary.LittleEndian.Uint64(view.bits[8*i:])
+	}
+	for i := view.rows / 64 * 64; i < view.rows; i++ {
+		if view.has(i) {
+			out.set(i)
+		}
+	}
+	return nil
+}
+
+// codes implements [columns].
+func (s *segmentColumns) codes(col, p int, dst []uint32) ([]uint32, error) {
+	view, err := s.view(col, p)
+	if err != nil || view.values == 0 {
+		return dst[:0], err
+	}
+	codes, err := view.codes(dst)
+	return codes, s.located(err, col, p)
+}
+
+// page implements [columns].
+func (s *segmentColumns) page(col, p int, v *vector) error {
+	v.from, v.sparse = uint32(p)*pageRows, col >= numFixed || fixed[col].sparse
+	v.rows, v.codes, v.nums, v.ids = v.rows[:0], v.codes[:0], v.nums[:0], v.ids[:0]
+	view, err := s.view(col, p)
+	if err != nil {
+		return err
+	}
+	return s.located(s.guard(func() error { return s.decode(col, &view, v) }), col, p)
+}
+
+func (s *segmentColumns) decode(col int, view *pageView, v *vector) (err error) {
+	if v.sparse {
+		v.rows = view.present(v.rows, v.from)
+	}
+	if view.values == 0 && v.sparse {
+		return nil
+	}
+	switch s.layoutOf(col) {
+	case textLayout:
+		v.codes, err = view.codes(v.codes)
+		return err
+	case idLayout:
+		return s.decodeTraces(col, view, v)
+	case numLayout:
+	}
+	if err := s.decodeNums(col, view, v); err != nil {
+		return err
+	}
+	if !v.sparse && view.values < view.rows { // an optional column that is dense here: 0 stands for absent
+		v.nums = slices.Grow(v.nums, view.rows-view.values)[:view.rows]
+		k := view.values
+		for i := view.rows - 1; i >= 0; i-- {
+			n := uint64(0)
+			if view.has(i) {
+				k--
+				n = v.nums[k]
+			}
+			v.nums[i] = n
+		}
+	}
+	return nil
+}
+
+// present appends the rows that have a value.
+func (v *pageView) present(rows []uint32, from uint32) []uint32 {
+	rows = slices.Grow(rows, v.values)
+	if v.bits == nil {
+		for i := range uint32(v.values) {
+			rows = append(rows, from+i)
+		}
+		return rows
+	}
+	for at := 0; at < v.rows; at += 8 {
+		for b := uint32(v.bits[at>>3]); b != 0; b &= b - 1 {
+			rows = append(rows, from+uint32(at+bits.TrailingZeros32(b)))
+		}
+	}
+	return rows
+}
+
+func (s *segmentColumns) decodeTraces(col int, view *pageView, v *vector) error {
+	codes, err := view.codes(v.codes)
+	if err != nil {
+		return err
+	}
+	dict, err := s.plain(col, 0)
+	if err != nil {
+		return err
+	}
+	v.ids = sized(v.ids, len(codes))
+	for i, code := range codes {
+		if i > 0 && code == codes[i-1] {
+			v.ids[i] = v.ids[i-1]
+		} else {
+			v.ids[i] = traceID(dict[16*code:])
+		}
+	}
+	v.codes = codes[:0]
+	return nil
+}
+
+func traceID(p []byte) span.TraceID {
+	return span.TraceID{Hi: binary.BigEndian.Uint64(p), Lo: binary.BigEndian.Uint64(p[8:])}
+}
+
+// decodeNums reads the values that are there of a column of numbers, or of ids of 8 bytes.
+func (s *segmentColumns) decodeNums(col int, view *pageView, v *vector) (err error) {
+	n, c := view.values, &s.directory.columns[col]
+	body := view.body[:view.size]
+	if c.zstd && n > 0 {
+		if body, err = decompress(nil, body, 8*n); err != nil {
+			return err
+		}
+	}
+	v.nums = sized(v.nums, n)
+	switch {
+	case n == 0:
+	case s.hasCodes(col):
+		codes, err := view.codes(v.codes)
+		if err != nil {
+			return err
+		}
+		dict, err := s.numbers(col)
+		if err != nil {
+			return err
+		}
+		for i, code := range codes {
+			v.nums[i] = binary.LittleEndian.Uint64(dict[8*code:])
+		}
+		v.codes = codes[:0]
+	case c.encoding == format.DeltaBinaryPacked:
+		var coder delta.BinaryPackedEncoding
+		ints, err := coder.DecodeInt64(unsafecast.Slice[int64](v.nums), body)
+		if err != nil {
+			return err
+		}
+		if len(ints) != n {
+			return fmt.Errorf("%d numbers, want %d", len(ints), n)
+		}
+		v.nums = unsafecast.Slice[uint64](ints)
+	case c.encoding == format.Plain:
+		for i := range v.nums {
+			v.nums[i] = s.plainNumber(col, body, i)
+		}
+	default:
+		return fmt.Errorf("numbers in the encoding %s", c.encoding)
+	}
+	return nil
+}
