@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/fuwu-project/fuwu/shuai/internal/bridge"
 )
@@ -125,10 +126,12 @@ func (b baggage) String() string {
 // value is decoded; what is not UTF-8 then becomes U+FFFD, as the specification asks.
 func (m baggageMember) value() string {
 	v, _, _ := strings.Cut(m.rest[1:], ";")
-	if d, err := url.PathUnescape(v); err == nil {
-		v = d
+	v = strings.TrimRight(v, " \t")
+	v, _ = url.PathUnescape(v) // valid, as the whole member
+	if !utf8.ValidString(v) {
+		v = string([]rune(v)) // of each byte one
 	}
-	return strings.ToValidUTF8(v, "\uFFFD")
+	return v
 }
 
 // parseBaggage reads what is within the limits, and of several members with the same key the last. Members that are not valid are left out.
@@ -160,7 +163,7 @@ func validBaggageValue(s string) bool {
 	property := false
 	for part := range strings.SplitSeq(s, ";") {
 		value := strings.Trim(part, " \t")
-		if property {
+		if property && value != "" { // an empty one does no harm
 			key, v, _ := strings.Cut(value, "=")
 			if !isToken(strings.TrimRight(key, " \t")) {
 				return false
@@ -169,7 +172,7 @@ func validBaggageValue(s string) bool {
 		}
 		property = true
 		for i := range len(value) {
-			if !isBaggageOctet(value[i]) {
+			if !isBaggageOctet(value[i]) || value[i] == '%' && (i+2 >= len(value) || !isHexDigit(value[i+1]) || !isHexDigit(value[i+2])) {
 				return false
 			}
 		}
@@ -180,6 +183,8 @@ func validBaggageValue(s string) bool {
 func isBaggageOctet(c byte) bool {
 	return c > ' ' && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\'
 }
+
+func isHexDigit(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }
 
 func encodeBaggage(s string) string {
 	const hex = "0123456789ABCDEF"
