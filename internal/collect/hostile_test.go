@@ -24,6 +24,7 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fuwu-project/fuwu/internal/collect"
@@ -403,4 +404,68 @@ func TestCutOff(t *testing.T) {
 			t.Errorf("counted %d times", n)
 		}
 	})
+}
+
+// TestHostileBodies: what is well-formed and too much is cut, and counted; what is not well-formed is refused with the
+// byte at which it went wrong. Nothing of it takes more than a moment or its share of memory.
+func TestHostileBodies(t *testing.T) {
+	field := func(number protowire.Number, p []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), p)
+	}
+	// spans is a request of one span with more fields.
+	spans := func(more ...[]byte) []byte {
+		s := append(field(1, bytes.Repeat([]byte{7}, 16)), field(2, bytes.Repeat([]byte{9}, 8))...)
+		for _, m := range more {
+			s = append(s, m...)
+		}
+		return field(1, field(2, field(2, s)))
+	}
+	attr := func(key string, value []byte) []byte {
+		return field(9, append(field(1, []byte(key)), field(2, value)...))
+	}
+	deep := field(1, []byte("x"))
+	for range 10_000 {
+		deep = field(5, field(1, deep)) // an array of an array of …
+	}
+	var many []byte
+	for i := range 5000 {
+		many = append(many, attr(fmt.Sprint("k", i), field(1, []byte("v")))...)
+	}
+	manySpans := bytes.Repeat(field(2, append(field(1, bytes.Repeat([]byte{7}, 16)), field(2, bytes.Repeat([]byte{9}, 8))...)), 1100)
+	json := func(value string) []byte {
+		return []byte(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"07070707070707070707070707070707","spanId":"0909090909090909","attributes":[{"key":"k","value":` + value + `}]}]}]}]}`)
+	}
+	for _, c := range []struct {
+		name, typ string
+		body      []byte
+		code      int
+		says      string
+		cut       bool
+		rejected  int64
+	}{
+		{"a value of 3 MiB", asPB, spans(attr("k", field(1, bytes.Repeat([]byte("v"), 3<<20)))), 200, "left out or shortened", true, 0},
+		{"a key of 3 MiB", asPB, spans(attr(strings.Repeat("k", 3<<20), field(1, nil))), 200, "left out or shortened", true, 0},
+		{"5,000 attributes", asPB, spans(many), 200, "3976 attributes", true, 0},
+		{"1,100 spans where 1,000 may be", asPB, field(1, field(2, manySpans)), 200, "100 spans rejected", false, 100},
+		{"10,000 levels", asPB, spans(attr("k", deep)), 200, "", true, 0},
+		{"10,000 levels of JSON", asJSON, json(strings.Repeat(`{"arrayValue":{"values":[`, 10_000)), 400, "nested deeper", false, 0},
+		{"a trace id of 4 bytes", asPB, field(1, field(2, field(2, append(field(1, []byte("1234")), field(2, []byte("12345678"))...)))), 200, "1 spans rejected", false, 1},
+		{"a name that is a number", asPB, spans(protowire.AppendVarint(protowire.AppendTag(nil, 5, protowire.VarintType), 7)), 200, "", false, 0},
+		{"a string that is a number, in JSON", asJSON, json(`{"stringValue":7}`), 400, "byte ", false, 0},
+		{"a length beyond its message", asPB, field(1, field(2, []byte{0x12, 0xff, 0xff, 0x03, 0x01})), 400, "a length of", false, 0},
+		{"a length of 2^64", asPB, append([]byte{0x0a}, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01), 400, "byte 1: ", false, 0},
+		{"a group", asPB, spans([]byte{0x0b, 0x0c}), 400, "group", false, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := start(t, collect.Config{Limits: wire.Limits{Spans: 1000}})
+			code, _, p := r.post(t, bytes.NewReader(c.body), "Content-Type", c.typ)
+			s := r.c.Stats()
+			if code != c.code || !strings.Contains(string(p), c.says) {
+				t.Errorf("%d %.300q", code, p)
+			}
+			if s.Cut > 0 != c.cut || s.Rejected != c.rejected || s.Refused["malformed"] != map[int]int64{400: 1}[code] || s.InFlight != 0 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
 }
