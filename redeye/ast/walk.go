@@ -49,3 +49,23 @@ func (w *walker) name(*string) {}
 func (w *walker) text(*string) {}
 func (w *walker) number(*int)  {}
 func (w *walker) value(*Value) {}
+
+// Rebuild returns n with its children replaced by what f makes of them, given with each how many variables are bound for
+// it that are not for n. If none changes, that is n itself; otherwise a new node of the same kind.
+func Rebuild(n Node, f func(child Node, vars int) Node) Node {
+	var kids []Node
+	changed := false
+	for c, vars := range Scopes(n) {
+		k := f(c, vars)
+		changed = changed || k != c
+		kids = append(kids, k)
+	}
+	if !changed {
+		return n
+	}
+	r := recorder{rec: record{op: n.Op()}, below: func(Node) {}}
+	n.parts(&r)
+	out := n.Op().New()
+	out.parts(&builder{rec: r.rec, kids: kids})
+	return out
+}

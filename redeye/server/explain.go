@@ -13,7 +13,9 @@ type Explanation struct {
 	Text   string // the program, printed
 	Type   schema.Type
 	Hash   ast.Hash
-	Plan   string // as a tree, for people
+	Better string   // the program as it is run, printed
+	Rules  []string // that made it so
+	Plan   string   // of that, as a tree, for people
 	Params []Param
 }
 
@@ -27,6 +29,7 @@ func (s *Server) Explain(_ context.Context, req Request) (*Explanation, error) {
 		return nil, err
 	}
 	return &Explanation{
-		Text: ast.Text(p.program), Type: p.plan.Root.Type, Hash: p.hash, Plan: p.plan.Explain(), Params: p.plan.Params,
+		Text: ast.Text(p.program), Better: ast.Text(p.plan.Program), Rules: p.rules, Type: p.plan.Root.Type, Hash: p.hash, Plan: p.plan.Explain(),
+		Params: p.plan.Params,
 	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect/v2/connectproto"
@@ -331,7 +332,7 @@ func (m *explainMessage) appendProto(b []byte) []byte {
 	b = pb.AppendString(b, 1, m.Text)
 	b = pb.AppendString(b, 2, m.Type.String())
 	b = pb.AppendElement(b, 3, m.Hash[:])
-	b = pb.AppendString(b, 4, m.Plan)
+	b = pb.AppendString(b, 4, m.plan())
 	for _, p := range m.Params {
 		b = pb.AppendMessage(b, 5, func(b []byte) []byte {
 			return pb.AppendString(pb.AppendString(b, 1, p.Name), 2, p.Type.String())
@@ -340,12 +341,20 @@ func (m *explainMessage) appendProto(b []byte) []byte {
 	return b
 }
 
+// plan is the plan before and after optimisation.
+func (m *explainMessage) plan() string {
+	if len(m.Rules) == 0 {
+		return m.Plan
+	}
+	return "as run: " + m.Better + "\nby: " + strings.Join(m.Rules, ", ") + "\n\n" + m.Plan
+}
+
 func (m *explainMessage) appendJSON(b []byte) []byte {
 	params := map[string]string{}
 	for _, p := range m.Params {
 		params[p.Name] = p.Type.String()
 	}
-	return appendJSONValue(b, map[string]any{"text": m.Text, "type": m.Type.String(), "hash": m.Hash.String(), "plan": m.Plan, "params": params})
+	return appendJSONValue(b, map[string]any{"text": m.Text, "type": m.Type.String(), "hash": m.Hash.String(), "plan": m.plan(), "params": params})
 }
 
 // appendDetail appends ErrorDetail.

@@ -14,6 +14,7 @@ type planned struct {
 	program ast.Node // as it was given
 	source  *ast.Source
 	plan    *engine.Plan
+	rules   []string // of the optimiser, that were applied
 }
 
 // planCache keeps the plans that were used last, by the program's hash, and remembers which text is which program.

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
 	"github.com/fuwu-project/fuwu/redeye/column"
 	"github.com/fuwu-project/fuwu/redeye/schema"
 	"github.com/fuwu-project/fuwu/redeye/server/internal/engine"
+	"github.com/fuwu-project/fuwu/redeye/server/internal/optimise"
 	"github.com/fuwu-project/fuwu/redeye/server/text"
 )
 
@@ -191,8 +193,25 @@ func (s *Server) compile(n ast.Node, source *ast.Source, asText string) (*planne
 		return nil, typeError(err, source)
 	}
 	p.plan = plan
+	better, rules := optimise.Program(n, source, plan.Types)
+	if len(rules) > 0 {
+		// The rules keep types; should one not, the program as it was given is right too.
+		if plan, err := engine.Check(better, &s.catalog); err == nil && plan.Root.Type.Equal(p.plan.Root.Type) && slices.Equal(names(plan), names(p.plan)) {
+			p.plan, p.rules = plan, rules
+		}
+	}
+	p.plan.Types = nil
 	s.plans.put(p, asText)
 	return p, nil
+}
+
+func names(p *engine.Plan) []string {
+	var out []string
+	for _, param := range p.Params {
+		out = append(out, param.Name)
+	}
+	slices.Sort(out)
+	return out
 }
 
 // bind reads the values of the program's parameters.

@@ -336,7 +336,7 @@ func (g *programs) list(elem schema.Type) ast.Node {
 func TestRandomProgramsRowByRow(t *testing.T) {
 	w := newWorld()
 	var ran, failed, calls, naiveCalls int
-	count := 4000
+	count := 2000
 	if testing.Short() {
 		count = 1000
 	}

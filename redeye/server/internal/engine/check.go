@@ -12,7 +12,7 @@ import (
 
 // Check checks the types of a program and makes it runnable. Nothing is called. An error is an [*ast.Error], with the node that is wrong.
 func Check(program ast.Node, cat *Catalog) (plan *Plan, err error) {
-	c := &checker{cat: cat, nodes: map[string]*Node{}, params: map[string]int{}}
+	c := &checker{cat: cat, nodes: map[string]*Node{}, params: map[string]int{}, typeOf: map[ast.Node]schema.Type{}}
 	defer func() {
 		switch bad := recover().(type) {
 		case nil:
@@ -31,7 +31,7 @@ func Check(program ast.Node, cat *Catalog) (plan *Plan, err error) {
 			c.fail(c.first[i], "nothing says what type %s has", p.Name)
 		}
 	}
-	return &Plan{Root: root, Params: c.types, Program: program, Catalog: cat, slots: c.slots}, nil
+	return &Plan{Root: root, Params: c.types, Program: program, Catalog: cat, Types: c.typeOf, slots: c.slots}, nil
 }
 
 type checker struct {
@@ -44,6 +44,7 @@ type checker struct {
 	types  []Param
 	first  []ast.Node // where each parameter stands first
 	pure   string     // why no call can be here
+	typeOf map[ast.Node]schema.Type
 }
 
 func (c *checker) fail(at ast.Node, format string, args ...any) {
@@ -107,7 +108,13 @@ func (c *checker) want(n ast.Node, t schema.Type) *Node {
 
 // check checks n. The type is what its place would like; what comes may be another.
 func (c *checker) check(n ast.Node, like schema.Type) *Node {
-	return c.intern(c.bare(n, like))
+	out := c.intern(c.bare(n, like))
+	if t, twice := c.typeOf[n]; twice && !t.Equal(out.Type) { // a node that stands in several places
+		c.typeOf[n] = unknown
+	} else {
+		c.typeOf[n] = out.Type
+	}
+	return out
 }
 
 // fits reports whether a value of one type can stand where another is wanted.

@@ -40,9 +40,9 @@ type Node struct {
 type Plan struct {
 	Root    *Node
 	Params  []Param
-	Hash    ast.Hash // of the program as it was given
-	Program ast.Node // as it is run
-	slots   []int    // by level
+	Program ast.Node                 // as it is run
+	Types   map[ast.Node]schema.Type // of the nodes of Program; for whoever rewrites it
+	slots   []int                    // by level
 	Catalog *Catalog
 }
 
