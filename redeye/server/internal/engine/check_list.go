@@ -15,7 +15,7 @@ func (c *checker) collection(out *Node, n ast.Node, like schema.Type) {
 	case *ast.Filter:
 		x := c.list(n.X, like)
 		cond, drops := c.function(n.F, *x.Type.Elem, boolean)
-		out.Kids, out.Type, out.drops, out.run = []*Node{x, cond}, x.Type, drops, runFilter
+		out.Kids, out.Type, out.drops, out.terms, out.run = []*Node{x, cond}, x.Type, drops, terms(cond), runFilter
 	case *ast.Map:
 		x := c.list(n.X, unknown)
 		c.vars = append(c.vars, *x.Type.Elem)

@@ -76,24 +76,24 @@ func (x *run) droppedRows(n *Node, g *Frame) (drop []bool, pending bool) {
 
 func runFilter(x *run, n *Node, f *Frame) *Vec {
 	v, g := x.lists(n, f)
-	if g == nil {
-		return nil
+	if g == nil || g.n == 0 {
+		return v
+	}
+	if len(n.drops) == 0 {
+		out, waits := x.filterByTerms(n, f, v, g)
+		if waits {
+			for _, e := range n.early {
+				x.eval(e, g)
+			}
+		}
+		if waits || out != nil {
+			return out
+		}
 	}
 	p := x.eval(n.Kids[1], g)
 	drop, pending := x.droppedRows(n, g)
-	if p == nil {
-		for _, e := range n.early {
-			x.eval(e, g)
-		}
-	}
-	if p == nil || pending || g.n == 0 {
-		if g.n == 0 {
-			return v
-		}
+	if p == nil || pending {
 		return nil
-	}
-	if p.Errs == nil && drop == nil && !p.One {
-		return x.filteredBy(v, g, p.Bools)
 	}
 	m := p.mask()
 	dropped := func(i int) bool { return drop != nil && drop[i] }
@@ -106,27 +106,79 @@ func runFilter(x *run, n *Node, f *Frame) *Vec {
 	}))
 }
 
-// filteredBy is filtered without a call for each row, and without a branch that could be mispredicted.
-func (x *run) filteredBy(v *Vec, g *Frame, pass []bool) *Vec {
-	idx := make([]int32, g.n)
-	ends := make([]int32, len(v.Ends))
-	k, start := 0, 0
-	for row, end := range v.Ends {
-		for i, ok := range pass[start:end] {
-			idx[k] = int32(start + i)
-			one := 0
-			if ok {
-				one = 1
-			}
-			k += one
+// filterByTerms asks each term of a conjunction only of the rows that passed those before it. It returns nil if one is in error somewhere.
+func (x *run) filterByTerms(n *Node, f *Frame, v *Vec, g *Frame) (out *Vec, waits bool) {
+	passed := state(n, f, func() *[]*Sel { return new([]*Sel) }) // of the terms that are done
+	h := g
+	var at []int32 // rows of g that are left; nil is all
+	for i, term := range n.terms {
+		if h.n == 0 {
+			break
 		}
-		start = int(end)
+		if i == len(*passed) {
+			p := x.eval(term, h)
+			if p == nil || p.Errs != nil {
+				return nil, p == nil
+			}
+			*passed = append(*passed, whereTrue(p))
+		}
+		sel := (*passed)[i]
+		switch {
+		case len(sel.idx) == h.n:
+			continue
+		case at == nil:
+			at = sel.idx
+		default:
+			at = gather(at, sel.idx)
+		}
+		h = h.sub(sel)
+	}
+	if at == nil {
+		return v, false
+	}
+	ends := make([]int32, len(v.Ends))
+	k := 0
+	for row, end := range v.Ends {
+		if row == len(v.Ends)-1 {
+			k = len(at)
+		}
+		for k < len(at) && at[k] < end {
+			k++
+		}
 		ends[row] = int32(k)
 	}
-	if k == g.n {
-		return v
+	out = keep(v, nil, &Sel{at}, ends)
+	out.rows = h
+	return out, false
+}
+
+// whereTrue selects the rows that are true, without a branch that could be mispredicted.
+func whereTrue(p *Vec) *Sel {
+	if p.One {
+		if p.Bools[0] {
+			return &Sel{identity(p.N)}
+		}
+		return &Sel{[]int32{}}
 	}
-	return keep(v, g, &Sel{idx[:k]}, ends)
+	idx := make([]int32, p.N)
+	k := 0
+	for i, ok := range p.Bools {
+		idx[k] = int32(i)
+		one := 0
+		if ok {
+			one = 1
+		}
+		k += one
+	}
+	return &Sel{idx[:k]}
+}
+
+// terms lists the terms of a conjunction.
+func terms(n *Node) []*Node {
+	if n.Op == ast.OpAnd {
+		return append(terms(n.Kids[0]), terms(n.Kids[1])...)
+	}
+	return []*Node{n}
 }
 
 func runMap(x *run, n *Node, f *Frame) *Vec {

@@ -32,6 +32,7 @@ type Node struct {
 	desc   []bool  // of sort, for each key
 	drops  []*Node // or_drop in the function
 	calls  bool    // there is a call in it
+	terms  []*Node // of a filter: its predicate is all of them
 	early  []*Node // of a filter: what may be computed of all rows while the predicate waits
 	key    string
 }
