@@ -121,7 +121,7 @@ func analysing(t *testing.T) string {
 func serving(t *testing.T, s store.Store) string {
 	t.Helper()
 	watcher, _ := s.(*findings.Watcher)
-	srv := httptest.NewServer(api.New(api.Config{Store: s, Findings: watcher, Now: func() time.Time { return askedAt }}))
+	srv := httptest.NewServer(api.New(api.Config{Store: s, Findings: watcher, Now: func() time.Time { return askedAt }, ReadWithin: time.Hour}))
 	t.Cleanup(srv.Close)
 	return srv.URL
 }

@@ -51,6 +51,7 @@ type Config struct {
 
 	MaxQueries   int           // questions to the store at a time, others wait; 0: 4 a core
 	QueryTimeout time.Duration // time for one question, waiting included; 0: 30 s
+	ReadWithin   time.Duration // time for reading the requests of a sample; what is not read by then is not looked at; 0: 3 s
 }
 
 // Ingest is what the collector has counted since the server started.
@@ -83,6 +84,9 @@ func New(cfg Config) http.Handler {
 	}
 	if cfg.QueryTimeout <= 0 {
 		cfg.QueryTimeout = 30 * time.Second
+	}
+	if cfg.ReadWithin <= 0 {
+		cfg.ReadWithin = 3 * time.Second
 	}
 	return &server{
 		Config: cfg, ui: newFiles(cfg.UI), slots: make(chan struct{}, cfg.MaxQueries),

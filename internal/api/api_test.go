@@ -115,7 +115,7 @@ func add(t testing.TB, s store.Store, b *span.Batch) {
 
 func handler(s store.Store) http.Handler {
 	return New(Config{
-		Store: s, Version: "v1.2.3", Now: func() time.Time { return now },
+		Store: s, Version: "v1.2.3", Now: func() time.Time { return now }, ReadWithin: time.Hour, QueryTimeout: time.Hour,
 		Ingest: func() Ingest { return Ingest{Received: 42, Rejected: 3, Refused: map[string]int64{"too large": 2}} },
 		UI: fstest.MapFS{
 			"index.html":                {Data: []byte("<!doctype html><title>Shuai</title>" + strings.Repeat(" ", 2000))},

@@ -99,12 +99,8 @@ func (s *server) profile(ctx context.Context, f *analyze.Profiler, r request) (*
 	return nil, nil //nolint:nilnil // as above
 }
 
-// readWithin bounds the time spent on reading the requests of one question: what could not be read until then is
-// not looked at, and the answer says how many were.
-const readWithin = 3 * time.Second
-
 // readProfiles reads the profiles of several lists of requests, the lists by turns, so that each has its part of
-// what is read in time.
+// what is read within ReadWithin.
 func (s *server) readProfiles(ctx context.Context, f *analyze.Profiler, lists ...[]request) ([][]*analyze.Profile, error) {
 	type place struct{ list, at int }
 	var order []place
@@ -118,7 +114,7 @@ func (s *server) readProfiles(ctx context.Context, f *analyze.Profiler, lists ..
 	slices.SortStableFunc(order, func(x, y place) int { return cmp.Compare(x.at, y.at) })
 	began := time.Now()
 	err := each(ctx, len(order), func(ctx context.Context, i int) error {
-		if time.Since(began) > readWithin {
+		if time.Since(began) > s.ReadWithin {
 			return nil
 		}
 		var err error

@@ -27,6 +27,9 @@ const (
 	leastRate  = 1.0 / 4096
 )
 
+// usualCost is what reading and examining a trace takes until experience says otherwise.
+const usualCost = 200 * time.Microsecond
+
 // Watch knows which traces are complete. When there are too many to examine, it takes a sample by trace id, so that
 // a trace is taken whole or not at all, and says for how many each stands. Its methods are not safe for concurrent
 // use, but Wants is. It knows no clock.
@@ -38,6 +41,9 @@ type Watch struct {
 	next    int
 	rate    float64
 	limit   atomic.Uint64 // ids that shuffle to at most this are wanted
+
+	added, ripened int           // traces, since Spent was last told
+	cost           time.Duration // of examining a trace, by experience
 
 	Overflow int64 // traces left out because too many were pending
 }
@@ -54,7 +60,7 @@ type dueTrace struct {
 
 // NewWatch returns a Watch that wants every trace.
 func NewWatch() *Watch {
-	w := &Watch{pending: map[span.TraceID]*waiting{}, done: map[span.TraceID]bool{}, rate: 1}
+	w := &Watch{pending: map[span.TraceID]*waiting{}, done: map[span.TraceID]bool{}, rate: 1, cost: usualCost}
 	w.limit.Store(math.MaxUint64)
 	return w
 }
@@ -81,6 +87,7 @@ func (w *Watch) Add(now time.Time, id span.TraceID) {
 		w.Overflow++
 		return
 	}
+	w.added++
 	w.pending[id] = &waiting{now, now, 1 / w.rate}
 	w.due = append(w.due, dueTrace{now.Add(Quiet), id})
 }
@@ -111,6 +118,7 @@ func (w *Watch) Ripe(now time.Time) []Ripe {
 		ripe = append(ripe, Ripe{id, p.weight})
 	}
 	w.due = append(w.due[:0], w.due[n:]...)
+	w.ripened += len(ripe)
 	return ripe
 }
 
@@ -125,12 +133,17 @@ func (w *Watch) finish(id span.TraceID) {
 	w.done[id] = true
 }
 
-// Spent says that examining took so much of the last while, so that Watch wants fewer traces, or more.
+// Spent says that examining took so much of the last while, in which the traces of one Ripe were examined. Watch then
+// wants fewer traces, or more: those that came meanwhile will take as long each, so it does not wait until they are ripe.
 func (w *Watch) Spent(took, while time.Duration) {
-	load := float64(took) / float64(while)
+	if w.ripened > 0 {
+		w.cost = (3*w.cost + took/time.Duration(w.ripened)) / 4
+	}
+	load := float64(max(took, time.Duration(w.added)*w.cost)) / float64(while)
+	w.added, w.ripened = 0, 0
 	switch {
 	case load > targetLoad:
-		w.rate = max(w.rate*max(targetLoad/load, 0.5), leastRate)
+		w.rate = max(w.rate*max(targetLoad/load, 1.0/16), leastRate)
 	case load < targetLoad/2 && w.rate < 1:
 		w.rate = min(w.rate*1.5, 1)
 	default:

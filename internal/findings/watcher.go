@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -116,7 +117,7 @@ func (w *Watcher) run(ctx context.Context) {
 			return
 		}
 		began := time.Now()
-		w.Settle(ctx, w.o.Now())
+		w.examine(ctx, w.o.Now(), examineWithin)
 		w.pending.Lock()
 		w.watch.Spent(time.Since(began), max(examineEvery, time.Since(began)))
 		w.pending.Unlock()
@@ -132,9 +133,11 @@ func (w *Watcher) run(ctx context.Context) {
 // examineWithin bounds a round; what is left then is skipped, and counted.
 const examineWithin = 800 * time.Millisecond
 
-// Settle reads and examines the traces that are complete at now, or as many as there is time for. The Watcher does
-// it by itself every second.
-func (w *Watcher) Settle(ctx context.Context, now time.Time) {
+// Settle reads and examines the traces that are complete at now, however long that takes. The Watcher does it by
+// itself every second, as far as there is time.
+func (w *Watcher) Settle(ctx context.Context, now time.Time) { w.examine(ctx, now, math.MaxInt64) }
+
+func (w *Watcher) examine(ctx context.Context, now time.Time, within time.Duration) {
 	w.examining.Lock()
 	defer w.examining.Unlock()
 	w.pending.Lock()
@@ -145,7 +148,7 @@ func (w *Watcher) Settle(ctx context.Context, now time.Time) {
 	}
 	began := time.Now()
 	for i, r := range ripe {
-		if ctx.Err() != nil || time.Since(began) > examineWithin {
+		if ctx.Err() != nil || time.Since(began) > within {
 			w.mu.Lock()
 			for _, left := range ripe[i:] {
 				w.skipped += left.Weight
