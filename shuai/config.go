@@ -42,7 +42,7 @@ type Config struct {
 	// OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE. Default: cumulative.
 	Statistics string
 	// MaxSeries bounds the statistics: spans beyond so many different names, kinds and types are counted together, by kind
-	// alone. Default: 2,000.
+	// alone. One takes about 2 KB on two processors, 9 KB on sixteen and more. Default: 2,000.
 	MaxSeries int
 	// Resource is what else is known about this process, added to OTEL_RESOURCE_ATTRIBUTES.
 	Resource map[string]string
