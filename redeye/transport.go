@@ -1,0 +1,124 @@
+package redeye
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// InProcess carries requests to h without a network, for tests and for a server that asks itself:
+//
+//	client := redeye.NewClient("", redeye.Config{HTTP: &http.Client{Transport: redeye.InProcess(handler)}})
+//
+// h is called in the goroutine of the caller, with the caller's context.
+func InProcess(h http.Handler) http.RoundTripper { return inProcess{h} }
+
+type inProcess struct{ handler http.Handler }
+
+// RoundTrip calls the handler.
+func (p inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context()) // a RoundTripper must not touch what it is given
+	req.RequestURI = req.URL.RequestURI()
+	req.RemoteAddr = "in-process"
+	if req.Body == nil {
+		req.Body = http.NoBody
+	}
+	defer req.Body.Close()
+	w := &recorder{header: http.Header{}}
+	p.handler.ServeHTTP(w, req)
+	if err := req.Context().Err(); err != nil {
+		return nil, err
+	}
+	w.WriteHeader(http.StatusOK) // if nothing was written
+	return &http.Response{
+		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: w.sent, Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()), Request: req,
+	}, nil
+}
+
+// recorder keeps what a handler writes.
+type recorder struct {
+	header, sent http.Header
+	status       int
+	body         bytes.Buffer
+}
+
+func (w *recorder) Header() http.Header { return w.header }
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 { // not an interim one
+		w.status, w.sent = status, w.header.Clone()
+	}
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.body.Write(b)
+}
+
+// exchange sends a request of the service redeye.v1.Redeye as Connect does (connectrpc.com/docs/protocol, unary), and
+// returns the message that is answered. The error is an [*Error].
+func (c *Client) exchange(ctx context.Context, method string, message []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/redeye.v1.Redeye/"+method, bytes.NewReader(message))
+	if err != nil {
+		return nil, buildError("the server's address: %v", err)
+	}
+	maps.Copy(req.Header, c.cfg.Header)
+	req.Header.Set("Content-Type", "application/proto")
+	req.Header.Set("Connect-Protocol-Version", "1")
+	req.Header.Set("Accept-Encoding", "identity") // compressing costs more time than it saves next door
+	if deadline, ok := ctx.Deadline(); ok {
+		left := max(1, time.Until(deadline).Milliseconds())
+		req.Header.Set("Connect-Timeout-Ms", strconv.FormatInt(min(left, 9_999_999_999), 10))
+	}
+	resp, err := c.cfg.HTTP.Do(req)
+	if err != nil {
+		return nil, localError(ctx, err)
+	}
+	defer resp.Body.Close()
+	body, err := readAll(resp, c.cfg.MaxAnswer)
+	switch {
+	case errors.Is(err, errTooLong):
+		return nil, &Error{
+			Code: CodeResourceExhausted, Reason: "ANSWER_SIZE", Limit: uint64(c.cfg.MaxAnswer), Budget: "answer",
+			Msg: fmt.Sprintf("the answer is longer than %d bytes; ask for fewer rows, or raise Config.MaxAnswer", c.cfg.MaxAnswer),
+		}
+	case err != nil:
+		return nil, localError(ctx, err)
+	case resp.StatusCode != http.StatusOK:
+		return nil, answeredError(resp.StatusCode, body)
+	}
+	if got := resp.Header.Get("Content-Type"); got != "application/proto" {
+		return nil, &Error{
+			Code: CodeUnknown, Reason: "TRANSPORT", Msg: fmt.Sprintf("what answers at %s is no Redeye server: its answer is of the type %.100q", c.base, got),
+		}
+	}
+	return body, nil
+}
+
+var errTooLong = errors.New("too long")
+
+// readAll reads a body whose length is mostly known, so that it is read into one allocation.
+func readAll(resp *http.Response, limit int64) ([]byte, error) {
+	if resp.ContentLength > limit {
+		return nil, errTooLong
+	}
+	if resp.ContentLength >= 0 {
+		body := make([]byte, resp.ContentLength)
+		if _, err := io.ReadFull(resp.Body, body); err != nil {
+			return nil, err
+		}
+		return body, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err == nil && int64(len(body)) > limit {
+		return nil, errTooLong
+	}
+	return body, err
+}
