@@ -38,6 +38,7 @@ var mayImport = map[string]string{
 	"internal/api":             "internal/analyze internal/findings internal/span internal/store internal/views internal/wire", // never an engine
 	"internal/demo":            "shuai",
 	"cmd/shuai":                "internal shuai ui", // the only place that knows which engine runs
+	"cmd/redeye":               "redeye",
 	"bench":                    "internal shuai redeye",
 }
 

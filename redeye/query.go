@@ -3,6 +3,8 @@ package redeye
 import (
 	"context"
 	"crypto/sha256"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
@@ -101,6 +103,12 @@ type CellError struct {
 	Code   Code
 	Method string // "Movie.title"
 	Msg    string
+}
+
+// String returns "[3].title: NOT_FOUND: Movie.title: there is none".
+func (e CellError) String() string {
+	parts := []string{e.Path, string(e.Code), e.Method, e.Msg}
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ": ")
 }
 
 // Budget bounds an execution, or says what one used. 0 is the server's own bound.

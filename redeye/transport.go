@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -79,6 +80,9 @@ func (c *Client) exchange(ctx context.Context, method string, message []byte) ([
 	}
 	resp, err := c.cfg.HTTP.Do(req)
 	if err != nil {
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = fmt.Errorf("no server answers at %s: %w", c.base, e.Err)
+		}
 		return nil, localError(ctx, err)
 	}
 	defer resp.Body.Close()

@@ -125,6 +125,8 @@ func columnOf(v any) (*column.Column, error) {
 	case []string:
 		items := &column.Column{Type: schema.Of(schema.KindString), Len: len(v), Texts: v}
 		return &column.Column{Type: schema.ListOf(items.Type), Len: 1, Ends: []int32{int32(len(v))}, Items: items}, nil
+	case *column.Column: // of one row, already in the form that travels
+		return v, nil
 	case nil:
 		return nil, fmt.Errorf("nil has no type; give a nil pointer of one")
 	}
