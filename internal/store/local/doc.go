@@ -47,7 +47,7 @@
 //	events, links       JSON optional
 //	dropped_attributes, dropped_events, dropped_links   INT64 optional
 //	attr.<key>          optional STRING, INT64, DOUBLE, BOOLEAN or BYTE_ARRAY: one column per key and type
-//	more_attributes     JSON optional: lists, maps, nulls, and the keys beyond the 256 most frequent columns
+//	more_attributes     JSON optional: lists, maps, nulls, and keys that have none of the 256 columns (see head.expect)
 //
 // Data pages are of version 2. The codes of a dictionary are one run in each page, bit-packed unless all are
 // equal, as are the definition levels, and not compressed: so a row is found without decoding the page. Those of

@@ -33,7 +33,7 @@ func TestFormatDoc(t *testing.T) {
 	doc := formatDoc(t)
 	want := []string{
 		"`" + versionKey + "` | version of what this page says about segments: `" + strconv.Itoa(segmentVersion) + "`",
-		fmt.Sprintf("%q | version uint32 = %d", logMagic, logVersion), "the " + fmt.Sprint(maxAttrColumns) + " most frequent columns",
+		fmt.Sprintf("%q | version uint32 = %d", logMagic, logVersion), "the " + fmt.Sprint(maxAttrColumns) + " columns",
 		"rows from 8,192 × ", "`" + attrGroup + "`", "`" + lockName + "`", "131,072 spans", "15 minutes",
 	}
 	for _, f := range fixed {
