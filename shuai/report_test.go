@@ -235,8 +235,8 @@ func TestMaxTraces(t *testing.T) {
 				t.Fatal("the child of a recorded span is not recorded")
 			}
 		}
-		if recorded < 10 || recorded > 20 {
-			t.Errorf("%d of 1,000 at once are recorded", recorded)
+		if capped := tr.Stats().Capped; recorded < 10 || recorded > 20 || capped != uint64(1000-recorded) {
+			t.Errorf("%d of 1,000 at once are recorded, %d were not because of the cap", recorded, capped)
 		}
 	})
 }

@@ -271,6 +271,7 @@ type Stats struct {
 	Buffered      uint64 // ended, and neither accepted nor dropped yet
 	BufferedBytes uint64 // their memory, at most Config.BufferBytes
 	Dropped       Dropped
+	Capped        uint64 // not among all: traces that were not recorded because of Config.MaxTraces
 }
 
 // Dropped counts ended spans that did not reach the collector, by reason.
@@ -291,5 +292,6 @@ func (t *Tracer) Stats() Stats {
 	}
 	s := t.exporter.stats()
 	s.Sampled = s.Exported + s.Buffered + s.Dropped.Total()
+	s.Capped = t.limiter.refused.Load()
 	return s
 }
