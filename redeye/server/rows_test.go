@@ -426,3 +426,20 @@ func TestConcurrencyAndShutdown(t *testing.T) {
 		}
 	})
 }
+
+// A cursor ends after its time.
+func TestCursorExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.CursorTTL = time.Minute
+		const page = `movies(1, 9).sort(lambda m: m.id).page(3, after)`
+		next := ask(t, w, page, "after", "null").Value.Field("next").Texts[0]
+		time.Sleep(time.Minute)
+		ask(t, w, page, "after", `"`+next+`"`)
+		time.Sleep(2 * time.Second)
+		_, err := w.Query(t.Context(), request(page, "after", `"`+next+`"`))
+		if e := reason(t, err); e.Reason != "CURSOR_EXPIRED" {
+			t.Error(err)
+		}
+	})
+}
