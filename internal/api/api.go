@@ -316,7 +316,7 @@ func (s *server) ask(w http.ResponseWriter, r *http.Request, kind string, form e
 		s.asked.add(kind, took, answered)
 		w.Header().Set("Cache-Control", "no-store")
 		if kind == kindFile {
-			w.Header().Set("Content-Disposition", `attachment; filename="trace.json"`)
+			w.Header().Set("Content-Disposition", `attachment; filename="`+fileName(r)+`"`)
 		}
 		write(w, r, http.StatusOK, jsonType, body)
 	case r.Context().Err() != nil: // nobody is listening

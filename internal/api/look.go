@@ -82,6 +82,20 @@ func (s *server) file(ctx context.Context, p *params, id span.TraceID) ([]byte, 
 	return tracefile.EncodeOTLP(b), nil
 }
 
+// fileName is what a trace is called that is taken away: by its id and form.
+func fileName(r *http.Request) string {
+	id, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, Prefix+"/traces/"), "/file")
+	trace, err := parseTraceID(id)
+	if err != nil {
+		return "trace.json"
+	}
+	name := "trace-" + trace.String()
+	if form := r.URL.Query().Get("format"); form != "" && form != string(tracefile.OTLP) {
+		name += "." + form // of a form that was answered, so one of those there are
+	}
+	return name + ".json"
+}
+
 // lookLimits bound a file that is looked at without being stored.
 var lookLimits = wire.Limits{RequestBytes: 64 << 20, Spans: 1 << 20}
 

@@ -39,7 +39,8 @@ func TestFileAndLook(t *testing.T) {
 	ask(t, h, trace2+"/skeleton", &want)
 	for _, format := range []string{"otlp", "jaeger", "zipkin"} {
 		w := get(t, h, Prefix+trace2+"/file?format="+format)
-		if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Disposition"), "attachment") {
+		name := map[string]string{"otlp": "", "jaeger": ".jaeger", "zipkin": ".zipkin"}[format]
+		if w.Code != 200 || w.Header().Get("Content-Disposition") != `attachment; filename="trace-000000006b49d2000000000000000002`+name+`.json"` {
 			t.Fatalf("%s: %d %v", format, w.Code, w.Header())
 		}
 		file := w.Body.String()
