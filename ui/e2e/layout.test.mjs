@@ -28,10 +28,54 @@ const lineCount = async (page) => Number(await grid(page).getAttribute('aria-row
 const activeText = (page) =>
   page.evaluate(() => document.getElementById(document.querySelector('[role=treegrid]').getAttribute('aria-activedescendant'))?.textContent)
 
+// Their names are hostile, too.
+const aboutMany = ['/e/web/GET%20%2F', '/findings', '/findings/f1', '/map', `/compare?a=${'1'.repeat(32)}`]
+
+test('hostile names stay text on pages about many requests', async () => {
+  for (const path of [...aboutMany, `/trace/${ids.hostile}?view=flame`, `/trace/${ids.hostile}?view=paths`]) {
+    const { page, context, faults } = await open(path, { width: 390 })
+    await page.waitForLoadState('networkidle')
+    assert.equal(await page.evaluate(() => window.hacked), undefined, path)
+    assert.equal(await page.locator('main img').count(), 0, path)
+    assert.ok(await page.locator('main').getByText('onerror=').count(), `${path} does not show the name`)
+    assert.equal(await page.evaluate(() => /[\u202a-\u202e]/.test(document.body.innerText + document.title)), false, path)
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false, `${path} scrolls sideways`)
+    assert.deepEqual(faults, [])
+    await context.close()
+  }
+})
+
+test('the critical path alone is shown by a key, and a flame graph is worked by keys', async () => {
+  const { page, context, faults } = await open(`/trace/${ids.large}?fold=off`)
+  await grid(page).waitFor()
+  const all = await lineCount(page)
+  assert.ok((await page.locator('.critical-bar').count()) > 0, 'nothing is marked')
+  await page.keyboard.press('c')
+  await page.waitForURL(/critical=only/)
+  const only = await lineCount(page)
+  assert.ok(only > 1 && only < all, `${only} of ${all} lines`)
+  await page.keyboard.press('c')
+  await page.waitForURL((url) => !url.searchParams.has('critical'))
+
+  await page.goto(`${mock.url}/trace/${ids.photos}`)
+  await page.getByRole('button', { name: 'Flame' }).click()
+  await page.waitForURL(/view=flame/)
+  await page.locator('.flame canvas').press('ArrowDown')
+  await page.keyboard.press('ArrowDown')
+  await page.waitForURL(/span=/)
+  await page.locator('.span-facts').waitFor()
+  await page.locator('.flame canvas').press('z')
+  await page.waitForURL(/zoom=/)
+  const painted = await page.locator('.flame canvas').evaluate((canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, 20).data.some((value) => value !== 0))
+  assert.ok(painted, 'the flame graph is empty')
+  assert.deepEqual(faults, [])
+  await context.close()
+})
+
 test('every page is accessible in both themes and both languages', async () => {
   for (const theme of ['light', 'dark']) {
     for (const language of ['en-GB', 'zh-CN']) {
-      for (const path of ['/', '/traces?q=x', '/traces', `/trace/${ids.photos}?span=1000000000000000&type=mc`, `/trace/${ids.hostile}`]) {
+      for (const path of ['/', '/traces?q=x', '/traces', `/trace/${ids.photos}?span=1000000000000000&type=mc`, `/trace/${ids.hostile}`, ...aboutMany]) {
         const { page, context, faults } = await open(path, { theme, language })
         await page.waitForLoadState('networkidle')
         assert.deepEqual(await violations(page), [], `${path} ${theme} ${language}`)

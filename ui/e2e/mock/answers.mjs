@@ -75,6 +75,9 @@ export function stats(trace, row) {
     const self = all.reduce((sum, span) => sum + span.self, 0)
     return {
       type,
+      critical: self,
+      criticalShare: Math.min(1, self / top.duration),
+      serial: 1,
       count: calls.length,
       errors: calls.filter((span) => span.error).length,
       total,
@@ -94,6 +97,40 @@ export function stats(trace, row) {
     duration: top.duration,
     types: counted.filter((t) => t.count > 0).toSorted(byCount),
     direct: { count: top.children.length, types: [...direct].map(([type, count]) => ({ type, count })).toSorted(byCount) },
+  }
+}
+
+/** What the duration of the root was spent on: from the end backwards, the child that ended last, else the span itself. */
+function criticalPath(spans) {
+  const segments = []
+  const stack = [[0, spans[0].offset + spans[0].duration, spans[0].offset]]
+  while (stack.length > 0) {
+    const [row, to, from] = stack.pop()
+    let cursor = to
+    const end = (child) => spans[child].offset + spans[child].duration
+    for (const child of spans[row].children.toSorted((a, b) => end(b) - end(a))) {
+      if (end(child) > cursor || spans[child].offset < from) continue
+      if (cursor > end(child)) segments.push([row, end(child), cursor - end(child)])
+      stack.push([child, end(child), spans[child].offset])
+      cursor = spans[child].offset
+    }
+    if (cursor > from) segments.push([row, from, cursor - from])
+  }
+  segments.sort((a, b) => a[1] - b[1])
+  const column = (i) => segments.map((segment) => segment[i])
+  return { row: column(0), offset: column(1), duration: column(2) }
+}
+
+/** The calls of the trace merged by type alone: enough for layout. */
+export function paths(trace, row) {
+  const { types, spans, duration } = stats(trace, row)
+  const top = trace.spans[row]
+  const path = (id, depth, label, calls, self) => ({ id, depth, service: top.service, label, calls, errors: 0, most: calls, total: self, self, critical: self, serial: 1 })
+  return {
+    row,
+    spans,
+    duration,
+    paths: [path('root', 0, top.name, 1, top.self), ...types.map((type, i) => path(String(i), 1, type.type, type.count, type.self))],
   }
 }
 
@@ -135,6 +172,7 @@ export function skeleton(trace) {
     duration: trace.duration,
     errors: spans.filter((span) => span.error).length,
     revision: '1',
+    criticalPath: criticalPath(spans),
     services,
     names,
     types,

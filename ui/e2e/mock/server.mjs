@@ -6,7 +6,8 @@ import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 
-import { detail, index, skeleton, spanId, stats } from './answers.mjs'
+import { analysis } from './analysis.mjs'
+import { detail, index, paths, skeleton, spanId, stats } from './answers.mjs'
 import { hostileTrace, largeTrace, photosTrace, random } from './traces.mjs'
 
 const dist = fileURLToPath(new URL('../../dist/', import.meta.url))
@@ -54,6 +55,7 @@ function endpoints() {
       p95: p50 * (2 + 3 * next()),
       p99: p50 * (5 + 4 * next()),
       max: p50 * (10 + 10 * next()),
+      findings: i % 3,
       slowestTrace: i === 1 ? ids.large : i === 2 ? ids.hostile : ids.photos,
     }
   })
@@ -134,13 +136,17 @@ function answer(url) {
       received: 1204,
       refused: {},
     }
-  const [, id, what] = /^\/traces\/([0-9a-f]+)\/(skeleton|stats|spans)$/.exec(pathname) ?? []
+  const about = analysis(pathname, query)
+  if (about !== undefined) return about
+  const [, id, what] = /^\/traces\/([0-9a-f]+)\/(skeleton|stats|spans|paths|percentile)$/.exec(pathname) ?? []
   const trace = traces.get(id)
   if (trace === undefined) return { status: 404, error: { message: `no trace ${id}` } }
   if (what === 'skeleton') {
     if (!skeletons.has(id)) skeletons.set(id, gzipSync(JSON.stringify(skeleton(trace))))
     return skeletons.get(id)
   }
+  if (what === 'paths') return paths(trace, Number(query.get('row')))
+  if (what === 'percentile') return { row: 0, count: 412, percentile: 0.97, p50: 1e6, p95: 2e6 }
   if (what === 'stats') return stats(trace, Number(query.get('row')))
   const rows = query.has('ids')
     ? query

@@ -18,17 +18,29 @@ const base = '/api/shuai/v1'
 
 /** Asks the API; undefined and empty parameters are left out. Throws ApiError. */
 export async function get<T>(path: string, parameters: Parameters, signal?: AbortSignal): Promise<T> {
+  return ask<T>(path + queryOf(parameters), { signal: signal ?? null, headers: { accept: 'application/json' } })
+}
+
+function queryOf(parameters: Parameters): string {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(parameters)) {
     if (value !== undefined && value !== '') query.set(name, String(value))
   }
   const text = query.toString()
-  return ask<T>(`${path}${text === '' ? '' : `?${text}`}`, { signal: signal ?? null, headers: { accept: 'application/json' } })
+  return text === '' ? '' : `?${text}`
 }
 
 /** Changes something by the API. Throws ApiError. */
 export const post = <T>(path: string, body: object): Promise<T> =>
   ask<T>(path, { method: 'POST', body: JSON.stringify(body), headers: { accept: 'application/json', 'content-type': 'application/json' } })
+
+/** Sends a file along with a question. Throws ApiError. */
+export const upload = <T>(path: string, parameters: Parameters, file: Blob, signal?: AbortSignal): Promise<T> =>
+  ask<T>(path + queryOf(parameters), { method: 'POST', body: file, signal: signal ?? null, headers: { accept: 'application/json' } })
+
+/** Where a stored trace can be loaded as a file. */
+export const fileAddress = (id: string, format: 'otlp' | 'jaeger' | 'zipkin'): string =>
+  `${base}/traces/${encodeURIComponent(id)}/file?format=${format}`
 
 async function ask<T>(address: string, request: RequestInit): Promise<T> {
   let response: Response

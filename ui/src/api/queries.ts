@@ -2,7 +2,8 @@ import { keepPreviousData, QueryCache, QueryClient, queryOptions } from '@tansta
 
 import { decodeTrace } from '../trace/model.ts'
 import { ApiError, get } from './client.ts'
-import type { EndpointOrder, Endpoints, Found, Names, Skeleton, SpanDetail, Stats, Status } from './types.ts'
+import { askTrace, isOpened } from './files.ts'
+import type { EndpointOrder, Endpoints, Found, MergedPaths, Names, Percentile, Skeleton, SpanDetail, Stats, Status } from './types.ts'
 
 /** Ends of a time range as the API takes them: RFC 3339 or now-1h. */
 export interface TimeWindow {
@@ -46,41 +47,70 @@ export const searchQuery = (time: TimeWindow, q: string, sort: 'newest' | 'slowe
     placeholderData: keepPreviousData,
   })
 
-export const traceQuery = (id: string) =>
+export const traceQuery = (source: string) =>
   queryOptions({
-    queryKey: ['trace', id, 'skeleton'],
-    queryFn: async ({ signal }) => decodeTrace(await get<Skeleton>(`/traces/${encodeURIComponent(id)}/skeleton`, {}, signal)),
+    queryKey: ['trace', source, 'skeleton'],
+    queryFn: async ({ signal }) => decodeTrace(await askTrace<Skeleton>(source, 'skeleton', {}, signal), source),
     staleTime: Infinity, // a reload asks again; the columns of a large trace are not worth asking for at every focus
     structuralSharing: false,
   })
 
 /** A trace in the state that its rows are numbered in. */
 export interface TraceState {
-  id: string
+  /** Where it is asked for: an id, or an opened file; see files.ts. */
+  source: string
   revision: string
 }
 
-export const statsQuery = ({ id, revision }: TraceState, row: number) =>
+export const statsQuery = ({ source, revision }: TraceState, row: number) =>
   queryOptions({
-    queryKey: ['trace', id, 'stats', revision, row],
-    queryFn: ({ signal }) => get<Stats>(`/traces/${encodeURIComponent(id)}/stats`, { row, revision }, signal),
+    queryKey: ['trace', source, 'stats', revision, row],
+    queryFn: ({ signal }) => askTrace<Stats>(source, 'stats', { row, revision }, signal),
     staleTime: Infinity,
   })
 
-export const spanQuery = ({ id, revision }: TraceState, row: number) =>
+export const pathsQuery = ({ source, revision }: TraceState, row: number) =>
   queryOptions({
-    queryKey: ['trace', id, 'span', revision, row],
-    queryFn: async ({ signal }) => firstSpan(await get<Spans>(`/traces/${encodeURIComponent(id)}/spans`, { rows: row, revision }, signal)),
+    queryKey: ['trace', source, 'paths', revision, row],
+    queryFn: ({ signal }) => askTrace<MergedPaths>(source, 'paths', { row, revision }, signal),
+    staleTime: Infinity,
+  })
+
+/** How a span compares with its kind; a file's spans are compared with nothing. */
+export const percentileQuery = ({ source, revision }: TraceState, row: number) =>
+  queryOptions({
+    queryKey: ['trace', source, 'percentile', revision, row],
+    queryFn: ({ signal }) => askTrace<Percentile>(source, 'percentile', { row, revision }, signal),
+    enabled: !isOpened(source),
+    staleTime: Infinity,
+  })
+
+export const spanQuery = ({ source, revision }: TraceState, row: number) =>
+  queryOptions({
+    queryKey: ['trace', source, 'span', revision, row],
+    queryFn: async ({ signal }) => firstSpan(await askTrace<Spans>(source, 'spans', { rows: row, revision }, signal)),
+    staleTime: Infinity,
+  })
+
+export const mostSpans = 200 // the API's bound for one answer
+
+/** All that is stored of the rows from one on. */
+export const spansFromQuery = (state: TraceState, size: number, from: number) =>
+  queryOptions({
+    queryKey: ['trace', state.source, 'spans', state.revision, from],
+    queryFn: async ({ signal }) => {
+      const rows = Array.from({ length: Math.min(mostSpans, size - from) }, (_, i) => from + i).join(',')
+      return (await askTrace<Spans>(state.source, 'spans', { rows, revision: state.revision }, signal)).spans
+    },
     staleTime: Infinity,
   })
 
 /** The span with an id; of several that share it, the first. */
 export const spanByIdQuery = (state: TraceState, spanId: string) =>
   queryOptions({
-    queryKey: ['trace', state.id, 'span-by-id', state.revision, spanId],
+    queryKey: ['trace', state.source, 'span-by-id', state.revision, spanId],
     queryFn: async ({ signal, client }) => {
-      const path = `/traces/${encodeURIComponent(state.id)}/spans`
-      const span = firstSpan(await get<Spans>(path, { ids: spanId, revision: state.revision }, signal))
+      const span = firstSpan(await askTrace<Spans>(state.source, 'spans', { ids: spanId, revision: state.revision }, signal))
       if (span !== null) client.setQueryData(spanQuery(state, span.row).queryKey, span)
       return span
     },

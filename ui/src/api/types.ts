@@ -1,3 +1,5 @@
+import type { FindingKind } from './analysis.ts'
+
 // The answers of the native HTTP API, as docs/api.md has them. A time is a decimal string of Unix
 // nanoseconds; durations and offsets are numbers of nanoseconds.
 
@@ -48,6 +50,10 @@ export interface Found {
   traces: FoundTrace[]
   /** Not all matching spans were looked at, and there may be more traces. */
   cut?: boolean
+  /** matched is a lower bound. */
+  more?: boolean
+  /** Attributes in the filter that no span has, and what might have been meant. */
+  unknown?: { key: string; like: string[] | null }[] | null
 }
 
 export interface TypeStats {
@@ -61,6 +67,10 @@ export interface TypeStats {
   p95: number
   max: number
   share: number
+  /** Time on the critical path of the span that the table is of, and its part of that span's duration. */
+  critical: number
+  criticalShare: number
+  serial: number
 }
 
 export interface TypeCount {
@@ -112,7 +122,63 @@ export interface Skeleton {
   }
   groups: SkeletonGroup[] | null
   notes: string[] | null
+  /** What the duration of row 0 was spent on, in order of time. */
+  criticalPath?: { row: number[]; offset: number[]; duration: number[] } | null
+  causes?: Cause[] | null
   stats: Stats
+}
+
+/** What the request wastes, as findings define it. */
+export interface Cause {
+  kind: FindingKind
+  pathId: string
+  label: string
+  calls: number
+  covered: number
+  serial: number
+  saving: number
+  /** The calls meant. */
+  rows: number[]
+  /** The finding that this is a case of, or "". */
+  finding: string
+}
+
+/** Calls of one trace merged by what called them, in preorder. */
+export interface MergedPath {
+  id: string
+  depth: number
+  service: string
+  label: string
+  calls: number
+  errors: number
+  most: number
+  total: number
+  self: number
+  critical: number
+  serial: number
+}
+
+export interface MergedPaths {
+  row: number
+  spans: number
+  duration: number
+  paths: MergedPath[] | null
+}
+
+/** Where a span stands among those of its service, name and kind. */
+export interface Percentile {
+  count: number
+  percentile: number | null
+  p50: number
+  p95: number
+}
+
+/** What a file holds that is looked at without being stored. */
+export interface Look {
+  form: string
+  rejected: number
+  reason?: string
+  traces: { traceId: string; start: string; duration: number; spans: number; errors: number }[] | null
 }
 
 export interface Attribute {

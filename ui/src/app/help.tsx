@@ -20,6 +20,7 @@ export function Help({ dialog }: { dialog: RefObject<HTMLDialogElement | null> }
     [['←'], t.keys.collapse],
     [['Enter'], t.keys.details],
     [['x'], t.keys.fold],
+    [['c'], t.keys.critical],
     [['n', 'N'], t.keys.next],
     [['z', 'Z'], t.keys.zoom],
     [['Home', 'End'], t.keys.ends],

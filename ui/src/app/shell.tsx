@@ -3,6 +3,7 @@ import { useCallback, useEffect, useRef, useState } from 'react'
 
 import { parseTraceReference } from '../filter/traceid.ts'
 import { Help } from './help.tsx'
+import { OpenFile } from './open_file.tsx'
 import {
   applyPreferences,
   LanguageContext,
@@ -57,6 +58,7 @@ function Frame({ preferences, onChange }: { preferences: Preferences; onChange: 
           </Link>
         </nav>
         {path === '/traces' ? <div className="jump" /> : <Jump />}
+        <OpenFile />
         <div className="preferences">
           <select
             aria-label={t.app.theme}

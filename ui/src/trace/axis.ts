@@ -1,3 +1,5 @@
+import type { CriticalPath } from './critical.ts'
+
 /** A part of a trace's time, in nanoseconds from its start. */
 export interface Extent {
   from: number
@@ -29,7 +31,7 @@ export function place(extent: Extent, offset: number, duration: number): { left:
  * An SVG path over a 1000 × 1 box that covers the union of the intervals, merged to a thousandth of the
  * extent: however many members a group has, its drawing stays small.
  */
-export function coverPath(extent: Extent, rows: Uint32Array, offsets: Float64Array, durations: Float64Array): string {
+export function coverPath(extent: Extent, rows: Iterable<number>, offsets: Float64Array, durations: Float64Array): string {
   const scale = 1000 / Math.max(extent.to - extent.from, 1)
   let path = ''
   let from = -1
@@ -59,4 +61,11 @@ export function coverPath(extent: Extent, rows: Uint32Array, offsets: Float64Arr
   }
   flush()
   return path
+}
+
+/** The same for the segments of rows on the critical path. */
+export function criticalCover(extent: Extent, path: CriticalPath, rows: Iterable<number>): string {
+  const segments: number[] = []
+  for (const row of rows) for (let i = path.first[row]; i < path.first[row + 1]; i++) segments.push(i)
+  return coverPath(extent, segments, path.offset, path.duration)
 }

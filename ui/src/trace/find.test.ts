@@ -26,9 +26,21 @@ test.each([
   ['status=error', '', [2]],
   ['', 'redis', [3]],
   ['', 'red', []],
+  ['service=redis', '', [3]],
+  ['service!=redis', '', [0, 1, 2]],
+  ['name~=^m', '', [1, 2]],
+  ['type!~^m', '', [0, 3]],
+  ['name~=(', '', []],
+  ['children>0', '', []],
   ['duration>banana', '', []],
 ])('%j of type %j finds %j', (text, type, rows) => {
   expect([...(findRows(trace, { text, type })?.rows ?? [])]).toEqual(rows)
+})
+
+test('of some rows only these are found', () => {
+  const within = Uint8Array.of(1, 0, 1, 0)
+  expect([...(findRows(trace, { text: 'm', type: '', within })?.rows ?? [])]).toEqual([2])
+  expect([...(findRows(trace, { text: '', type: '', within })?.rows ?? [])]).toEqual([0, 2])
 })
 
 test('nothing to look for is no filter', () => {

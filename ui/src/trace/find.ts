@@ -7,6 +7,8 @@ export interface Finding {
   text: string
   /** A span type, exactly. */
   type: string
+  /** 1 for the rows that may match; left out, all may. */
+  within?: Uint8Array
 }
 
 export interface Matches {
@@ -22,7 +24,8 @@ type Test = (row: number) => boolean
 
 /**
  * Finds the rows that match; null when there is nothing to look for. A word matches a span whose service,
- * name or type contains it in any case; duration>5ms and self>=1s compare; status=error or error is a failed span.
+ * name or type contains it in any case; duration>5ms, self>=1s and children>9 compare; service=, name= and type= are exact, != is
+ * the opposite, ~= and !~ take a regular expression; status=error or error is a failed span.
  */
 export function findRows(trace: Trace, finding: Finding): Matches | null {
   const tests = parse(trace, finding)
@@ -39,10 +42,12 @@ export function findRows(trace: Trace, finding: Finding): Matches | null {
   return { hit, keep, rows: Uint32Array.from(rows) }
 }
 
-const comparison = /^(duration|self)(<=|>=|<|>|=)(.+)$/
+const comparison = /^(duration|self|children)(<=|>=|<|>|=)(.+)$/
+const textual = /^(service|name|type)(=|!=|~=|!~)(.+)$/
 
-function parse(trace: Trace, { text, type }: Finding): Test[] {
+function parse(trace: Trace, { text, type, within }: Finding): Test[] {
   const tests: Test[] = []
+  if (within !== undefined) tests.push((row) => within[row] !== 0)
   if (type !== '') {
     const code = trace.types.indexOf(type)
     tests.push((row) => trace.type[row] === code)
@@ -50,10 +55,13 @@ function parse(trace: Trace, { text, type }: Finding): Test[] {
   for (const word of text.trim().split(/\s+/)) {
     if (word === '') continue
     const compare = comparison.exec(word)
-    const limit = compare === null ? null : parseDuration(compare[3])
+    const limit = compare === null ? null : compare[1] === 'children' ? parseCount(compare[3]) : parseDuration(compare[3])
+    const named = textual.exec(word)
     if (compare !== null && limit !== null) {
-      const column = compare[1] === 'self' ? trace.self : trace.spanDuration
+      const column = compare[1] === 'self' ? trace.self : compare[1] === 'children' ? trace.children : trace.spanDuration
       tests.push(comparing(column, compare[2], limit))
+    } else if (named !== null) {
+      tests.push(comparingText(trace, named[1], named[2], named[3]))
     } else if (word === 'status=error' || word === 'error') {
       tests.push((row) => (trace.flags[row] & flagError) !== 0)
     } else {
@@ -63,7 +71,9 @@ function parse(trace: Trace, { text, type }: Finding): Test[] {
   return tests
 }
 
-function comparing(column: Float64Array, operator: string, limit: number): Test {
+const parseCount = (text: string): number | null => (/^\d+$/.test(text) ? Number(text) : null)
+
+function comparing(column: Float64Array | Uint32Array, operator: string, limit: number): Test {
   switch (operator) {
     case '<':
       return (row) => column[row] < limit
@@ -75,6 +85,24 @@ function comparing(column: Float64Array, operator: string, limit: number): Test 
       return (row) => column[row] >= limit
     default:
       return (row) => column[row] === limit
+  }
+}
+
+/** Compares a text of the row: as a whole, or with ~ for a part that a regular expression matches; one that is none matches as plain text. */
+function comparingText(trace: Trace, key: string, operator: string, wanted: string): Test {
+  const [dictionary, codes] =
+    key === 'service' ? [trace.services, trace.service] : key === 'name' ? [trace.names, trace.name] : [trace.types, trace.type]
+  const pattern = operator.includes('~') ? expression(wanted) : null
+  const isNegated = operator.startsWith('!')
+  const verdicts = dictionary.map((entry) => (pattern === null ? entry === wanted : pattern.test(entry)) !== isNegated)
+  return (row) => verdicts[codes[row]]
+}
+
+function expression(text: string): RegExp {
+  try {
+    return new RegExp(text, 'i')
+  } catch {
+    return new RegExp(text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`), 'i')
   }
 }
 

@@ -1,4 +1,5 @@
-import type { Skeleton, Stats } from '../api/types.ts'
+import type { Cause, Skeleton, Stats } from '../api/types.ts'
+import { criticalPathOf, type CriticalPath } from './critical.ts'
 
 /** Bits of a row's flags. */
 export const flagError = 1
@@ -26,6 +27,8 @@ export interface Group {
  */
 export interface Trace {
   id: string
+  /** Where it was asked for: its id, or an opened file. */
+  source: string
   /** Unix nanoseconds, as a decimal string. */
   start: string
   duration: number
@@ -53,11 +56,13 @@ export interface Trace {
   /** The group that a row is a member of; -1 for none. */
   groupOf: Int32Array
   notes: readonly string[]
+  critical: CriticalPath
+  causes: readonly Cause[]
   stats: Stats
 }
 
 /** Reads a skeleton. Throws an Error that says what is wrong with one that contradicts itself. */
-export function decodeTrace(skeleton: Skeleton): Trace {
+export function decodeTrace(skeleton: Skeleton, source = skeleton.traceId): Trace {
   const { rows } = skeleton
   const size = rows.depth.length
   for (const [column, values] of Object.entries(rows)) {
@@ -91,6 +96,7 @@ export function decodeTrace(skeleton: Skeleton): Trace {
   })
   return {
     id: skeleton.traceId,
+    source,
     start: skeleton.start,
     duration: skeleton.duration,
     errors: skeleton.errors,
@@ -114,6 +120,8 @@ export function decodeTrace(skeleton: Skeleton): Trace {
     groups,
     groupOf,
     notes: skeleton.notes ?? [],
+    critical: criticalPathOf(skeleton.criticalPath ?? { row: [], offset: [], duration: [] }, size),
+    causes: skeleton.causes ?? [],
     stats: skeleton.stats,
   }
 }

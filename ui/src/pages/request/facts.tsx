@@ -1,19 +1,27 @@
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import { useMemo } from 'react'
+
+import { fileAddress } from '../../api/client.ts'
+import { isOpened } from '../../api/files.ts'
+import { percentileQuery } from '../../api/queries.ts'
 
 import { useMessages } from '../../app/preferences.ts'
 import { CopyButton } from '../../components/copy.tsx'
 import { ErrorIcon } from '../../components/icons.tsx'
 import { Text } from '../../components/text.tsx'
-import { formatCount, formatDuration, formatTime, toDate } from '../../text/format.ts'
+import { formatCount, formatDuration, formatShare, formatTime, toDate } from '../../text/format.ts'
 import { cut, plain } from '../../text/hostile.ts'
 import type { Trace } from '../../trace/model.ts'
 import { assignColours } from '../../trace/palette.ts'
 
 const mostServices = 8
+const formatNames = { otlp: 'OTLP', jaeger: 'Jaeger', zipkin: 'Zipkin' } as const
 
 /** What the request was, and its figures. */
 export function Facts({ trace }: { trace: Trace }) {
   const t = useMessages()
+  const percentile = useQuery(percentileQuery(trace, 0))
   const colours = useMemo(() => assignColours(trace.services), [trace])
   const service = trace.size > 0 ? trace.services[trace.service[0]] : ''
   const name = trace.size > 0 ? trace.names[trace.name[0]] : trace.id
@@ -70,6 +78,31 @@ export function Facts({ trace }: { trace: Trace }) {
           </dd>
         </div>
       </dl>
+      <p className="ways">
+        {isOpened(trace.source) ? (
+          <span className="tag state">{t.request.fromFile}</span>
+        ) : (
+          <>
+            <Link to="/e/$service/$name" params={{ service, name }}>
+              {t.request.why} ▸
+            </Link>
+            <Link to="/compare" search={{ a: trace.id }}>
+              {t.request.compareTypical} ▸
+            </Link>
+            {percentile.data?.percentile !== undefined && percentile.data.percentile !== null && (
+              <span className="muted">{t.request.slowerThan(formatShare(percentile.data.percentile), formatCount(percentile.data.count))}</span>
+            )}
+            <span className="downloads">
+              {t.request.download}{' '}
+              {(['otlp', 'jaeger', 'zipkin'] as const).map((format) => (
+                <a key={format} href={fileAddress(trace.id, format)} download>
+                  {formatNames[format]}
+                </a>
+              ))}
+            </span>
+          </>
+        )}
+      </p>
       {trace.notes.length > 0 && (
         <ul className="notes" aria-label={t.request.notes}>
           {trace.notes.map((note) => (

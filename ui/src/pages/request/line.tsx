@@ -5,7 +5,7 @@ import { ChevronIcon, ErrorIcon, RepeatIcon } from '../../components/icons.tsx'
 import { Text } from '../../components/text.tsx'
 import { formatCount, formatDuration, formatShare } from '../../text/format.ts'
 import { cut, plain } from '../../text/hostile.ts'
-import { coverPath, place, type Extent } from '../../trace/axis.ts'
+import { coverPath, criticalCover, place, type Extent } from '../../trace/axis.ts'
 import { flagError, flagParentMissing, flagSkewAdjusted, type Trace } from '../../trace/model.ts'
 import { groupIndex, isGroup } from '../../trace/rows.ts'
 
@@ -28,6 +28,8 @@ interface LineProps {
   isSelected: boolean
   /** Whether it matches what is looked for; undefined when nothing is. */
   isHit: boolean | undefined
+  /** Mark what is on the critical path. */
+  marksCritical: boolean
 }
 
 /** One line of the timeline: a span, or a group of repeats. */
@@ -146,7 +148,7 @@ function GroupName({ trace, colours, code, isOpen }: LineProps) {
   )
 }
 
-function SpanBar({ trace, colours, code: row, extent }: LineProps) {
+function SpanBar({ trace, colours, code: row, extent, marksCritical }: LineProps) {
   const at = place(extent, trace.offset[row], trace.spanDuration[row])
   if (at === null)
     return (
@@ -154,16 +156,30 @@ function SpanBar({ trace, colours, code: row, extent }: LineProps) {
     )
   const isError = (trace.flags[row] & flagError) !== 0
   return (
-    <span
-      className={`span-bar service-${colours[trace.service[row]]}${isError ? ' failed' : ''}`}
-      style={{ left: `${at.left}%`, width: `${at.width}%` }}
-    />
+    <>
+      <span
+        className={`span-bar service-${colours[trace.service[row]]}${isError ? ' failed' : ''}`}
+        style={{ left: `${at.left}%`, width: `${at.width}%` }}
+      />
+      {marksCritical && trace.critical.on[row] !== 0 && <CriticalBar trace={trace} rows={[row]} extent={extent} />}
+    </>
   )
 }
 
-function GroupBar({ trace, colours, code, extent }: LineProps) {
+/** What the request waited for of these rows, under their bars. */
+function CriticalBar({ trace, rows, extent }: { trace: Trace; rows: Iterable<number>; extent: Extent }) {
+  const t = useMessages()
+  return (
+    <svg className="critical-bar" viewBox="0 0 1000 1" preserveAspectRatio="none" role="img" aria-label={t.request.critical.title}>
+      <path d={criticalCover(extent, trace.critical, rows)} />
+    </svg>
+  )
+}
+
+function GroupBar({ trace, colours, code, extent, marksCritical }: LineProps) {
   const group = trace.groups[groupIndex(code)]
   return (
+    <>
     <svg
       className={`group-bar service-${colours[trace.service[group.rows[0]]]}`}
       viewBox="0 0 1000 1"
@@ -172,5 +188,7 @@ function GroupBar({ trace, colours, code, extent }: LineProps) {
     >
       <path d={coverPath(extent, group.rows, trace.offset, trace.spanDuration)} />
     </svg>
+    {marksCritical && group.rows.some((row) => trace.critical.on[row] !== 0) && <CriticalBar trace={trace} rows={group.rows} extent={extent} />}
+    </>
   )
 }

@@ -3,12 +3,14 @@ import { getRouteApi } from '@tanstack/react-router'
 import { useCallback, useEffect } from 'react'
 
 import { ApiError } from '../../api/client.ts'
+import { isForgotten } from '../../api/files.ts'
 import { traceQuery } from '../../api/queries.ts'
 import { useMessages } from '../../app/preferences.ts'
 import { Failure } from '../../components/failure.tsx'
 import { plain } from '../../text/hostile.ts'
 import { formatDuration } from '../../text/format.ts'
 import type { Trace } from '../../trace/model.ts'
+import { Causes } from './causes.tsx'
 import { Facts } from './facts.tsx'
 import type { RequestSearch } from './search.ts'
 import { useSelection } from './selection.ts'
@@ -22,7 +24,7 @@ const route = getRouteApi('/trace/$id')
 export function RequestPage() {
   const t = useMessages()
   const { id } = route.useParams()
-  const query = useQuery(traceQuery(id))
+  const query = useQuery({ ...traceQuery(id), enabled: !isForgotten(id) })
   const trace = query.data
 
   useEffect(() => {
@@ -31,6 +33,13 @@ export function RequestPage() {
     document.title = `${title} · Shuai`
   }, [id, trace])
 
+  if (isForgotten(id)) {
+    return (
+      <div className="page">
+        <p className="lead">{t.request.forgotten}</p>
+      </div>
+    )
+  }
   if (query.error !== null) {
     return (
       <div className="page">
@@ -60,6 +69,7 @@ function Request({ trace }: { trace: Trace }) {
     <div className={isPanelOpen ? 'request with-panel' : 'request'}>
       <div className="request-main">
         <Facts trace={trace} />
+        <Causes trace={trace} onSelect={selection.select} />
         <Tables trace={trace} row={selection.row} search={search} onChange={change} onBackToRoot={() => selection.select(null)} />
         <Workspace trace={trace} search={search} onChange={change} selected={selection.row} onSelect={selection.select} />
       </div>

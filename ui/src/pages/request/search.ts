@@ -3,9 +3,12 @@ import type { Extent } from '../../trace/axis.ts'
 import type { Trace } from '../../trace/model.ts'
 import type { Toggles, View } from '../../trace/rows.ts'
 
-export const durationColumns = ['total', 'self', 'mean', 'p50', 'p95', 'max', 'share'] as const satisfies readonly (keyof TypeStats)[]
+export const durationColumns = ['total', 'self', 'mean', 'p50', 'p95', 'max', 'criticalShare', 'share'] as const satisfies readonly (keyof TypeStats)[]
 export type DurationColumn = (typeof durationColumns)[number]
 export const defaultDurationColumn: DurationColumn = 'total'
+
+export const requestViews = ['timeline', 'flame', 'paths', 'events'] as const
+export type RequestView = (typeof requestViews)[number]
 
 /** The state of the request page, as in its address. Rows and groups are row numbers of the skeleton; a group is named by its first. */
 export interface RequestSearch {
@@ -26,6 +29,10 @@ export interface RequestSearch {
   /** The part of the time shown, from-to in nanoseconds after the start. */
   zoom?: string
   tables?: 'off'
+  /** How the critical path shows; marked if left out. */
+  critical?: 'off' | 'only'
+  /** Given when it is not the timeline. */
+  view?: RequestView
 }
 
 export function requestSearch(raw: Record<string, unknown>): RequestSearch {
@@ -41,6 +48,9 @@ export function requestSearch(raw: Record<string, unknown>): RequestSearch {
   if (by !== undefined && by !== defaultDurationColumn) search.by = by
   if (typeof raw.zoom === 'string' && parseZoom(raw.zoom) !== null) search.zoom = raw.zoom
   if (raw.tables === 'off') search.tables = 'off'
+  if (raw.critical === 'off' || raw.critical === 'only') search.critical = raw.critical
+  const view = requestViews.find((known) => known === raw.view)
+  if (view !== undefined && view !== 'timeline') search.view = view
   return search
 }
 

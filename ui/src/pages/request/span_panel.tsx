@@ -1,6 +1,8 @@
+import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState, type ReactNode } from 'react'
 
+import { percentileQuery } from '../../api/queries.ts'
 import type { Attribute, SpanDetail } from '../../api/types.ts'
 import { useMessages } from '../../app/preferences.ts'
 import { CopyButton } from '../../components/copy.tsx'
@@ -9,8 +11,9 @@ import { CloseIcon, ErrorIcon, FilterIcon } from '../../components/icons.tsx'
 import { LongText, Text } from '../../components/text.tsx'
 import { Term } from '../../components/tip.tsx'
 import { attributeFilter } from '../../filter/scan.ts'
-import { formatCount, formatDuration, formatTime } from '../../text/format.ts'
+import { formatCount, formatDuration, formatShare, formatTime } from '../../text/format.ts'
 import { cut } from '../../text/hostile.ts'
+import { criticalTime } from '../../trace/critical.ts'
 import type { Trace } from '../../trace/model.ts'
 
 interface SpanPanelProps {
@@ -57,6 +60,8 @@ export function SpanPanel({ trace, row, span, error, onClose }: SpanPanelProps) 
 function Details({ trace, span }: { trace: Trace; span: SpanDetail }) {
   const t = useMessages()
   const offset = span.row < trace.size ? trace.offset[span.row] : 0
+  const percentile = useQuery(percentileQuery(trace, span.row))
+  const critical = span.row < trace.size ? criticalTime(trace.critical, span.row) : 0
   const events = span.events ?? []
   const links = span.links ?? []
   const hasScope = span.scope !== null && (span.scope.name !== '' || span.scope.version !== '' || (span.scope.attributes ?? []).length > 0)
@@ -67,6 +72,12 @@ function Details({ trace, span }: { trace: Trace; span: SpanDetail }) {
           <strong>{formatDuration(span.duration)}</strong>
         </Fact>
         <Fact label={<Term definition={t.span.selfDefined}>{t.span.self}</Term>}>{formatDuration(span.self)}</Fact>
+        {critical > 0 && (
+          <Fact label={<Term definition={t.request.critical.defined}>{t.request.critical.title}</Term>}>{formatDuration(critical)}</Fact>
+        )}
+        {percentile.data?.percentile !== undefined && percentile.data.percentile !== null && (
+          <Fact label={t.span.percentile}>{t.span.slowerThan(formatShare(percentile.data.percentile), formatCount(percentile.data.count))}</Fact>
+        )}
         <Fact label={t.span.start}>
           {formatTime(span.start)} <span className="part">{t.span.sinceStart(formatDuration(offset))}</span>
         </Fact>

@@ -134,7 +134,7 @@ function durationCell(type: TypeStats, column: DurationColumn): ReactNode {
       <span className="share-text">{formatShare(type.share)}</span>
     </span>
   ) : (
-    formatDuration(type[column])
+    column === 'criticalShare' ? formatShare(type.criticalShare) : formatDuration(type[column])
   )
 }
 

@@ -17,6 +17,8 @@ interface TimelineProps {
   view: View
   matches: Matches | null
   extent: Extent
+  marksCritical: boolean
+  onToggleCritical: () => void
   selected: number | null
   onSelect: (row: number | null) => void
   onToggleRow: (row: number) => void
@@ -33,7 +35,7 @@ const tickRoom = 64 // px that a tick's text takes
  * grid; the active line is its active descendant.
  */
 export function Timeline(props: TimelineProps) {
-  const { trace, lines, view, matches, extent, selected, onSelect, onToggleRow, onToggleGroup, onZoom } = props
+  const { trace, lines, view, matches, extent, marksCritical, onToggleCritical, selected, onSelect, onToggleRow, onToggleGroup, onZoom } = props
   const t = useMessages()
   const gridId = useId()
   const scroller = useRef<HTMLDivElement>(null)
@@ -139,6 +141,9 @@ export function Timeline(props: TimelineProps) {
       case 'Z':
         onZoom(null)
         break
+      case 'c':
+        onToggleCritical()
+        break
       case 'Escape':
         if (selected === null) return false
         onSelect(null)
@@ -198,6 +203,7 @@ export function Timeline(props: TimelineProps) {
         isOpen={isOpen(code)}
         isActive={line === activeLine}
         isSelected={code === selected}
+        marksCritical={marksCritical}
         isHit={
           matches === null
             ? undefined

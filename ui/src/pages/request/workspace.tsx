@@ -7,10 +7,14 @@ import { Term } from '../../components/tip.tsx'
 import { formatCount } from '../../text/format.ts'
 import { cut } from '../../text/hostile.ts'
 import { findRows } from '../../trace/find.ts'
+import type { Extent } from '../../trace/axis.ts'
 import type { Trace } from '../../trace/model.ts'
 import { reveal, toggled, visibleLines, type Toggles, type View } from '../../trace/rows.ts'
+import { Events } from './events.tsx'
+import { Flame } from './flame.tsx'
+import { Merged } from './merged.tsx'
 import { Minimap } from './minimap.tsx'
-import { collapsedSearch, extentOf, foldedSearch, viewToggles, zoomSearch, type RequestSearch } from './search.ts'
+import { collapsedSearch, extentOf, foldedSearch, requestViews, viewToggles, zoomSearch, type RequestSearch } from './search.ts'
 import { Timeline } from './timeline.tsx'
 
 interface WorkspaceProps {
@@ -26,16 +30,22 @@ const typingPause = 150 // ms
 /** The timeline and what stands above it: finding, folding, zoom. */
 export function Workspace({ trace, search, onChange, selected, onSelect }: WorkspaceProps) {
   const t = useMessages()
-  const { collapse, rows, fold, groups, zoom } = search
+  const { collapse, rows, fold, groups } = search
+  const shown = search.view ?? 'timeline'
   const find = search.find ?? ''
   const type = search.type ?? ''
-  const matches = useMemo(() => findRows(trace, { text: find, type }), [trace, find, type])
+  const isOnly = search.critical === 'only'
+  const matches = useMemo(
+    () => findRows(trace, { text: find, type, ...(isOnly ? { within: trace.critical.on } : {}) }),
+    [trace, find, type, isOnly],
+  )
   const view = useMemo(
     (): View => ({ ...viewToggles({ collapse, rows, fold, groups }), keep: matches?.keep ?? null }),
     [collapse, rows, fold, groups, matches],
   )
   const lines = useMemo(() => visibleLines(trace, view), [trace, view])
-  const extent = useMemo(() => extentOf(trace, zoom), [trace, zoom])
+  const extent = useMemo(() => extentOf(trace, search.zoom), [trace, search.zoom])
+  const zoom = (part: Extent | null) => onChange({ zoom: part === null ? undefined : zoomSearch(trace, part) })
 
   // A link to a span opens what hides it.
   const revealed = useRef<number | null>(null)
@@ -43,8 +53,8 @@ export function Workspace({ trace, search, onChange, selected, onSelect }: Works
     if (selected === revealed.current) return
     revealed.current = selected
     if (selected === null || lines.lineOfRow[selected] >= 0 || (view.keep !== null && view.keep[selected] === 0)) return
-    const shown = reveal(trace, view, selected)
-    onChange({ ...collapsedSearch(shown.collapsed), ...foldedSearch(shown.folded) })
+    const opened = reveal(trace, view, selected)
+    onChange({ ...collapsedSearch(opened.collapsed), ...foldedSearch(opened.folded) })
   }, [trace, selected, lines, view, onChange])
 
   // What hides the selected span ends its selection, so that every address shows what it selects.
@@ -63,6 +73,13 @@ export function Workspace({ trace, search, onChange, selected, onSelect }: Works
   return (
     <section className="workspace" aria-label={t.request.timeline}>
       <div className="toolbar">
+        <div className="segments" role="group" aria-label={t.request.view}>
+          {requestViews.map((each) => (
+            <button key={each} type="button" aria-pressed={shown === each} onClick={() => onChange({ view: each === 'timeline' ? undefined : each })}>
+              {t.request.views[each]}
+            </button>
+          ))}
+        </div>
         <FindBox value={find} onChange={(text) => onChange({ find: text === '' ? undefined : text })} />
         {type !== '' && (
           <button
@@ -79,12 +96,26 @@ export function Workspace({ trace, search, onChange, selected, onSelect }: Works
           {matches !== null && t.request.matches(formatCount(matches.rows.length), formatCount(trace.size))}
         </span>
         <span className="spacer" />
-        {zoom !== undefined && (
+        {search.zoom !== undefined && (
           <button type="button" onClick={() => onChange({ zoom: undefined })}>
             {t.request.zoomOut}
           </button>
         )}
-        {trace.groups.length > 0 && (
+        {trace.critical.offset.length > 0 && (
+          <label>
+            <Term definition={t.request.critical.defined}>{t.request.critical.title}</Term>{' '}
+            <select
+              aria-label={t.request.critical.title}
+              value={search.critical ?? ''}
+              onChange={(event) => onChange({ critical: event.target.value === '' ? undefined : (event.target.value as 'off' | 'only') })}
+            >
+              <option value="">{t.request.critical.marked}</option>
+              <option value="only">{t.request.critical.only}</option>
+              <option value="off">{t.request.critical.off}</option>
+            </select>
+          </label>
+        )}
+        {trace.groups.length > 0 && shown === 'timeline' && (
           <label className="check">
             <input
               type="checkbox"
@@ -94,19 +125,28 @@ export function Workspace({ trace, search, onChange, selected, onSelect }: Works
             <Term definition={t.request.group.defined}>{t.request.fold}</Term>
           </label>
         )}
-        <button type="button" onClick={() => setView({ collapsed: roots() })}>
-          {t.request.collapseAll}
-        </button>
-        <button
-          type="button"
-          onClick={() => setView({ collapsed: { all: false, except: new Set() } })}
-          disabled={!view.collapsed.all && view.collapsed.except.size === 0}
-        >
-          {t.request.expandAll}
-        </button>
+        {shown === 'timeline' && (
+          <>
+            <button type="button" onClick={() => setView({ collapsed: roots() })}>
+              {t.request.collapseAll}
+            </button>
+            <button
+              type="button"
+              onClick={() => setView({ collapsed: { all: false, except: new Set() } })}
+              disabled={!view.collapsed.all && view.collapsed.except.size === 0}
+            >
+              {t.request.expandAll}
+            </button>
+          </>
+        )}
       </div>
-      <Minimap trace={trace} extent={extent} onZoom={(part) => onChange({ zoom: part === null ? undefined : zoomSearch(trace, part) })} />
-      <Timeline
+      {(shown === 'timeline' || shown === 'flame') && <Minimap trace={trace} extent={extent} onZoom={zoom} />}
+      {shown === 'flame' && (
+        <Flame trace={trace} extent={extent} hit={matches?.hit ?? null} selected={selected} onSelect={onSelect} onZoom={zoom} />
+      )}
+      {shown === 'paths' && <Merged trace={trace} row={selected ?? 0} />}
+      {shown === 'events' && <Events trace={trace} onSelect={onSelect} />}
+      {shown === 'timeline' && <Timeline
         trace={trace}
         lines={lines}
         view={view}
@@ -116,8 +156,10 @@ export function Workspace({ trace, search, onChange, selected, onSelect }: Works
         onSelect={onSelect}
         onToggleRow={toggleRow}
         onToggleGroup={toggleGroup}
-        onZoom={(part) => onChange({ zoom: part === null ? undefined : zoomSearch(trace, part) })}
-      />
+        onZoom={zoom}
+        marksCritical={search.critical !== 'off'}
+        onToggleCritical={() => onChange({ critical: isOnly ? undefined : 'only' })}
+      />}
     </section>
   )
 }

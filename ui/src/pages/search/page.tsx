@@ -6,10 +6,12 @@ import { ApiError } from '../../api/client.ts'
 import { searchQuery } from '../../api/queries.ts'
 import { useMessages } from '../../app/preferences.ts'
 import { Failure } from '../../components/failure.tsx'
+import { Text } from '../../components/text.tsx'
 import { TimeRange } from '../../components/time_range.tsx'
 import { timeWindow, type TimeSearch } from '../../filter/time.ts'
 import { parseTraceReference } from '../../filter/traceid.ts'
 import { formatCount } from '../../text/format.ts'
+import { cut } from '../../text/hostile.ts'
 import { FilterBox } from './filter_box.tsx'
 import { FilterError } from './filter_error.tsx'
 import { FoundTable } from './found_table.tsx'
@@ -96,11 +98,21 @@ export function SearchPage() {
       )}
       {error !== null && !isWrongFilter && <Failure error={error} retry={() => void query.refetch()} />}
       {error === null && data === undefined && <p className="lead muted">{t.app.loading}</p>}
-      {error === null && data !== undefined && data.traces.length === 0 && <p className="lead">{t.search.none}</p>}
+      {error === null && data !== undefined && data.traces.length === 0 && (
+        <div className="lead">
+          <p>{t.search.none}</p>
+          {(data.unknown ?? []).map(({ key, like }) => (
+            <Unknown key={key} name={key} like={like ?? []} onChoose={(meant) => run((search.q ?? '').replaceAll(key, meant))} />
+          ))}
+        </div>
+      )}
       {error === null && data !== undefined && data.traces.length > 0 && (
         <>
           <p className="footnote" role="status">
-            {t.search.counted(formatCount(data.traces.length), formatCount(data.matched))}
+            {t.search.counted(
+              formatCount(data.traces.length),
+              data.more === true ? t.search.atLeast(formatCount(data.matched)) : formatCount(data.matched),
+            )}
             {data.cut === true && ` · ${t.search.cut}`}
           </p>
           <FoundTable traces={data.traces} now={new Date(query.dataUpdatedAt)} dimmed={query.isPlaceholderData} />
@@ -114,5 +126,21 @@ export function SearchPage() {
         </>
       )}
     </div>
+  )
+}
+
+/** An attribute in the filter that no span has, and those that may have been meant. */
+function Unknown({ name, like, onChoose }: { name: string; like: string[]; onChoose: (meant: string) => void }) {
+  const t = useMessages()
+  return (
+    <p>
+      <Text value={t.search.unknown(cut(name, 100))} />
+      {like.length > 0 && ` ${t.search.meant}`}
+      {like.map((meant) => (
+        <button key={meant} type="button" className="example" onClick={() => onChoose(meant)}>
+          <Text value={cut(meant, 100)} />
+        </button>
+      ))}
+    </p>
   )
 }
