@@ -109,7 +109,7 @@ func (s *Server) Query(ctx context.Context, req Request) (*Answer, error) {
 	}
 	label := clip(req.Site.Label, 256)
 	id := siteKey{who.Tenant, clip(req.Site.Key, 256), p.hash}
-	site, err := s.sites.enter(time.Now(), id, label, func() string { return clip(ast.Text(p.program), 4096) })
+	site, pass, err := s.sites.enter(time.Now(), id, label, func() string { return clip(ast.Text(p.program), 4096) })
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +121,7 @@ func (s *Server) Query(ctx context.Context, req Request) (*Answer, error) {
 		use = &answer.Usage
 	}
 	s.sites.leave(site, time.Since(start), use, err)
+	settleSite(pass, time.Now(), err)
 	endQuery(span, use, err)
 	if e, ok := errors.AsType[*Error](err); ok {
 		e.Site = label
@@ -132,7 +133,7 @@ func (s *Server) Query(ctx context.Context, req Request) (*Answer, error) {
 // run runs a plan within a budget.
 func (s *Server) run(ctx context.Context, p *planned, params []*column.Column, budget Budget, req Request, who Principal) (*Answer, error) {
 	out, err := engine.Run(ctx, p.plan, params, engine.Options{
-		Budget: budget.engine(), Partial: req.Partial, Cursors: s.cursorsOf(p, params, who), Guard: guard,
+		Budget: budget.engine(), Partial: req.Partial, Cursors: s.cursorsOf(p, params, who), Guard: s.guard,
 	})
 	if err != nil {
 		return nil, runError(err, p.source)

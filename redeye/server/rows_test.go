@@ -13,8 +13,8 @@ import (
 	"github.com/fuwu-project/fuwu/redeye/server"
 )
 
-// The tests of this file are the promises of Redeye, by the numbers of its feature table. Rows 12 (breakers), 15 (the gateway)
-// and 17 (misuse of the host language does not compile) have theirs elsewhere; row 18 is a benchmark.
+// The tests of this file are the promises of Redeye, by the numbers of its feature table. Row 17 (misuse of the host language does not
+// compile) is shown by the client's tests, row 18 by a benchmark; row 15, a gateway over services that know nothing of Redeye, is not here.
 
 func ask(t testing.TB, w *world, text string, params ...string) *server.Answer {
 	t.Helper()
@@ -189,6 +189,59 @@ func TestRow11PartialOrFailFast(t *testing.T) {
 	if err != nil || answer.ErrorsTotal != 1 || answer.Errors[0].Path != "[1].rating" || answer.Value.Items.Len != 3 {
 		t.Error(answer, err)
 	}
+}
+
+// Row 12: a program at one call site that exceeds its budgets is refused there after a while, and the other 99 see nothing of it. A
+// method that fails is left alone, and counts against no site.
+func TestRow12Breakers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		refused := 0
+		for range 50 {
+			for i := range 100 {
+				req := request(`movies(1, n)`, "n", "9")
+				req.Site = server.CallSite{Key: fmt.Sprint("site", i)}
+				if i == 7 {
+					req.Budget.Rows = 3
+				}
+				_, err := w.Query(t.Context(), req)
+				switch {
+				case i != 7 && err != nil:
+					t.Fatalf("site %d: %v", i, err)
+				case i == 7 && reason(t, err).Reason == "BREAKER_OPEN":
+					refused++
+				}
+			}
+			w.taken()
+		}
+		if refused != 30 {
+			t.Errorf("%d of 50 were refused; the first 20 are a sample", refused)
+		}
+		time.Sleep(6 * time.Second) // half open
+		req := request(`movies(1, n)`, "n", "9")
+		req.Site = server.CallSite{Key: "site7"}
+		for range 5 {
+			if _, err := w.Query(t.Context(), req); err != nil {
+				t.Error(err)
+			}
+		}
+
+		open := 0
+		for range 40 {
+			_, err := w.Query(t.Context(), request(`movies(1, 3).map(lambda m: m.panics())`))
+			if e := reason(t, err); e.Method != "Movie.panics" {
+				t.Fatal(err)
+			} else if e.Reason == "BREAKER_OPEN" {
+				open++
+			}
+		}
+		if open != 20 {
+			t.Errorf("%d of 40 calls of a broken method were left out", open)
+		}
+		if _, err := w.Query(t.Context(), request(`movies(1, 3).map(lambda m: m.title())`)); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // Row 13: the second run of a program reads and checks nothing. Row 14: a locked server runs what was registered, and no more.

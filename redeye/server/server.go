@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
+	"github.com/fuwu-project/fuwu/redeye/internal/breaker"
 	"github.com/fuwu-project/fuwu/redeye/schema"
 	"github.com/fuwu-project/fuwu/redeye/server/internal/engine"
 )
@@ -48,6 +49,7 @@ type Server struct {
 	aead     cipher.AEAD // of cursors
 	sites    sites
 	programs programs
+	breakers map[*engine.Method]*breaker.Breaker
 	running  running
 }
 
@@ -77,6 +79,7 @@ func (s *Server) finish() error {
 		s.SiteConcurrency = 64
 	}
 	s.sites.init(maxSites, s.SiteConcurrency)
+	s.breakers = s.methodBreakers()
 	aead, err := newAEAD(s.CursorSecret)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
+	"github.com/fuwu-project/fuwu/redeye/internal/breaker"
 )
 
 // A program at a call site is a dynamic interface: nobody released it, and yet it has a name, figures, limits and a
@@ -40,6 +41,7 @@ type site struct {
 	times    histogram
 	last     time.Time
 	place    *list.Element
+	breaker  *breaker.Breaker
 }
 
 // histogram counts durations in buckets of a quarter of a power of two.
@@ -88,12 +90,12 @@ func (t *sites) init(maxSites, limit int) {
 }
 
 // enter begins an execution at a site, or says why there is none.
-func (t *sites) enter(now time.Time, id siteKey, label string, program func() string) (*site, error) {
+func (t *sites) enter(now time.Time, id siteKey, label string, program func() string) (*site, breaker.Call, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.all[id]
 	if s == nil {
-		s = &site{id: id, program: program()}
+		s = &site{id: id, program: program(), breaker: breaker.New(breaker.Config{})}
 		s.place = t.order.PushFront(s)
 		t.all[id] = s
 		t.evict()
@@ -110,16 +112,23 @@ func (t *sites) enter(now time.Time, id siteKey, label string, program func() st
 	switch {
 	case s.off:
 		s.refused++
-		return nil, &Error{Code: "UNAVAILABLE", Reason: "SITE_OFF", Msg: "the operator has switched this query off", Site: label, Wait: time.Minute}
+		return nil, breaker.Call{}, &Error{Code: "UNAVAILABLE", Reason: "SITE_OFF", Msg: "the operator has switched this query off", Site: label, Wait: time.Minute}
 	case s.running >= limit:
 		s.refused++
-		return nil, &Error{
+		return nil, breaker.Call{}, &Error{
 			Code: "UNAVAILABLE", Reason: "SITE_BUSY", Msg: fmt.Sprintf("%d of this query run already, as many as may at once", s.running), Site: label, Wait: 100 * time.Millisecond,
+		}
+	}
+	pass, wait, ok := s.breaker.Allow(now)
+	if !ok {
+		s.refused++
+		return nil, breaker.Call{}, &Error{
+			Code: "UNAVAILABLE", Reason: "BREAKER_OPEN", Msg: "this query exceeded its budgets too often, and is refused for a while", Site: label, Wait: wait,
 		}
 	}
 	s.running++
 	s.calls++
-	return s, nil
+	return s, pass, nil
 }
 
 // evict forgets the sites that were used longest ago, if there are too many. One that runs, or that the operator has touched, stays.
@@ -165,6 +174,7 @@ type SiteStatus struct {
 	Planned int64     `json:"planned_calls"`
 	Steps   int64     `json:"steps"`
 	Last    time.Time `json:"last"`
+	Breaker string    `json:"breaker"` // closed, open or half-open
 	Off     bool      `json:"off"`
 	Limit   int       `json:"limit,omitempty"` // executions at once, if not the server's
 }
@@ -179,7 +189,7 @@ func (s *Server) CallSites() []SiteStatus {
 		out = append(out, SiteStatus{
 			Tenant: s.id.tenant, Key: s.id.key, Label: s.label, Hash: s.id.hash.String(), Program: s.program, Calls: s.calls, Errors: s.errors,
 			Refused: s.refused, Running: s.running, P50: s.times.quantile(0.5).String(), P99: s.times.quantile(0.99).String(), Backend: s.backend,
-			Planned: s.planned, Steps: s.cpuSteps, Last: s.last, Off: s.off, Limit: s.limit,
+			Planned: s.planned, Steps: s.cpuSteps, Last: s.last, Breaker: s.breaker.State(time.Now()).String(), Off: s.off, Limit: s.limit,
 		})
 	}
 	slices.SortFunc(out, func(a, b SiteStatus) int {

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 
-	"github.com/fuwu-project/fuwu/redeye/server/internal/engine"
 	"github.com/fuwu-project/fuwu/shuai"
 )
 
@@ -35,18 +34,6 @@ func endQuery(span *shuai.Span, u *Usage, err error) {
 		span.Error(err)
 	}
 	span.End()
-}
-
-// guard makes a span of each batch.
-func guard(ctx context.Context, m *engine.Method, items int) (context.Context, func(error), error) {
-	ctx, span := shuai.StartSpan(ctx, m.Name, shuai.KindInternal)
-	span.SetInt("redeye.items", int64(items))
-	return ctx, func(err error) {
-		if err != nil {
-			span.Error(err)
-		}
-		span.End()
-	}, nil
 }
 
 func clip(s string, n int) string {

@@ -15,7 +15,7 @@ type calls struct {
 	back     chan *part
 	slots    chan struct{} // one for each invocation that may be under way
 	open     int           // parts that are not back
-	guard    func(ctx context.Context, m *Method, items int) (context.Context, func(error), error)
+	guard    func(ctx context.Context, m *Method, items int) (context.Context, func(Outcome), error)
 }
 
 func (c *calls) init(opt Options) {
@@ -333,18 +333,18 @@ func (x *run) invoke(p *part) {
 func (x *run) call(p *part) (v *Vec) {
 	m, n := p.flight.method, len(p.ords)
 	var err error
-	ctx, finish := x.ctx, func(error) {}
+	ctx, finish := x.ctx, func(Outcome) {}
 	defer func() {
 		if bug := recover(); bug != nil {
 			err = &Error{Code: "INTERNAL", Msg: "the method failed for a mistake of the server", Cause: fmt.Errorf("%s panicked: %v\n%s", m.Name, bug, debug.Stack())}
 			v = failed(m.Result, n, methodError(m, p.flight.node, err))
 		}
-		finish(err)
+		finish(outcome(v, err))
 	}()
 	if x.calls.guard != nil {
 		var refused error
 		if ctx, finish, refused = x.calls.guard(ctx, m, n); refused != nil {
-			finish = func(error) {}
+			finish = func(Outcome) {}
 			return failed(m.Result, n, methodError(m, p.flight.node, refused))
 		}
 	}
@@ -431,4 +431,25 @@ func (x *run) collect(n *Node, f *Frame, s *callState) *Vec {
 		}
 	}
 	return x.withErrs(x.merge(f.n, n.blank, sels, parts), s.bad)
+}
+
+// outcome says how an invocation ended that gave v, and err if it failed as a whole.
+func outcome(v *Vec, err error) Outcome {
+	out := Outcome{Err: err}
+	failed := 0
+	for _, e := range v.Errs {
+		if e == nil {
+			continue
+		}
+		switch e.Code {
+		case "CANCELLED":
+			out.Unsaid = true
+		case "UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "DATA_LOSS", "RESOURCE_EXHAUSTED":
+			failed++
+		}
+	}
+	if v.N > 0 {
+		out.Failed = float64(failed) / float64(v.N)
+	}
+	return out
 }

@@ -18,8 +18,15 @@ type Options struct {
 	Partial    bool // cells in error become null
 	Concurrent int  // invocations at once in this run; 0 is 16
 	Cursors    Cursors
-	// Guard is asked before each invocation and told how it ended. Nil lets all through.
-	Guard func(ctx context.Context, m *Method, items int) (context.Context, func(error), error)
+	// Guard is asked before each invocation, which an error of its stops, and told how it ended. Nil lets all through.
+	Guard func(ctx context.Context, m *Method, items int) (context.Context, func(Outcome), error)
+}
+
+// Outcome is how an invocation ended.
+type Outcome struct {
+	Err    error   // of the whole batch
+	Failed float64 // the share of its items that failed for reasons of the method's own: not of the caller, and not for want of an entity
+	Unsaid bool    // it was cancelled, which says nothing
 }
 
 // Answer is the value of a program.
