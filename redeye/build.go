@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"time"
 	"unsafe"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
@@ -113,6 +114,25 @@ func (p *slot) node() Node {
 
 // value is a parameter without a name of its own.
 func value(v any) Node { return (&slot{name: "p", value: v}).node() }
+
+// literal makes a value part of the program, where nothing else would say its type.
+func (s *scope) literal(v any) ast.Node {
+	switch v := v.(type) {
+	case bool:
+		return &ast.Lit{Value: ast.Bool(v)}
+	case int64:
+		return &ast.Lit{Value: ast.Int(v)}
+	case float64:
+		return &ast.Lit{Value: ast.Float(v)}
+	case string:
+		return &ast.Lit{Value: ast.String(v)}
+	case time.Time:
+		return &ast.Lit{Value: ast.Time(v)}
+	case time.Duration:
+		return &ast.Lit{Value: ast.Duration(v)}
+	}
+	return s.fail("a %T cannot stand in a program; only a scalar can", v)
+}
 
 // bind calls f with the symbol of a new variable.
 func bind[X Symbol[X, T], T, Y any](f func(X) Y) (*variable, Y) {

@@ -149,7 +149,7 @@ func TestBuild(t *testing.T) {
 			`{"n": get_movies(ids).length(), "sum": get_movies(ids).sum(lambda x: x.year), "min": get_movies(ids).min(lambda x: x.year), "avg": get_movies(ids).avg(lambda x: x.year), ` +
 				`"first": get_movies(ids).first(), "third": get_movies(ids)[p], "old": get_movies(ids).any(lambda x: x.year < p2), "all_old": get_movies(ids).all(lambda x: x.year < p3), ` +
 				`"names": get_movies(ids).flat_map(lambda x: x.cast()).distinct().map(lambda x: x.name()), "info": get_movies(ids)[p].info, "score": get_movies(ids)[p].scores[p4], ` +
-				`"reduced": get_movies(ids).reduce(p5, lambda x, y: x + y.year)}`,
+				`"reduced": get_movies(ids).reduce(0, lambda x, y: x + y.year)}`,
 		},
 		{
 			sent(t, redeye.Ask(redeye.Map(redeye.GroupBy(all, movies.MovieX.Genre),

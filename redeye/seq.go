@@ -139,13 +139,13 @@ func Contains[X Symbol[X, T], T any](l Seq[X, T], x Expr[T]) Bool {
 	return from[Bool](binary(ast.OpIn, x.node(), l.n))
 }
 
-// Reduce folds the rows: it begins with init, and f of what there is and of the next row is what there is then. f calls no methods.
+// Reduce folds the rows: it begins with init, and f of what there is and of the next row is what there is then. f calls no methods. init is a scalar and a part of the
+// program: it is what says the type of acc.
 func Reduce[X Symbol[X, T], T any, Y Symbol[Y, U], U any](l Seq[X, T], init U, f func(acc Y, x X) Y) Y {
 	acc, row := new(variable), new(variable)
 	body := f(from[Y](acc.node()), from[X](row.node())).node()
-	start := value(init)
 	return from[Y](Node{func(s *scope) ast.Node {
-		return &ast.Reduce{X: l.n.in(s), Init: start.in(s), F: s.with(body, acc, row)}
+		return &ast.Reduce{X: l.n.in(s), Init: s.literal(init), F: s.with(body, acc, row)}
 	}})
 }
 

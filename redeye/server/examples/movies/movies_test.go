@@ -68,7 +68,7 @@ type card struct {
 	Cast   []string `json:"cast"`
 }
 
-const text = `get_movies(ids).filter(lambda x: x.can_view(user))` +
+const talk = `get_movies(ids).filter(lambda x: x.can_view(user))` +
 	`.map(lambda x: {"id": x.id, "title": x.title(), "rating": x.rating(), "cast": x.cast().map(lambda a: a.name())})`
 
 func built(ids []int64, user int64) redeye.Query[[]card] {
@@ -120,7 +120,7 @@ func TestSameAnswer(t *testing.T) {
 	defer srv.Close()
 	ids, user := []int64{5, 3, 1, 2, 99}, int64(12)
 
-	body, err := json.Marshal(map[string]any{"text": text, "params": map[string]any{"ids": ids, "user": user}})
+	body, err := json.Marshal(map[string]any{"text": talk, "params": map[string]any{"ids": ids, "user": user}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestSameAnswer(t *testing.T) {
 	overHTTP := redeye.NewClient(srv.URL, redeye.Config{})
 	for name, ask := range map[string]func(*redeye.Client) ([]card, error){
 		"text": func(c *redeye.Client) ([]card, error) {
-			return redeye.Text[[]card](text, redeye.Args{"ids": ids, "user": user}).Run(t.Context(), c)
+			return redeye.Text[[]card](talk, redeye.Args{"ids": ids, "user": user}).Run(t.Context(), c)
 		},
 		"built":    func(c *redeye.Client) ([]card, error) { return built(ids, user).Run(t.Context(), c) },
 		"prepared": func(c *redeye.Client) ([]card, error) { return prepared.Run(t.Context(), c, ids, user) },
