@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +31,7 @@ type BenchOverloadCmd struct {
 	Connections   int       `default:"64" help:"Over so many connections, every second one gRPC. (${default})"`
 	Seed          uint64    `default:"1" help:"The same seed makes the same spans. (${default})"`
 	InFlight      byteCount `default:"4MiB" help:"The server's --max-in-flight-bytes; its --max-request-bytes is a quarter. Small, so that it has to refuse. (${default})"`
-	MaxMemory     byteCount `default:"512MiB" help:"Fail if the server takes more memory than this. (${default})"`
+	MaxMemory     byteCount `default:"512MiB" help:"Fail if the server takes more memory of its own than this. (${default})"`
 	MaxAnswerTime float64   `default:"1" help:"Fail if a question takes longer than so many seconds. (${default})"`
 	Verify        int       `default:"2000" help:"Look up a trace of so many of the acknowledged requests afterwards. (${default})"`
 }
@@ -52,11 +53,13 @@ func (cmd *BenchOverloadCmd) Run(ctx context.Context, out streams) (err error) {
 	began := time.Now()
 	push := startPush(ctx, p, cmd.Connections, cmd.Seed)
 	var asked answers
+	own := int64(0) // memory at its peak, without the pages of files that the kernel takes back when it wants
 	for pause := time.NewTicker(100 * time.Millisecond); time.Since(began) < time.Duration(cmd.Seconds)*time.Second; <-pause.C {
 		if err := asked.one(ctx, p, push); err != nil {
 			push.stop()
 			return errors.Join(err, push.err)
 		}
+		own = max(own, p.ownMemory())
 	}
 	push.stop()
 	wall := time.Since(began)
@@ -84,7 +87,11 @@ func (cmd *BenchOverloadCmd) Run(ctx context.Context, out streams) (err error) {
 		return err
 	}
 	fmt.Fprintf(out.out, "verified   %d spans stored; %d requests looked up by a trace of theirs, %d not found whole\n", status.Spans, looked, missing)
-	fmt.Fprintf(out.out, "memory     %.0f MiB at the peak\n", float64(usage.peakBytes)/(1<<20))
+	fmt.Fprintf(out.out, "memory     %.0f MiB of its own at the peak; %.0f MiB with the pages of mapped segments\n",
+		float64(own)/(1<<20), float64(usage.peakBytes)/(1<<20))
+	if own == 0 { // not Linux
+		own = usage.peakBytes
+	}
 	fmt.Fprintf(out.out, "CPU        %.2f s of the server: %.0f spans per CPU-second\n", usage.cpu.Seconds(), float64(spans)/usage.cpu.Seconds())
 	for _, broken := range []struct {
 		is   bool
@@ -94,7 +101,7 @@ func (cmd *BenchOverloadCmd) Run(ctx context.Context, out streams) (err error) {
 		{push.unhinted.Load() > 0, "requests were refused without saying when to come again"},
 		{missing > 0, "acknowledged spans are missing"},
 		{status.Spans != spans, fmt.Sprintf("%d spans were acknowledged and %d are stored", spans, status.Spans)},
-		{usage.peakBytes > int64(cmd.MaxMemory), "the server took too much memory"},
+		{own > int64(cmd.MaxMemory), "the server took too much memory"},
 		{worst.Seconds() > cmd.MaxAnswerTime, "a question took too long"},
 	} {
 		if broken.is {
@@ -223,6 +230,21 @@ func (p *process) spansOf(ctx context.Context, id span.TraceID) (int, error) {
 	}
 	err := p.get(ctx, "/api/shuai/v1/traces/"+id.String()+"/skeleton", &answer)
 	return len(answer.Rows.Depth), err
+}
+
+// ownMemory is what the process has in memory that is not a page of a file, in bytes; 0 where that is not known.
+func (p *process) ownMemory() int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), "RssAnon:")
+	kib, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	n, err := strconv.ParseInt(kib, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n << 10
 }
 
 // push sends requests over many connections, each as fast as it is answered, until it is stopped.

@@ -31,7 +31,7 @@ type Options struct {
 	SyncEvery  time.Duration // default 100 ms
 
 	// A head is sealed when it has SegmentRows spans (default 131,072) or takes SegmentBytes of memory
-	// (roughly; default 256 MiB), and SealAfter its first span (default 15 min).
+	// (roughly; default 64 MiB), and SealAfter its first span (default 15 min).
 	SegmentRows  int
 	SegmentBytes int
 	SealAfter    time.Duration
@@ -127,7 +127,7 @@ func (o *Options) setDefaults() error {
 	}
 	o.SyncEvery = cmp.Or(max(o.SyncEvery, 0), 100*time.Millisecond)
 	o.SegmentRows = cmp.Or(max(o.SegmentRows, 0), 131_072)
-	o.SegmentBytes = cmp.Or(max(o.SegmentBytes, 0), 256<<20)
+	o.SegmentBytes = cmp.Or(max(o.SegmentBytes, 0), 64<<20)
 	o.SealAfter = cmp.Or(max(o.SealAfter, 0), 15*time.Minute)
 	o.MaxWait = cmp.Or(max(o.MaxWait, 0), 5*time.Second)
 	o.sealWait = cmp.Or(o.sealWait, time.Second)
