@@ -31,7 +31,7 @@ type BenchOverloadCmd struct {
 	Connections   int       `default:"64" help:"Over so many connections, every second one gRPC. (${default})"`
 	Seed          uint64    `default:"1" help:"The same seed makes the same spans. (${default})"`
 	InFlight      byteCount `default:"4MiB" help:"The server's --max-in-flight-bytes; its --max-request-bytes is a quarter. Small, so that it has to refuse. (${default})"`
-	MaxMemory     byteCount `default:"1GiB" help:"Fail if the server takes more memory of its own than this. (${default})"`
+	MaxMemory     byteCount `default:"1GiB" help:"Fail if the server takes more memory of its own than this; what it keeps of each segment grows with what is stored. (${default})"`
 	MaxAnswerTime float64   `default:"1" help:"Fail if a question takes longer than so many seconds. (${default})"`
 	Verify        int       `default:"2000" help:"Look up a trace of so many of the acknowledged requests afterwards. (${default})"`
 }
