@@ -20,9 +20,15 @@ require (
 	go.opentelemetry.io/otel/trace v1.47.0
 	go.opentelemetry.io/proto/otlp v1.11.1
 	go.uber.org/goleak v1.3.0
+	golang.org/x/sync v0.23.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
 	pgregory.net/rapid v1.3.0
+)
+
+require (
+	connectrpc.com/connect/v2 v2.0.2 // indirect
+	go.starlark.net v0.0.0-20260908191801-89a6a09411d5 // indirect
 )
 
 require (
@@ -49,10 +55,13 @@ require (
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/ebitengine/purego v0.10.0 // indirect
 	github.com/felixge/httpsnoop v1.1.0 // indirect
+	github.com/fuwu-project/fuwu/redeye v0.0.0
+	github.com/fuwu-project/fuwu/redeye/server v0.0.0
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/go-ole/go-ole v1.3.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
+	github.com/graph-gophers/dataloader/v7 v7.1.0
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.31.0 // indirect
 	github.com/hashicorp/go-version v1.9.0 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
@@ -107,3 +116,7 @@ replace (
 	github.com/fuwu-project/fuwu/shuai => ../shuai
 	github.com/fuwu-project/fuwu/shuai/contrib/otel => ../shuai/contrib/otel
 )
+
+replace github.com/fuwu-project/fuwu/redeye => ../redeye
+
+replace github.com/fuwu-project/fuwu/redeye/server => ../redeye/server
