@@ -118,6 +118,18 @@ test('a trace of 50,000 spans keeps few lines in the document and answers any ju
   await context.close()
 })
 
+test('a huge trace opens collapsed, and says so', async () => {
+  const { page, context, faults } = await open(`/trace/${ids.huge}`)
+  await page.waitForURL(/collapse=all/, { timeout: 60_000 })
+  await page.getByText('300,000 spans: opened collapsed').waitFor()
+  const lines = await lineCount(page)
+  assert.ok(lines > 1 && lines < 2000, `${lines} lines`)
+  await page.getByRole('button', { name: 'Expand all' }).click()
+  await page.waitForFunction((few) => Number(document.querySelector('[role=treegrid]').getAttribute('aria-rowcount')) > 10 * few, lines)
+  assert.deepEqual(faults, [])
+  await context.close()
+})
+
 test('hostile text is shown as text, whatever is in it', async () => {
   const { page, context, faults } = await open(`/trace/${ids.hostile}?span=1000000000000000`)
   await page.locator('.span-facts').waitFor()

@@ -1,15 +1,18 @@
-// How long a trace of 50,000 spans takes to be seen, and what scrolling through it costs: node e2e/measure.mjs.
+// How long a trace of 50,000 spans takes to be seen, and what scrolling through it costs: node e2e/measure.mjs [runs].
+// HUGE=1000000 takes a trace of so many spans, as it opens by itself: collapsed.
 // The server is the mock, so nothing of a real server's time is in the figures. docs/design has the figures to hold.
 import { launch, openPage } from './browser.mjs'
 import { ids, serve } from './mock/server.mjs'
 
 const runs = Number(process.argv[2] ?? 5)
+const huge = process.env.HUGE !== undefined
+const id = huge ? ids.huge : ids.large
 const quantile = (values, q) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))]
 const round = (n) => Math.round(n * 10) / 10
 
 const mock = await serve()
 const browser = await launch()
-await fetch(`${mock.url}/api/shuai/v1/traces/${ids.large}/skeleton`) // computed once, before the clock runs
+await fetch(`${mock.url}/api/shuai/v1/traces/${id}/skeleton`) // computed once, before the clock runs
 const results = []
 for (let run = 0; run < runs; run++) {
   const { page, context } = await openPage(browser, mock.url, { width: 1420, height: 920 })
@@ -31,8 +34,8 @@ for (let run = 0; run < runs; run++) {
     }
     requestAnimationFrame(look)
   })
-  await page.goto(`${mock.url}/trace/${ids.large}?fold=off`)
-  await page.waitForFunction(() => globalThis.rowsAt !== undefined)
+  await page.goto(`${mock.url}/trace/${id}${huge ? '' : '?fold=off'}`)
+  await page.waitForFunction(() => globalThis.rowsAt !== undefined, undefined, { timeout: 120_000 })
   const rows = await page.evaluate(() => globalThis.rowsAt)
   await page.waitForLoadState('networkidle')
   const metric = async (name) => (await client.send('Performance.getMetrics')).metrics.find((m) => m.name === name).value
@@ -72,7 +75,7 @@ for (let run = 0; run < runs; run++) {
   await context.close()
 }
 const all = (pick) => results.map(pick)
-console.log(`${runs} runs, 50,000 spans, nothing folded`)
+console.log(huge ? `${runs} runs, ${process.env.HUGE} spans, collapsed` : `${runs} runs, 50,000 spans, nothing folded`)
 console.log(
   `rows painted after navigation: median ${round(
     quantile(

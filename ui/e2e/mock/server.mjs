@@ -17,6 +17,7 @@ export const ids = {
   photos: '6741e9f07f0000010b63ce930d03a1f5',
   large: '6741e9f07f0000010b63ce930d03a1f6',
   hostile: '6741e9f07f0000010b63ce930d03a1f7',
+  huge: '6741e9f07f0000010b63ce930d03a1f8', // made when asked for
 }
 
 const traces = new Map(
@@ -139,6 +140,7 @@ function answer(url) {
   const about = analysis(pathname, query)
   if (about !== undefined) return about
   const [, id, what] = /^\/traces\/([0-9a-f]+)\/(skeleton|stats|spans|paths|percentile)$/.exec(pathname) ?? []
+  if (id === ids.huge && !traces.has(id)) traces.set(id, index(largeTrace(id, Number(process.env.HUGE ?? 300_000))))
   const trace = traces.get(id)
   if (trace === undefined) return { status: 404, error: { message: `no trace ${id}` } }
   if (what === 'skeleton') {

@@ -33,10 +33,10 @@ export function createQueryClient(): QueryClient {
   return client
 }
 
-export const endpointsQuery = (time: TimeWindow, service: string, sort: EndpointOrder, limit: number) =>
+export const endpointsQuery = (time: TimeWindow, service: string, sort: EndpointOrder, limit: number, before?: '1h' | '1d') =>
   queryOptions({
-    queryKey: ['endpoints', time, service, sort, limit],
-    queryFn: ({ signal }) => get<Endpoints>('/endpoints', { ...time, service, sort, limit }, signal),
+    queryKey: ['endpoints', time, service, sort, limit, before],
+    queryFn: ({ signal }) => get<Endpoints>('/endpoints', { ...time, service, sort, limit, before }, signal),
     placeholderData: keepPreviousData,
   })
 

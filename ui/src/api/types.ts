@@ -20,6 +20,8 @@ export interface Endpoint {
   slowestTrace: string
   /** Of the endpoint, that are new, open or back. */
   findings: number
+  /** The same so much earlier as was asked for. */
+  before?: { count: number; rate: number; errors: number; mean: number; p50: number; p95: number } | null
 }
 
 export interface Endpoints {

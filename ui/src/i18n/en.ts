@@ -410,6 +410,7 @@ export const en = {
     find: 'Find in trace',
     findPlaceholder: 'name, service=…, duration>5ms, error',
     forgotten: 'This was a file that was opened in another page. It is not stored: open or drop it again.',
+    huge: (n: string) => `${n} spans: opened collapsed and with repeats folded. Open what you want to see, or find it.`,
     fromFile: 'from a file, not stored',
     why: 'Why is this endpoint slow?',
     compareTypical: 'Compare with typical requests',

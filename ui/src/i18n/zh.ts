@@ -398,6 +398,7 @@ export const zh: Messages = {
     find: '在追踪中查找',
     findPlaceholder: '名称、service=…、duration>5ms、error',
     forgotten: '这是在另一个页面中打开的文件，没有存储：请重新打开或拖入。',
+    huge: (n) => `${n} 个 span：已收起并折叠重复调用。请展开想看的部分，或查找。`,
     fromFile: '来自文件，未存储',
     why: '这个接口为什么慢？',
     compareTypical: '与典型请求对比',

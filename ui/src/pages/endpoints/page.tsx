@@ -26,9 +26,10 @@ export function EndpointsPage() {
   const navigate = route.useNavigate()
   const column = search.sort ?? defaultColumn
   const limit = search.limit ?? pageSize
+  const before = search.from === undefined && (search.range === undefined || search.range === '15m') ? '1h' : '1d'
   const isLive = search.live !== 'off' && isMoving(search)
   const query = useQuery({
-    ...endpointsQuery(timeWindow(search), search.service ?? '', serverOrder(column) ?? 'time', limit),
+    ...endpointsQuery(timeWindow(search), search.service ?? '', serverOrder(column) ?? 'time', limit, before),
     refetchInterval: isLive ? refreshInterval : false,
   })
   useEffect(() => {

@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 
 import type { Endpoint } from '../../api/types.ts'
 import { useMessages } from '../../app/preferences.ts'
+import { Change } from '../../components/change.tsx'
 import { ErrorIcon } from '../../components/icons.tsx'
 import { Text } from '../../components/text.tsx'
 import type { TimeSearch } from '../../filter/time.ts'
@@ -42,7 +43,14 @@ export function EndpointRow({ endpoint, unit, time }: { endpoint: Endpoint; unit
       </td>
       <td className="number column-mean">{formatDuration(endpoint.mean)}</td>
       <td className="number column-p50">{formatDuration(endpoint.p50)}</td>
-      <td className="number strong">{formatDuration(endpoint.p95)}</td>
+      <td className="number strong">
+        <Change
+          now={endpoint.p95}
+          before={(endpoint.before?.count ?? 0) > 0 ? endpoint.before?.p95 : undefined}
+          was={formatDuration(endpoint.before?.p95 ?? 0)}
+        />{' '}
+        {formatDuration(endpoint.p95)}
+      </td>
       <td className="number column-p99">{formatDuration(endpoint.p99)}</td>
       <td className="number">
         <Link

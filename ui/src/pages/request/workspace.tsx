@@ -26,6 +26,14 @@ interface WorkspaceProps {
 }
 
 const typingPause = 150 // ms
+const hugeTrace = 200_000 // spans
+
+/** Hides everything but the roots and their children. */
+function allButRoots(trace: Trace): Toggles {
+  const except = new Set<number>()
+  for (let row = 0; row < trace.size; row = trace.end[row]) except.add(row)
+  return { all: true, except }
+}
 
 /** The timeline and what stands above it: finding, folding, zoom. */
 export function Workspace({ trace, search, onChange, selected, onSelect }: WorkspaceProps) {
@@ -35,6 +43,14 @@ export function Workspace({ trace, search, onChange, selected, onSelect }: Works
   const find = search.find ?? ''
   const type = search.type ?? ''
   const isOnly = search.critical === 'only'
+  // A huge trace opens with all but its roots' children collapsed, unless the address says what to show.
+  const isUntouched = collapse === undefined && rows === undefined && search.find === undefined && search.type === undefined
+  const opensCollapsed = useRef(trace.size > hugeTrace && isUntouched && search.span === undefined)
+  useEffect(() => {
+    if (!opensCollapsed.current) return
+    opensCollapsed.current = false
+    onChange(collapsedSearch(allButRoots(trace)))
+  }, [trace, onChange])
   const matches = useMemo(
     () => findRows(trace, { text: find, type, ...(isOnly ? { within: trace.critical.on } : {}) }),
     [trace, find, type, isOnly],
@@ -65,11 +81,6 @@ export function Workspace({ trace, search, onChange, selected, onSelect }: Works
   }
   const toggleRow = (row: number) => setView({ collapsed: toggled(view.collapsed, row) })
   const toggleGroup = (group: number) => setView({ folded: toggled(view.folded, trace.groups[group].rows[0]) })
-  const roots = (): Toggles => {
-    const except = new Set<number>()
-    for (let row = 0; row < trace.size; row = trace.end[row]) except.add(row)
-    return { all: true, except }
-  }
   return (
     <section className="workspace" aria-label={t.request.timeline}>
       <div className="toolbar">
@@ -127,7 +138,7 @@ export function Workspace({ trace, search, onChange, selected, onSelect }: Works
         )}
         {shown === 'timeline' && (
           <>
-            <button type="button" onClick={() => setView({ collapsed: roots() })}>
+            <button type="button" onClick={() => setView({ collapsed: allButRoots(trace) })}>
               {t.request.collapseAll}
             </button>
             <button
@@ -140,6 +151,7 @@ export function Workspace({ trace, search, onChange, selected, onSelect }: Works
           </>
         )}
       </div>
+      {trace.size > hugeTrace && view.collapsed.all && <p className="huge muted">{t.request.huge(formatCount(trace.size))}</p>}
       {(shown === 'timeline' || shown === 'flame') && <Minimap trace={trace} extent={extent} onZoom={zoom} />}
       {shown === 'flame' && (
         <Flame trace={trace} extent={extent} hit={matches?.hit ?? null} selected={selected} onSelect={onSelect} onZoom={zoom} />
