@@ -20,9 +20,16 @@ export function useCanvas(draw: (surface: Surface) => void): RefObject<HTMLCanva
     const element = canvas.current
     if (element === null) return undefined
     let frame = 0
-    const schedule = () => {
+    let timer = 0
+    const cancel = () => {
       cancelAnimationFrame(frame)
-      frame = requestAnimationFrame(() => paint(element, draw))
+      clearTimeout(timer)
+    }
+    const schedule = () => {
+      cancel()
+      frame = requestAnimationFrame(() => {
+        timer = window.setTimeout(() => paint(element, draw)) // after the frame is painted: text comes first
+      })
     }
     const resize = new ResizeObserver(schedule)
     resize.observe(element)
@@ -31,7 +38,7 @@ export function useCanvas(draw: (surface: Surface) => void): RefObject<HTMLCanva
     const system = matchMedia('(prefers-color-scheme: dark)')
     system.addEventListener('change', schedule)
     return () => {
-      cancelAnimationFrame(frame)
+      cancel()
       resize.disconnect()
       theme.disconnect()
       system.removeEventListener('change', schedule)

@@ -1,9 +1,10 @@
-import { useEffect, useRef, useState, type PointerEvent } from 'react'
+import { useCallback, useState, type PointerEvent } from 'react'
 
 import { useMessages } from '../../app/preferences.ts'
+import { serviceColours, useCanvas, type Surface } from '../../charts/canvas.ts'
 import type { Extent } from '../../trace/axis.ts'
 import type { Trace } from '../../trace/model.ts'
-import { assignColours, paletteSize } from '../../trace/palette.ts'
+import { assignColours } from '../../trace/palette.ts'
 
 interface MinimapProps {
   trace: Trace
@@ -16,29 +17,9 @@ const leastDrag = 4 // px
 /** The whole trace in a strip; a drag zooms. What it shows, the timeline says in words. */
 export function Minimap({ trace, extent, onZoom }: MinimapProps) {
   const t = useMessages()
-  const canvas = useRef<HTMLCanvasElement>(null)
+  const draw = useCallback((surface: Surface) => drawTrace(surface, trace), [trace])
+  const canvas = useCanvas(draw)
   const [drag, setDrag] = useState<Extent | null>(null) // shares of the width
-  useEffect(() => {
-    const element = canvas.current
-    if (element === null) return undefined
-    let timer = 0
-    const draw = () => {
-      clearTimeout(timer)
-      timer = window.setTimeout(() => drawTrace(element, trace)) // the rows come first
-    }
-    const resize = new ResizeObserver(draw)
-    resize.observe(element)
-    const theme = new MutationObserver(draw)
-    theme.observe(document.documentElement, { attributeFilter: ['data-theme'] })
-    const system = matchMedia('(prefers-color-scheme: dark)')
-    system.addEventListener('change', draw)
-    return () => {
-      clearTimeout(timer)
-      resize.disconnect()
-      theme.disconnect()
-      system.removeEventListener('change', draw)
-    }
-  }, [trace])
 
   const whole = Math.max(trace.duration, 1)
   const finish = (event: PointerEvent) => {
@@ -81,18 +62,13 @@ function share(event: PointerEvent): number {
   return Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1)
 }
 
-function drawTrace(canvas: HTMLCanvasElement, trace: Trace) {
-  const context = canvas.getContext('2d')
-  if (context === null) return
-  const ratio = devicePixelRatio
-  const width = (canvas.width = Math.round(canvas.clientWidth * ratio))
-  const height = (canvas.height = Math.round(canvas.clientHeight * ratio))
-  const style = getComputedStyle(canvas)
-  const palette = Array.from({ length: paletteSize }, (_, i) => style.getPropertyValue(`--service-${i}`))
+function drawTrace(surface: Surface, trace: Trace) {
+  const { context, width, height } = surface
+  const palette = serviceColours(surface)
   const colours = assignColours(trace.services)
   const scale = width / Math.max(trace.duration, 1)
   const step = height / Math.max(trace.size, 1)
-  const thickness = Math.max(1, Math.min(step, 4 * ratio))
+  const thickness = Math.max(1, Math.min(step, 4))
   // Of the bars that fall on the same pixels only the first is drawn.
   let lastY = -1
   let lastX = -1
