@@ -222,3 +222,22 @@ for (const theme of ['light', 'dark']) {
     }
   })
 }
+
+test('a drag on the heatmap of a search finds the spans of that part', { skip }, async () => {
+  const { page, context, faults } = await openPage(browser, origin)
+  await page.goto(`${origin}/traces?q=${encodeURIComponent(`{ ${ofEndpoint} }`)}`)
+  const plot = await page.locator('.heatmap-plot').boundingBox()
+  await page.mouse.move(plot.x + plot.width * 0.3, plot.y + plot.height * 0.02)
+  await page.mouse.down()
+  await page.mouse.move(plot.x + plot.width * 0.5, plot.y + plot.height * 0.3, { steps: 5 })
+  await page.mouse.up()
+  await page.waitForURL(/from=.*&to=/)
+  await page.locator('.found tbody tr').first().waitFor()
+  const q = new URL(page.url()).searchParams.get('q')
+  const [, over, upTo] = /duration > (\d+)us && duration <= (\d+)us/.exec(q)
+  const { traces, matched } = await ask('/traces', { q, from: new URL(page.url()).searchParams.get('from'), to: new URL(page.url()).searchParams.get('to') })
+  assert.ok(matched > 0 && traces.every(({ match }) => match.duration >= over * 1e3 && match.duration <= upTo * 1e3))
+  assert.equal(await page.locator('.found tbody tr').count(), traces.length)
+  assert.deepEqual(faults, [])
+  await context.close()
+})

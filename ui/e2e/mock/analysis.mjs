@@ -42,6 +42,8 @@ export function analysis(pathname, query) {
         slowest: [request(0)],
         findings: [{ ...finding, state: 'open' }],
       }
+    case '/heatmap':
+      return { all: figures, heatmap: { start: String(base), step: 60e9, edges: [1e7, 1e8, 1e9], counts: [[900, 40], [50, 10]], errors: [0, 3] } }
     case '/why':
       return {
         a: population,

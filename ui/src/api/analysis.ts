@@ -26,6 +26,12 @@ export interface HeatmapCounts {
   errors: number[] | null
 }
 
+/** Of all spans that match a filter. */
+export interface SpansHeatmap {
+  all: { requests: number; errors: number }
+  heatmap: HeatmapCounts
+}
+
 export interface RequestRef {
   traceId: string
   spanId: string

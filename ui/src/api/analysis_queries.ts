@@ -1,6 +1,6 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 
-import type { Comparison, EndpointOverview, Finding, Findings, Patterns, ServiceMap, Why } from './analysis.ts'
+import type { Comparison, EndpointOverview, Finding, Findings, Patterns, ServiceMap, SpansHeatmap, Why } from './analysis.ts'
 import { get, post } from './client.ts'
 import type { TimeWindow } from './queries.ts'
 
@@ -37,6 +37,15 @@ export const whyQuery = (question: EndpointQuestion, populations: PopulationQues
     queryFn: ({ signal }) => get<Why>('/why', { ...question, ...populations, order, limit }, signal),
     placeholderData: keepPreviousData,
     staleTime,
+  })
+
+export const heatmapQuery = (time: TimeWindow, q: string, columns: number) =>
+  queryOptions({
+    queryKey: ['heatmap', time, q, columns],
+    queryFn: ({ signal }) => get<SpansHeatmap>('/heatmap', { ...time, q, columns }, signal),
+    placeholderData: keepPreviousData,
+    staleTime,
+    retry: false,
   })
 
 export const patternsQuery = (question: EndpointQuestion, before: string | undefined) =>

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 
-import { attributeFilter, complete, endpointFilter, placeAt, positionOfByte } from './scan.ts'
+import { attributeFilter, complete, endpointFilter, placeAt, positionOfByte, narrowed } from './scan.ts'
 
 // | is the caret.
 test.each([
@@ -58,4 +58,9 @@ test.each([
   { key: 'list', type: 'list', value: '[]' },
 ])('no filter for $key of type $type', (attribute) => {
   expect(attributeFilter('span', attribute)).toBeNull()
+})
+
+test('conditions add up', () => {
+  expect(narrowed(undefined, 'a = 1')).toBe('{ a = 1 }')
+  expect(narrowed('{ a = 1 || b = 2 }', '!(c = 3)')).toBe('{ (a = 1 || b = 2) && !(c = 3) }')
 })

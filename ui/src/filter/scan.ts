@@ -148,3 +148,9 @@ export function attributeFilter(scope: 'span' | 'resource', attribute: { key: st
       return null
   }
 }
+
+/** A filter that takes only what matches q and the condition as well. */
+export function narrowed(q: string | undefined, condition: string): string {
+  const inner = (q ?? '').trim().replace(/^\{([^]*)\}$/, '$1').trim()
+  return inner === '' ? `{ ${condition} }` : `{ (${inner}) && ${condition} }`
+}

@@ -117,6 +117,11 @@ export const en = {
     },
     counted: (shown: string, matched: string) => `${shown} traces, of ${matched} matching spans`,
     none: 'No span matches in this time range.',
+    heatmap: {
+      title: (n: string) => `All ${n} matching spans by start and duration`,
+      hint: 'Drag to search in a part. Triangle: errors.',
+      label: (n: string) => `Heatmap of ${n} matching spans by start and duration. The table has the same numbers.`,
+    },
     atLeast: (n: string) => `more than ${n}`,
     unknown: (key: string) => `No span has the attribute ${key}.`,
     meant: 'Did you mean',

@@ -109,6 +109,11 @@ export const zh: Messages = {
     },
     counted: (shown, matched) => `${shown} 次追踪，共 ${matched} 个匹配的 span`,
     none: '这个时间范围内没有匹配的 span。',
+    heatmap: {
+      title: (n) => `全部 ${n} 个匹配的 span，按开始时间和耗时`,
+      hint: '拖动以在其中一部分搜索。三角：错误。',
+      label: (n) => `${n} 个匹配的 span 按开始时间和耗时的热力图。表格中有同样的数字。`,
+    },
     atLeast: (n) => `超过 ${n}`,
     unknown: (key) => `没有 span 具有属性 ${key}。`,
     meant: '您是不是指',

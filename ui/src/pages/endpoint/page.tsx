@@ -7,22 +7,22 @@ import type { Finding } from '../../api/analysis.ts'
 import { useMessages } from '../../app/preferences.ts'
 import type { Brush } from '../../charts/heatmap.ts'
 import { Failure } from '../../components/failure.tsx'
+import { HeatmapPanel } from '../../components/heatmap_panel.tsx'
 import { CloseIcon } from '../../components/icons.tsx'
 import { PathTable } from '../../components/path_table.tsx'
 import { Text } from '../../components/text.tsx'
 import { Term } from '../../components/tip.tsx'
 import { TimeRange } from '../../components/time_range.tsx'
-import { endpointFilter } from '../../filter/scan.ts'
+import { endpointFilter, narrowed } from '../../filter/scan.ts'
 import { timeWindow, type TimeSearch } from '../../filter/time.ts'
-import { formatSigned } from '../../text/format.ts'
+import { formatCount, formatSigned } from '../../text/format.ts'
 import { cut, plain } from '../../text/hostile.ts'
 import { Do } from './todo.tsx'
 import { Examples } from './examples.tsx'
 import { Figures } from './figures.tsx'
-import { HeatmapPanel } from './heatmap_panel.tsx'
 import { Patterns } from './patterns.tsx'
 import { Populations } from './populations.tsx'
-import { befores, narrowed, populations, type Before, type EndpointSearch } from './search.ts'
+import { befores, populations, type Before, type EndpointSearch } from './search.ts'
 import { Who } from './who.tsx'
 
 const route = getRouteApi('/e/$service/$name')
@@ -99,8 +99,9 @@ export function EndpointPage() {
           <div className="endpoint-top">
             <HeatmapPanel
               answer={overview.data.heatmap}
-              requests={overview.data.now.requests}
-              errors={overview.data.now.errors}
+              title={t.endpoint.heatmap.title(formatCount(overview.data.now.requests))}
+              hint={t.endpoint.heatmap.hint}
+              label={t.endpoint.heatmap.label(formatCount(overview.data.now.requests), formatCount(overview.data.now.errors))}
               slow={why.data?.a}
               normal={why.data?.b}
               asTable={search.heatmap === 'table'}

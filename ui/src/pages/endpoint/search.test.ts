@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 
-import { endpointSearch, isPopulation, narrowed } from './search.ts'
+import { endpointSearch, isPopulation } from './search.ts'
 
 test('populations are two quantiles or durations, either left out', () => {
   for (const good of ['p95..', 'p99.9..', '300ms..2s', '..50ms', '..', 'p25..p75', '1.5s..']) expect(isPopulation(good), good).toBe(true)
@@ -24,9 +24,4 @@ test('an address keeps what makes sense', () => {
   expect(
     endpointSearch({ before: '2y', slow: 'p95..', normal: 'x', slowFrom: all.slowTo, slowTo: all.slowFrom, q: ' ', order: 'up', paths: '1' }),
   ).toEqual({})
-})
-
-test('conditions add up', () => {
-  expect(narrowed(undefined, 'a = 1')).toBe('{ a = 1 }')
-  expect(narrowed('{ a = 1 || b = 2 }', '!(c = 3)')).toBe('{ (a = 1 || b = 2) && !(c = 3) }')
 })

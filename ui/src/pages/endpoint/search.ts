@@ -62,9 +62,3 @@ export const populations = ({ slow, normal, slowFrom, slowTo, normalFrom, normal
   normalFrom,
   normalTo,
 })
-
-/** A filter that takes only what matches q and the condition as well. */
-export function narrowed(q: string | undefined, condition: string): string {
-  const inner = (q ?? '').trim().replace(/^\{([^]*)\}$/, '$1').trim()
-  return inner === '' ? `{ ${condition} }` : `{ (${inner}) && ${condition} }`
-}

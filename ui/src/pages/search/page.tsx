@@ -3,11 +3,15 @@ import { getRouteApi } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 
 import { ApiError } from '../../api/client.ts'
+import { heatmapQuery } from '../../api/analysis_queries.ts'
 import { searchQuery } from '../../api/queries.ts'
 import { useMessages } from '../../app/preferences.ts'
+import type { Brush } from '../../charts/heatmap.ts'
 import { Failure } from '../../components/failure.tsx'
+import { HeatmapPanel } from '../../components/heatmap_panel.tsx'
 import { Text } from '../../components/text.tsx'
 import { TimeRange } from '../../components/time_range.tsx'
+import { narrowed } from '../../filter/scan.ts'
 import { timeWindow, type TimeSearch } from '../../filter/time.ts'
 import { parseTraceReference } from '../../filter/traceid.ts'
 import { formatCount } from '../../text/format.ts'
@@ -18,6 +22,8 @@ import { FoundTable } from './found_table.tsx'
 import { mostTraces, pageSize, type SearchSearch } from './search.ts'
 
 const route = getRouteApi('/traces')
+
+const heatmapColumns = 120
 
 /** What is asked when no filter is typed: the requests themselves, not any span of them. */
 const withoutFilter = '{ root }'
@@ -45,11 +51,19 @@ export function SearchPage() {
   const limit = search.limit ?? pageSize
   const sort = search.sort ?? 'newest'
   const query = useQuery(searchQuery(timeWindow(search), search.q ?? withoutFilter, sort, limit))
+  const heatmap = useQuery(heatmapQuery(timeWindow(search), search.q ?? withoutFilter, heatmapColumns))
   useEffect(() => {
     document.title = `${t.search.title} · Shuai`
   }, [t])
 
   const change = (changes: Partial<SearchSearch>) => void navigate({ search: { ...search, ...changes }, resetScroll: false })
+  const brush = ({ from, to, over, upTo }: Brush) =>
+    change({
+      q: narrowed(search.q ?? withoutFilter, `duration > ${Math.floor(over / 1e3)}us && duration <= ${Math.ceil(upTo / 1e3)}us`),
+      range: undefined,
+      from: new Date(from).toISOString(),
+      to: new Date(to).toISOString(),
+    })
   const open = (pasted: string): boolean => {
     const found = parseTraceReference(pasted)
     if (found === null) return false
@@ -115,6 +129,17 @@ export function SearchPage() {
             )}
             {data.cut === true && ` · ${t.search.cut}`}
           </p>
+          {heatmap.data !== undefined && (
+            <HeatmapPanel
+              answer={heatmap.data.heatmap}
+              title={t.search.heatmap.title(formatCount(heatmap.data.all.requests))}
+              hint={t.search.heatmap.hint}
+              label={t.search.heatmap.label(formatCount(heatmap.data.all.requests))}
+              asTable={search.heatmap === 'table'}
+              onToggleTable={() => change({ heatmap: search.heatmap === 'table' ? undefined : 'table' })}
+              onBrush={brush}
+            />
+          )}
           <FoundTable traces={data.traces} now={new Date(query.dataUpdatedAt)} dimmed={query.isPlaceholderData} />
           {data.traces.length >= limit && limit < mostTraces && (
             <p className="more">

@@ -9,12 +9,15 @@ export interface SearchSearch extends TimeSearch {
   /** Given when it is not newest first. */
   sort?: 'slowest'
   limit?: number
+  /** The heatmap as a table. */
+  heatmap?: 'table'
 }
 
 export function searchSearch(raw: Record<string, unknown>): SearchSearch {
   const search: SearchSearch = timeSearch(raw)
   if (typeof raw.q === 'string' && raw.q.trim() !== '') search.q = raw.q
   if (raw.sort === 'slowest') search.sort = 'slowest'
+  if (raw.heatmap === 'table') search.heatmap = 'table'
   const limit = Number(raw.limit)
   if (Number.isInteger(limit) && limit > 0 && limit !== pageSize) search.limit = Math.min(limit, mostTraces)
   return search

@@ -1,18 +1,21 @@
 import { useCallback, useMemo, useState, type PointerEvent } from 'react'
 
-import type { HeatmapCounts, Population } from '../../api/analysis.ts'
-import { useMessages } from '../../app/preferences.ts'
-import { useCanvas, type Surface } from '../../charts/canvas.ts'
-import { brushOf, decodeHeatmap, durationTicks, heightOf, rowsOf, strength, type Brush, type Heatmap } from '../../charts/heatmap.ts'
-import { formatCount, formatDuration, formatMinute, formatTick } from '../../text/format.ts'
+import type { HeatmapCounts, Population } from '../api/analysis.ts'
+import { useMessages } from '../app/preferences.ts'
+import { useCanvas, type Surface } from '../charts/canvas.ts'
+import { brushOf, decodeHeatmap, durationTicks, heightOf, rowsOf, strength, type Brush, type Heatmap } from '../charts/heatmap.ts'
+import { formatCount, formatDuration, formatMinute, formatTick } from '../text/format.ts'
 
 interface HeatmapPanelProps {
   answer: HeatmapCounts
-  requests: number
-  errors: number
+  title: string
+  /** What a drag does, and what the marks mean. */
+  hint: string
+  /** For who does not see the canvas. */
+  label: string
   /** The populations on it, when they are known. */
-  slow: Population | undefined
-  normal: Population | undefined
+  slow?: Population | undefined
+  normal?: Population | undefined
   asTable: boolean
   onToggleTable: () => void
   onBrush: (brush: Brush) => void
@@ -25,8 +28,8 @@ interface Corner {
 
 const leastDrag = 4 // px
 
-/** All requests by start and duration. A drag chooses the slow ones; the fields beside it do the same by keyboard. */
-export function HeatmapPanel({ answer, requests, errors, slow, normal, asTable, onToggleTable, onBrush }: HeatmapPanelProps) {
+/** Requests or spans by start and duration. A drag chooses a part; the page has fields that do the same by keyboard. */
+export function HeatmapPanel({ answer, title, hint, label, slow, normal, asTable, onToggleTable, onBrush }: HeatmapPanelProps) {
   const t = useMessages()
   const h = t.endpoint.heatmap
   const map = useMemo(() => decodeHeatmap(answer), [answer])
@@ -45,7 +48,7 @@ export function HeatmapPanel({ answer, requests, errors, slow, normal, asTable, 
   return (
     <section className="panel heatmap" aria-labelledby="heatmap-title">
       <header>
-        <h2 id="heatmap-title">{h.title(formatCount(requests))}</h2>
+        <h2 id="heatmap-title">{title}</h2>
         <button type="button" className="link" aria-pressed={asTable} onClick={onToggleTable}>
           {asTable ? h.asChart : h.asTable}
         </button>
@@ -80,7 +83,7 @@ export function HeatmapPanel({ answer, requests, errors, slow, normal, asTable, 
             onPointerUp={finish}
             onPointerCancel={() => setDrag(null)}
           >
-            <canvas ref={canvas} role="img" aria-label={h.label(formatCount(requests), formatCount(errors))} />
+            <canvas ref={canvas} role="img" aria-label={label} />
             {drag !== null && <span className="brush" style={boxOf(drag)} />}
           </div>
           <div className="heatmap-time" aria-hidden>
@@ -90,7 +93,7 @@ export function HeatmapPanel({ answer, requests, errors, slow, normal, asTable, 
               </span>
             ))}
           </div>
-          <p className="heatmap-hint muted">{pointed === null ? h.hint : cellText(map, pointed, h.cell)}</p>
+          <p className="heatmap-hint muted">{pointed === null ? hint : cellText(map, pointed, h.cell)}</p>
         </div>
       )}
     </section>
