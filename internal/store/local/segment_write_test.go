@@ -18,6 +18,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 	"pgregory.net/rapid"
 
 	"github.com/fuwu-project/fuwu/internal/span"
@@ -105,15 +106,33 @@ func randomHead(seed uint64, rows int, wide bool) *head {
 	return h
 }
 
-// valueAt is the value of a row in a column of a source, as text, found in its page and by itself; false: none.
-func valueAt(t testing.TB, src columns, col int, row uint32) (string, bool) {
+// reading reads columns row by row, as text.
+type reading struct {
+	columns
+	t     testing.TB
+	pages map[[2]int]*vector
+	texts map[int]*texts
+}
+
+func readingOf(t testing.TB, c columns) *reading {
+	return &reading{c, t, map[[2]int]*vector{}, map[int]*texts{}}
+}
+
+// value is the value of a row in a column, found in its page and by itself; false: none.
+func (r *reading) value(col int, row uint32) (string, bool) {
+	t := r.t
 	t.Helper()
-	var v vector
-	if err := src.page(col, int(row)/pageRows, &v); err != nil {
-		t.Fatal(err)
+	place := [2]int{col, int(row) / pageRows}
+	v := r.pages[place]
+	if v == nil {
+		v = &vector{}
+		if err := r.page(col, place[1], v); err != nil {
+			t.Fatal(err)
+		}
+		r.pages[place] = v
 	}
 	at := v.find(row)
-	x, has, direct, err := src.at(col, row)
+	x, has, direct, err := r.at(col, row)
 	if err != nil || direct && has != (at >= 0) {
 		t.Fatalf("column %d, row %d: at says %t, %v; the page has %d", col, row, has, err, at)
 	}
@@ -127,7 +146,10 @@ func valueAt(t testing.TB, src columns, col int, row uint32) (string, bool) {
 		if direct && x != uint64(v.codes[at]) {
 			t.Fatalf("column %d, row %d: at says %d; the page has %d", col, row, x, v.codes[at])
 		}
-		text, err := src.texts(col).at(v.codes[at])
+		if r.texts[col] == nil {
+			r.texts[col] = r.columns.texts(col)
+		}
+		text, err := r.texts[col].at(v.codes[at])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,16 +201,17 @@ func roundTrip(t *testing.T, s *snapshot) {
 		t.Fatalf("%d attribute columns, want %d", len(seg.list), n)
 	}
 	overflow := len(s.list) > maxAttrColumns
-	leaves := leafValues(t, data)
+	leaves, leafOf := leafValues(t, data), leavesOf(t, data, seg)
+	heads, sealed := readingOf(t, s), readingOf(t, seg)
 	for col, from := range columns {
-		leaf := leaves[leafOfColumn(t, data, seg, col)]
+		leaf := leaves[leafOf[col]]
 		for at, row := range order {
 			if col == colMore && overflow {
-				checkMore(t, s, seg, columns, row, uint32(at))
+				checkMore(t, s, sealed, columns, row, uint32(at))
 				continue
 			}
-			want, ok := valueAt(t, s, from, row)
-			if got, has := valueAt(t, seg, col, uint32(at)); got != want || has != ok {
+			want, ok := heads.value(from, row)
+			if got, has := sealed.value(col, uint32(at)); got != want || has != ok {
 				t.Fatalf("column %d, row %d: %.60q %t, want %.60q %t", col, at, got, has, want, ok)
 			}
 			if col == colParent && s.cols[col].nums[row] == 0 {
@@ -202,7 +225,7 @@ func roundTrip(t *testing.T, s *snapshot) {
 }
 
 // checkMore checks the attributes without columns of a row.
-func checkMore(t *testing.T, s *snapshot, seg *segmentColumns, columns map[int]int, row, at uint32) {
+func checkMore(t *testing.T, s *snapshot, seg *reading, columns map[int]int, row, at uint32) {
 	t.Helper()
 	var want []span.Attribute
 	if text := s.moreOf(row); text != nil {
@@ -229,7 +252,7 @@ func checkMore(t *testing.T, s *snapshot, seg *segmentColumns, columns map[int]i
 		}
 	}
 	var got []span.Attribute
-	if text, ok := valueAt(t, seg, colMore, at); ok {
+	if text, ok := seg.value(colMore, at); ok {
 		var err error
 		if got, err = parseMap(text); err != nil {
 			t.Fatal(err)
@@ -323,20 +346,23 @@ func leafText(v parquet.Value) (string, bool) {
 	return string(v.ByteArray()), true
 }
 
-// leafOfColumn is the leaf of a column in the schema of the file.
-func leafOfColumn(t *testing.T, data []byte, seg *segmentColumns, col int) int {
+// leavesOf are the leaves of the columns in the schema of the file.
+func leavesOf(t *testing.T, data []byte, seg *segmentColumns) []int {
 	t.Helper()
 	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, c := range f.Metadata().RowGroups[0].Columns {
-		if uint64(c.MetaData.DataPageOffset) == seg.starts[col][0] {
-			return i
+	leaves := make([]int, len(seg.starts))
+	for col := range leaves {
+		leaves[col] = slices.IndexFunc(f.Metadata().RowGroups[0].Columns, func(c format.ColumnChunk) bool {
+			return uint64(c.MetaData.DataPageOffset) == seg.starts[col][0]
+		})
+		if leaves[col] < 0 {
+			t.Fatalf("column %d is not in the footer", col)
 		}
 	}
-	t.Fatalf("column %d is not in the footer", col)
-	return 0
+	return leaves
 }
 
 // TestVersion1 reads a file that was written when the format was given its number: later writers may write
@@ -359,10 +385,11 @@ func TestVersion1(t *testing.T) {
 	if d := gocmp.Diff(want.list, old.list, gocmp.AllowUnexported(attrColumn{})); d != "" {
 		t.Fatalf("columns (-now +old):\n%s", d)
 	}
+	last, first := readingOf(t, want), readingOf(t, old)
 	for col := range old.directory.columns {
 		for row := range uint32(s.n) {
-			want, ok := valueAt(t, want, col, row)
-			if got, has := valueAt(t, old, col, row); got != want || has != ok {
+			want, ok := last.value(col, row)
+			if got, has := first.value(col, row); got != want || has != ok {
 				t.Errorf("column %d, row %d: %.60q %t, want %.60q %t", col, row, got, has, want, ok)
 			}
 		}
