@@ -154,6 +154,7 @@ func (s *server) storeMetrics(e *exposition) {
 	e.gauge("shuai_store_segments", int64(st.Segments), "Sealed segments.")
 	e.gauge("shuai_store_set_aside_files", int64(len(st.SetAside)), "Files that are corrupt or of an unknown version, and not read.")
 	e.counter("shuai_store_dropped_segments_total", int64(st.DroppedSegments), "Segments removed by retention.")
+	e.counter("shuai_store_merged_segments_total", int64(st.MergedSegments), "Small segments that became part of larger ones.")
 	e.counter("shuai_store_dropped_spans_total", st.DroppedSpans, "Spans removed by retention.")
 	e.family("shuai_store_oldest_span_time_seconds", "gauge", "When the oldest stored span started, in Unix time; 0 when nothing is stored.")
 	e.sample(float64(st.OldestStart/1e6) / 1000)

@@ -172,4 +172,5 @@ type Stats struct {
 
 	DroppedSegments int   // by retention, since the store was opened
 	DroppedSpans    int64 // in them
+	MergedSegments  int   // small ones that became part of larger ones, since the store was opened
 }

@@ -87,6 +87,9 @@ func (r *FileReport) check(o *Options, f dirFile, newest bool) error {
 	switch f.kind {
 	case segmentFile:
 		return r.checkSegment(o.FS, file, f)
+	case mergedFile:
+		r.Note = "its spans are in a larger segment as well: the server removes this one, unless it cannot open the other"
+		return r.checkSegment(o.FS, file, f)
 	case headLog:
 		return r.checkLog(o, f.path, newest)
 	case sealedLog:

@@ -32,7 +32,7 @@ func (r *FileReport) checkSegment(fsys vfs.FS, file vfs.File, f dirFile) error {
 	if c.data, err = file.Map(); err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
-	seg, err := openSegment(fsys, f.path, f.number, newCache(64<<20))
+	seg, err := openSegment(fsys, f.path, f.first, f.number, newCache(64<<20))
 	if corrupt, ok := errors.AsType[*corruptError](err); ok {
 		r.damaged(-1, corrupt.err)
 		return nil

@@ -7,6 +7,7 @@
 //
 //	LOCK            held (flock) by the process that has the store open
 //	000041.parquet  segment 41
+//	000017-000024.parquet  what segments 17 to 24 were merged into
 //	000042.log      of a full head, which becomes 000042.parquet
 //	000043.log      of the head that takes spans
 //	*.tmp           being written; deleted by Open
@@ -68,6 +69,11 @@
 //
 // Spans that are appended twice are dropped on arrival in the same head, and on reading if their copies lie
 // in different segments.
+//
+// # Merging
+//
+// Small segments, of servers that get few spans, are merged, eight at a time (merge.go). The name of a merged segment says
+// which ones it has; any of them that is there still, as after a crash, is superfluous, and so is its log.
 //
 // # Retention
 //

@@ -61,13 +61,14 @@ func (s *Store) look() error {
 		return err
 	}
 	var logs []dirFile
-	corrupt := map[uint64]bool{}
 	for _, f := range files {
 		switch f.kind {
-		case segmentFile:
-			seg, err := openSegment(s.fs, f.path, f.number, s.cache)
+		case segmentFile, mergedFile:
+			if s.covers(f.first, f.number) {
+				continue
+			}
+			seg, err := openSegment(s.fs, f.path, f.first, f.number, s.cache)
 			if e, ok := errors.AsType[*corruptError](err); ok {
-				corrupt[f.number] = true
 				s.putAside(f.name, e.err.Error())
 				continue
 			}
@@ -82,7 +83,7 @@ func (s *Store) look() error {
 		case tmpFile:
 		}
 	}
-	logs = slices.DeleteFunc(logs, func(f dirFile) bool { return f.kind == sealedLog && !corrupt[f.number] })
+	logs = slices.DeleteFunc(logs, func(f dirFile) bool { return s.covers(f.number, f.number) })
 	for i, f := range logs {
 		if err := s.readHead(f, i == len(logs)-1); err != nil {
 			return changed(fmt.Errorf("read log: %w", err))
@@ -130,6 +131,7 @@ type fileKind uint8
 
 const (
 	segmentFile fileKind = iota
+	mergedFile           // a segment that is part of another
 	headLog              // a log that has no segment
 	sealedLog            // superfluous: its segment is there
 	tmpFile              // being written, or left by a crash
@@ -138,25 +140,25 @@ const (
 
 // dirFile is a file of the directory.
 type dirFile struct {
-	name, path string
-	number     uint64
-	kind       fileKind
+	name, path    string
+	first, number uint64
+	kind          fileKind
 }
 
-// listFiles lists the store's files, ascending by number, then name.
+// listFiles lists the store's files, ascending by first number; of segments that begin with the same number the one with
+// the most comes first.
 func listFiles(fsys vfs.FS, dir string) ([]dirFile, error) {
 	names, err := fsys.List(dir)
 	if err != nil {
 		return nil, fmt.Errorf("the data directory cannot be read: %w", err)
 	}
 	var files []dirFile
-	sealed := map[uint64]bool{}
 	for _, name := range names {
-		number, suffix, ok := parseName(name)
+		first, number, suffix, ok := parseName(name)
 		if !ok {
 			continue // not ours
 		}
-		f := dirFile{name: name, path: filepath.Join(dir, name), number: number}
+		f := dirFile{name: name, path: filepath.Join(dir, name), first: first, number: number}
 		switch {
 		case strings.HasSuffix(suffix, tmpSuffix):
 			f.kind = tmpFile
@@ -164,7 +166,6 @@ func listFiles(fsys vfs.FS, dir string) ([]dirFile, error) {
 			f.kind = badFile
 		case suffix == segmentSuffix:
 			f.kind = segmentFile
-			sealed[number] = true
 		case suffix == logSuffix:
 			f.kind = headLog
 		default:
@@ -175,13 +176,26 @@ func listFiles(fsys vfs.FS, dir string) ([]dirFile, error) {
 	if len(files) == 0 && !slices.Contains(names, lockName) {
 		return nil, fmt.Errorf("%s: %w", dir, ErrNoStore)
 	}
+	slices.SortFunc(files, func(a, b dirFile) int {
+		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(b.number, a.number), cmp.Compare(a.name, b.name))
+	})
+	// Segments have their numbers alone, or lie within a larger one, which comes before them.
+	last := uint64(0)
+	logs := map[uint64]*dirFile{}
 	for i := range files {
-		if files[i].kind == headLog && sealed[files[i].number] {
-			files[i].kind = sealedLog
+		switch f := &files[i]; {
+		case f.kind == segmentFile && f.number <= last:
+			f.kind = mergedFile
+		case f.kind == segmentFile:
+			last = f.number
+			if log := logs[f.first]; log != nil {
+				log.kind = sealedLog
+			}
+		case f.kind == headLog && f.number <= last:
+			f.kind = sealedLog
+		case f.kind == headLog:
+			logs[f.number] = f
 		}
 	}
-	slices.SortFunc(files, func(a, b dirFile) int {
-		return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.name, b.name))
-	})
 	return files, nil
 }

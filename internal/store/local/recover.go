@@ -1,11 +1,11 @@
 package local
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -27,14 +27,23 @@ func (s *Store) path(number uint64, suffix string) string {
 	return filepath.Join(s.o.Dir, fmt.Sprintf("%06d%s", number, suffix))
 }
 
-// parseName splits a name like 000012.log.
-func parseName(name string) (number uint64, suffix string, ok bool) {
+// parseName splits a name like 000012.log, or 000005-000012.parquet, the segment that those of these numbers were merged
+// into.
+func parseName(name string) (first, number uint64, suffix string, ok bool) {
 	digits, rest, found := strings.Cut(name, ".")
-	if !found || len(digits) < 6 {
-		return 0, "", false
+	from, to, merged := strings.Cut(digits, "-")
+	if !merged {
+		to = from
 	}
-	number, err := strconv.ParseUint(digits, 10, 63)
-	return number, "." + rest, err == nil
+	if !found || len(from) < 6 || len(to) < 6 {
+		return 0, 0, "", false
+	}
+	first, err := strconv.ParseUint(from, 10, 63)
+	if err != nil {
+		return 0, 0, "", false
+	}
+	number, err = strconv.ParseUint(to, 10, 63)
+	return first, number, "." + rest, err == nil && (first < number || !merged)
 }
 
 // recover takes the directory's lock, reads what is there and returns the head that takes spans. The
@@ -97,62 +106,51 @@ func (s *Store) recover() (current *head, err error) {
 // openSegments opens all segments and returns the logs that have none, ascending, and the number of the
 // next log. It removes what is left of interrupted work.
 func (s *Store) openSegments() (logs []uint64, next uint64, err error) {
-	names, err := s.fs.List(s.o.Dir)
-	if err != nil {
-		return nil, 0, fmt.Errorf("the data directory cannot be read: %w", err)
+	files, err := listFiles(s.fs, s.o.Dir)
+	if err != nil && !errors.Is(err, ErrNoStore) {
+		return nil, 0, err
 	}
-	sealed := map[uint64]bool{}
-	for _, name := range names {
-		number, suffix, ok := parseName(name)
-		if !ok {
-			continue // not ours
-		}
-		next = max(next, number)
-		switch {
-		case strings.HasSuffix(suffix, tmpSuffix):
-			if err := s.fs.Remove(filepath.Join(s.o.Dir, name)); err != nil {
+	for _, f := range files {
+		next = max(next, f.number)
+		switch f.kind {
+		case tmpFile:
+			if err := s.fs.Remove(f.path); err != nil {
 				return nil, 0, fmt.Errorf("remove what is left of a crash: %w", err)
 			}
-		case strings.HasSuffix(suffix, badSuffix):
-			s.setAside = append(s.setAside, name+": set aside earlier")
-		case suffix == logSuffix:
-			logs = append(logs, number)
-		case suffix == segmentSuffix:
-			seg, err := openSegment(s.fs, filepath.Join(s.o.Dir, name), number, s.cache)
+		case badFile:
+			s.setAside = append(s.setAside, f.name+": set aside earlier")
+		case headLog, sealedLog:
+			logs = append(logs, f.number)
+		case segmentFile, mergedFile:
+			if s.covers(f.first, f.number) {
+				s.complain("remove a segment that was merged into another", s.fs.Remove(f.path))
+				continue
+			}
+			seg, err := openSegment(s.fs, f.path, f.first, f.number, s.cache)
 			if corrupt, ok := errors.AsType[*corruptError](err); ok {
-				s.putAside(name, corrupt.err.Error())
+				s.putAside(f.name, corrupt.err.Error())
 				continue
 			}
 			if err != nil {
 				return nil, 0, fmt.Errorf("open segment: %w", err)
 			}
 			s.segments = append(s.segments, seg)
-			sealed[number] = true
-			if s.sealedAt[number], err = modTime(s.fs, seg.name); err != nil {
-				return nil, 0, fmt.Errorf("open segment: %w", err)
-			}
 		}
 	}
-	slices.SortFunc(s.segments, func(a, b *segment) int { return cmp.Compare(a.number, b.number) })
-	slices.Sort(logs)
 	logs = slices.DeleteFunc(logs, func(number uint64) bool {
-		if sealed[number] {
+		covered := s.covers(number, number)
+		if covered {
 			s.complain("remove the log of a segment", s.fs.Remove(s.path(number, logSuffix)))
 		}
-		return sealed[number]
+		return covered
 	})
 	return logs, next + 1, nil
 }
 
-// modTime is when a file was last written, in Unix ns.
-func modTime(fsys vfs.FS, name string) (_ int64, err error) {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	at, err := f.ModTime()
-	return at.UnixNano(), err
+// covers says whether an open segment has what the segments of these numbers have. The caller holds s.mu, or is alone.
+func (s *Store) covers(first, number uint64) bool {
+	i := sort.Search(len(s.segments), func(i int) bool { return s.segments[i].number >= number })
+	return i < len(s.segments) && s.segments[i].first <= first
 }
 
 // putAside renames a file, unless the store is read-only, so that nobody reads it again, and names it in
@@ -187,7 +185,7 @@ func (s *Store) quarantine(c *corruptError) {
 	}
 	s.segments = slices.Delete(slices.Clone(s.segments), i, i+1)
 	s.putAside(filepath.Base(c.segment.name), c.err.Error())
-	s.cache.drop(c.segment.number)
+	s.cache.drop(c.segment.id)
 	s.complain("close segment", c.segment.release())
 }
 

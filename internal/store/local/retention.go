@@ -63,7 +63,7 @@ func expired(segments []tenure, logBytes, now int64, age time.Duration, maxBytes
 
 // tenureOf describes a segment; the caller holds s.mu.
 func (s *Store) tenureOf(seg *segment) tenure {
-	return tenure{seg.number, seg.size, seg.bounds().maxStart, s.sealedAt[seg.number]}
+	return tenure{seg.number, seg.size, seg.bounds().maxStart, seg.sealed}
 }
 
 // retains says whether the store ever drops segments.
@@ -105,9 +105,6 @@ func (s *Store) drop(e expiry) error {
 	if err := s.discard(s.path(e.number, logSuffix)); err != nil {
 		return err
 	}
-	if err := s.discard(s.path(e.number, segmentSuffix)); err != nil {
-		return err
-	}
 	s.mu.Lock()
 	i := slices.IndexFunc(s.segments, func(seg *segment) bool { return seg.number == e.number })
 	if i < 0 { // a query has set it aside meanwhile
@@ -115,12 +112,15 @@ func (s *Store) drop(e expiry) error {
 		return nil
 	}
 	seg := s.segments[i]
+	if err := s.discard(seg.name); err != nil {
+		s.mu.Unlock()
+		return err
+	}
 	s.segments = slices.Delete(slices.Clone(s.segments), i, i+1)
-	delete(s.sealedAt, e.number)
 	s.droppedSegments++
 	s.droppedSpans += int64(seg.rows())
 	s.mu.Unlock()
-	s.cache.drop(e.number)
+	s.cache.drop(seg.id)
 	s.complain("close segment", seg.release())
 	s.o.Logger.Info("segment dropped", "segment", e.number, "reason", e.reason, "spans", seg.rows(), "bytes", e.bytes,
 		"youngest", time.Unix(0, e.latest).UTC())

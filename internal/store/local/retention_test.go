@@ -225,6 +225,7 @@ func TestRetention(t *testing.T) {
 func TestMaxBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options(vfs.NewMem(), "/data")
+		o.SegmentRows = 8 // so that segments of two spans are not merged
 		s := open(t, o)
 		for i := range 8 {
 			mustAppend(t, s, startingAt(i, time.Unix(int64(1000+i), 0)))

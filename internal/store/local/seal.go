@@ -11,7 +11,7 @@ import (
 const maxSealWait = 30 * time.Second
 
 // sealLoop seals heads, the oldest first, until the store closes and the last one is sealed, or cannot be.
-// Between, it drops what has expired.
+// Between, it drops what has expired and merges small segments.
 func (s *Store) sealLoop() {
 	var retain <-chan time.Time
 	if s.retains() {
@@ -19,6 +19,7 @@ func (s *Store) sealLoop() {
 		defer tick.Stop()
 		retain = tick.C
 	}
+	s.merge()
 	wait := s.o.sealWait
 	for {
 		h, last := s.toSeal()
@@ -37,6 +38,9 @@ func (s *Store) sealLoop() {
 		s.retain(time.Now()) // even after a failure: it may make the room that was missing
 		if err == nil {
 			wait = s.o.sealWait
+			if !last {
+				s.merge()
+			}
 			continue
 		}
 		s.o.Logger.Error("a segment cannot be written; its spans stay in memory and in the log", "segment", h.number, "error", err, "retry", wait)
@@ -72,25 +76,14 @@ func (s *Store) seal(h *head) error {
 	snap, clamped := h.state()
 	var seg *segment
 	if snap.n > 0 {
-		name := s.path(h.number, segmentSuffix)
-		if err := writeSegment(s.fs, name+tmpSuffix, snap); err != nil {
-			return errors.Join(err, s.discard(name+tmpSuffix))
-		}
-		if err := s.fs.Rename(name+tmpSuffix, name); err != nil {
-			return err
-		}
-		if err := s.fs.SyncDir(s.o.Dir); err != nil {
-			return err
-		}
 		var err error
-		if seg, err = openSegment(s.fs, name, h.number, s.cache); err != nil {
+		if seg, err = s.install(s.path(h.number, segmentSuffix), h.number, h.number, snap); err != nil {
 			return err
 		}
 	}
 	s.mu.Lock()
 	if seg != nil {
 		s.segments = append(s.segments, seg)
-		s.sealedAt[h.number] = time.Now().UnixNano()
 	}
 	s.heads = append([]*head(nil), s.heads[1:]...)
 	s.clamped += clamped
@@ -100,6 +93,20 @@ func (s *Store) seal(h *head) error {
 	s.complain("close log", h.log.f.Close())
 	s.complain("remove log", s.fs.Remove(h.log.name))
 	return nil
+}
+
+// install writes a segment and gives it its name, durably, and opens it.
+func (s *Store) install(name string, first, number uint64, snap *snapshot) (*segment, error) {
+	if err := writeSegment(s.fs, name+tmpSuffix, snap); err != nil {
+		return nil, errors.Join(err, s.discard(name+tmpSuffix))
+	}
+	if err := s.fs.Rename(name+tmpSuffix, name); err != nil {
+		return nil, err
+	}
+	if err := s.fs.SyncDir(s.o.Dir); err != nil {
+		return nil, err
+	}
+	return openSegment(s.fs, name, first, number, s.cache)
 }
 
 // discard removes a file that may not be there.

@@ -235,7 +235,7 @@ func (s *segmentColumns) at(col int, row uint32) (x uint64, has, direct bool, er
 // frame is a frame of a compressed page, uncompressed.
 func (s *segmentColumns) frame(col, p, i int, body []byte) ([]byte, error) {
 	page := &s.directory.columns[col].pages[p]
-	key := cacheKey{s.number, int32(col), int32(framesKey + p*pageRows/frameValues + i)}
+	key := cacheKey{s.id, int32(col), int32(framesKey + p*pageRows/frameValues + i)}
 	if plain, ok := s.cache.get(key).([]byte); ok {
 		return plain, nil
 	}

@@ -25,7 +25,10 @@ import (
 // segment is an open file of sealed spans. It is mapped into memory and read where it lies; what of it is
 // asked for again and again, the directory, the operations and the dictionaries, is kept in the cache.
 type segment struct {
+	first  uint64 // the numbers that it has, or was merged from
 	number uint64
+	id     uint64 // by which the cache knows it
+	sealed int64  // when its file was written, Unix ns
 	name   string
 	size   int64
 	head   indexHead
@@ -44,13 +47,16 @@ type corruptError struct {
 func (e *corruptError) Error() string { return fmt.Sprintf("%s is corrupt: %v", e.segment.name, e.err) }
 func (e *corruptError) Unwrap() error { return e.err }
 
+// segmentIDs counts segments that were opened.
+var segmentIDs atomic.Uint64
+
 // openSegment opens a file. The error is a *corruptError if the file is at fault.
-func openSegment(fsys vfs.FS, name string, number uint64, c *cache) (_ *segment, err error) {
+func openSegment(fsys vfs.FS, name string, first, number uint64, c *cache) (_ *segment, err error) {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	s := &segment{number: number, name: name, cache: c, file: f}
+	s := &segment{first: first, number: number, id: segmentIDs.Add(1), name: name, cache: c, file: f}
 	s.refs.Store(1)
 	defer func() {
 		if err != nil {
@@ -60,6 +66,11 @@ func openSegment(fsys vfs.FS, name string, number uint64, c *cache) (_ *segment,
 	if s.data, err = f.Map(); err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
+	at, err := f.ModTime()
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	s.sealed = at.UnixNano()
 	s.size = int64(len(s.data))
 	return s, faultless(func() error {
 		return s.guard(func() error {
@@ -131,7 +142,7 @@ const (
 
 // columns implements [source].
 func (s *segment) columns() (columns, error) {
-	key := cacheKey{s.number, 0, directoryKey}
+	key := cacheKey{s.id, 0, directoryKey}
 	d, ok := s.cache.get(key).(*directory)
 	if !ok {
 		err := s.guard(func() (err error) {
@@ -164,7 +175,7 @@ func (s *segmentColumns) layoutOf(col int) layout {
 
 // operations implements [columns].
 func (s *segmentColumns) operations() ([]operation, error) {
-	key := cacheKey{s.number, 0, operationsKey}
+	key := cacheKey{s.id, 0, operationsKey}
 	ops, ok := s.cache.get(key).([]operation)
 	if ok {
 		return ops, nil
@@ -232,7 +243,7 @@ func (s *segmentColumns) texts(col int) *texts {
 		firsts[i+1] = n
 	}
 	return newTexts(firsts, func(i int) (d *dict, err error) {
-		key := cacheKey{s.number, int32(col), int32(i)}
+		key := cacheKey{s.id, int32(col), int32(i)}
 		if d, ok := s.cache.get(key).(*dict); ok {
 			return d, nil
 		}
@@ -294,7 +305,7 @@ func (s *segmentColumns) mayHold(col int, text []byte) (may bool, err error) {
 // numbers are the entries of a dictionary of numbers.
 func (s *segmentColumns) numbers(col int) ([]byte, error) {
 	c := &s.directory.columns[col]
-	key := cacheKey{s.number, int32(col), 0}
+	key := cacheKey{s.id, int32(col), 0}
 	if p, ok := s.cache.get(key).([]byte); ok {
 		return p, nil
 	}

@@ -50,7 +50,7 @@ func columnsOf(t testing.TB, seg *segment) *segmentColumns {
 
 func opened(t testing.TB, data []byte) *segment {
 	t.Helper()
-	seg, err := openSegment(diskWith(t, map[string][]byte{"000001.parquet": data}), "/data/000001.parquet", 1, newCache(64<<20))
+	seg, err := openSegment(diskWith(t, map[string][]byte{"000001.parquet": data}), "/data/000001.parquet", 1, 1, newCache(64<<20))
 	if err != nil {
 		t.Fatal(err)
 	}

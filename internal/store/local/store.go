@@ -78,12 +78,12 @@ type Store struct {
 	segments []*segment // ascending by number
 	heads    []*head    // ascending by number: the last takes spans, the others wait to be sealed
 	setAside []string
-	clamped  int64            // in heads that are gone
-	sealedAt map[uint64]int64 // Unix ns by number of segment
+	clamped  int64 // in heads that are gone
 	queries  sync.WaitGroup
 
 	droppedSegments int // by retention, since Open
 	droppedSpans    int64
+	mergedSegments  int // into others, since Open
 
 	requests chan *request
 	rotate   chan chan error // asks the committer to begin a new head
@@ -161,7 +161,7 @@ func Open(o Options) (*Store, error) {
 
 func newStore(o Options) *Store {
 	return &Store{
-		o: o, fs: o.FS, cache: newCache(o.CacheBytes), sealedAt: map[uint64]int64{},
+		o: o, fs: o.FS, cache: newCache(o.CacheBytes),
 		requests: make(chan *request, 256), rotate: make(chan chan error), closing: make(chan struct{}),
 		wake: make(chan struct{}, 1), sealed: make(chan struct{}, 1), last: make(chan struct{}),
 	}
@@ -317,7 +317,7 @@ func (s *Store) Stats() store.Stats {
 	defer s.mu.Unlock()
 	st := store.Stats{
 		Segments: len(s.segments), Clamped: s.clamped, SetAside: append([]string(nil), s.setAside...),
-		DroppedSegments: s.droppedSegments, DroppedSpans: s.droppedSpans,
+		DroppedSegments: s.droppedSegments, DroppedSpans: s.droppedSpans, MergedSegments: s.mergedSegments,
 	}
 	some := false
 	oldest := func(src source) {
