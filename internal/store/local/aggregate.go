@@ -45,14 +45,21 @@ type reader struct {
 	*filter
 	field store.Field
 	names *names
-	codes map[int][]uint32             // by text column: number + 1 by code; 0: not asked yet
-	nums  map[span.ValueType]numbering // of numeric attributes
+	codes map[int][]uint32              // by text column: number + 1 by code; 0: not asked yet
+	nums  map[span.ValueType]*numbering // of numeric attributes
 }
 
-type numbering map[uint64]uint32
+// numbering numbers the values of a type; recent has some of them by their last bits.
+type numbering struct {
+	all    map[uint64]uint32
+	recent [64]struct {
+		num    uint64
+		number uint32
+	}
+}
 
 func newReader(f *filter, field store.Field, n *names) *reader {
-	return &reader{f, field, n, map[int][]uint32{}, map[span.ValueType]numbering{}}
+	return &reader{f, field, n, map[int][]uint32{}, map[span.ValueType]*numbering{}}
 }
 
 // read sets out[i] for each row i of page p.
@@ -146,14 +153,19 @@ func (r *reader) readAttr(p int, out []uint32) error {
 func (r *reader) numeric(typ span.ValueType, num uint64) uint32 {
 	known := r.nums[typ]
 	if known == nil {
-		known = numbering{}
+		known = &numbering{all: map[uint64]uint32{}}
 		r.nums[typ] = known
 	}
-	n, ok := known[num]
+	recent := &known.recent[num%64]
+	if recent.num == num && recent.number > 0 {
+		return recent.number
+	}
+	n, ok := known.all[num]
 	if !ok {
 		n = r.names.number(span.Value{Type: typ, Num: num}.String())
-		known[num] = n
+		known.all[num] = n
 	}
+	recent.num, recent.number = num, n
 	return n
 }
 

@@ -191,6 +191,10 @@ type columns interface {
 	operations() ([]operation, error)
 	// find lists the rows of a trace, or, if the high half of id is zero, of all traces with the same low half.
 	find(id span.TraceID) ([]uint32, error)
+	// traceAt is the trace of a row.
+	traceAt(row uint32) (span.TraceID, error)
+	// parsed is what parse makes of a text of colResource or colScope, which may be known already.
+	parsed(col int, code uint32, parse func() (*parsed, error)) (*parsed, error)
 	// texts is the dictionary of a text column.
 	texts(col int) *texts
 	// mayHold says whether a text may be in the dictionary of a column; if not it is in no row.

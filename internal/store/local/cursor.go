@@ -139,16 +139,21 @@ func (c *cursor) object(col int, code uint32) (*parsed, error) {
 	if p := c.objects[key]; p != nil {
 		return p, nil
 	}
-	text, err := c.dictOf(col).at(code)
-	if err != nil {
-		return nil, err
+	p, err := c.parsed(col, code, func() (*parsed, error) {
+		text, err := c.dictOf(col).at(code)
+		if err != nil {
+			return nil, err
+		}
+		p, err := parseObject(string(text))
+		if err != nil {
+			return nil, c.broken(col, err)
+		}
+		return &p, nil
+	})
+	if err == nil {
+		c.objects[key] = p
 	}
-	p, err := parseObject(string(text))
-	if err != nil {
-		return nil, c.broken(col, err)
-	}
-	c.objects[key] = &p
-	return &p, nil
+	return p, err
 }
 
 // more is the parsed text of a map in colMore.
@@ -190,11 +195,10 @@ func (c *cursor) text(col int, row uint32) ([]byte, error) {
 }
 
 func (c *cursor) trace(row uint32) (span.TraceID, error) {
-	v, err := c.pageOf(colTrace, row)
-	if err != nil {
-		return span.TraceID{}, err
+	if v := c.scanned[colTrace]; v != nil && v.from == row/pageRows*pageRows {
+		return v.ids[row-v.from], nil
 	}
-	return v.ids[row-v.from], nil
+	return c.traceAt(row)
 }
 
 // spanKey is what Trace and Select sort by and tell copies by; the resource is compared apart.

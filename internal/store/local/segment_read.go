@@ -138,6 +138,7 @@ const (
 	directoryKey  = -1 // with any column
 	operationsKey = -2
 	framesKey     = 1 << 30 // and the number of the frame in the column
+	parsedKey     = 1 << 29 // and the code
 )
 
 // columns implements [source].
@@ -280,6 +281,40 @@ func parseTexts(p []byte, n int) (*dict, error) {
 		return nil, errors.New("a dictionary with more texts than it says")
 	}
 	return d, nil
+}
+
+// traceAt implements [columns].
+func (s *segmentColumns) traceAt(row uint32) (id span.TraceID, err error) {
+	p := int(row / pageRows)
+	v, err := s.view(colTrace, p)
+	if err != nil {
+		return id, err
+	}
+	code, err := v.code(int(row % pageRows))
+	if err != nil {
+		return id, s.located(err, colTrace, p)
+	}
+	err = s.guard(func() error {
+		dict, err := s.plain(colTrace, 0)
+		if err == nil {
+			id = traceID(dict[16*code:])
+		}
+		return err
+	})
+	return id, err
+}
+
+// parsed implements [columns].
+func (s *segmentColumns) parsed(col int, code uint32, parse func() (*parsed, error)) (*parsed, error) {
+	key := cacheKey{s.id, int32(col), int32(parsedKey + code)}
+	if p, ok := s.cache.get(key).(*parsed); ok {
+		return p, nil
+	}
+	p, err := parse()
+	if err == nil {
+		s.cache.put(key, p, p.size())
+	}
+	return p, err
 }
 
 // mayHold says whether a text may be in the dictionary of a column; its Bloom filter says no for certain.

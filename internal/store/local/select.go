@@ -47,6 +47,12 @@ type selection struct {
 	res       store.Result
 }
 
+// How many sources are planned before their pages are looked at, the best first. To count, all must be planned anyway.
+const (
+	plannedAtOnce    = 8
+	plannedIfCounted = 64
+)
+
 // choose is [store.Store.Select]. Sources, and within them pages, are looked at in the order of the best that they can
 // hold; those that cannot improve on what was found are passed over, unless their matches are to be counted
 // and nobody has done so.
@@ -60,19 +66,26 @@ func (v view) choose(ctx context.Context, q store.Query) (store.Result, error) {
 		return store.Result{}, err
 	}
 	slices.SortStableFunc(filters, func(a, b *filter) int { return cmp.Compare(s.most(b.bounds()), s.most(a.bounds())) })
-	for _, f := range filters {
-		if !q.Count && s.hopeless(s.most(f.bounds())) {
+	atOnce := plannedAtOnce
+	if q.Count {
+		atOnce = plannedIfCounted
+	}
+	for some := range slices.Chunk(filters, atOnce) {
+		if !q.Count && s.hopeless(s.most(some[0].bounds())) {
 			s.res.More = true // so are all that follow
 			break
 		}
-		some, err := f.prepare()
-		if err != nil {
-			return store.Result{}, err
+		var pages []candidate
+		for _, f := range some {
+			if err := ctx.Err(); err != nil {
+				return store.Result{}, err
+			}
+			if pages, err = s.candidates(pages, f); err != nil {
+				return store.Result{}, err
+			}
 		}
-		if !some {
-			continue
-		}
-		if err := s.search(ctx, f); err != nil {
+		slices.SortStableFunc(pages, func(a, b candidate) int { return cmp.Compare(b.most, a.most) })
+		if err := s.search(ctx, pages); err != nil {
 			return store.Result{}, err
 		}
 	}
@@ -107,18 +120,20 @@ func (s *selection) hopeless(most int64) bool {
 
 // candidate is a page to look at.
 type candidate struct {
+	f    *filter
 	page int
 	most int64
 }
 
-// search looks through a source.
-func (s *selection) search(ctx context.Context, f *filter) error {
-	defer f.scannedAll()
-	counted := f.plan.exact
-	if counted {
+// candidates appends the pages of a source that may have matches, and counts these if that needs no look at the pages.
+func (s *selection) candidates(pages []candidate, f *filter) ([]candidate, error) {
+	some, err := f.prepare()
+	if err != nil || !some {
+		return pages, err
+	}
+	if f.plan.exact {
 		s.res.Matched += f.plan.count
 	}
-	var pages []candidate
 	for p := range f.pages {
 		if !f.plan.wants(p) {
 			continue
@@ -127,34 +142,43 @@ func (s *selection) search(ctx context.Context, f *filter) error {
 		if bound, ok := f.plan.longest(p); ok {
 			b.maxDuration = min(b.maxDuration, bound)
 		}
-		pages = append(pages, candidate{p, s.most(b)})
+		pages = append(pages, candidate{f, p, s.most(b)})
 	}
-	slices.SortStableFunc(pages, func(a, b candidate) int { return cmp.Compare(b.most, a.most) })
+	return pages, nil
+}
+
+// search looks through pages, the best first.
+func (s *selection) search(ctx context.Context, pages []candidate) error {
 	var rows bitmap
 	for _, c := range pages {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		counted := c.f.plan.exact
 		if s.hopeless(c.most) && (counted || !s.q.Count) {
 			s.res.More = s.res.More || !counted
-			return nil
+			continue
 		}
-		some, err := f.matching(c.page, &rows)
+		some, err := c.f.matching(c.page, &rows)
 		if err != nil {
 			return err
 		}
-		if !some {
-			continue
+		if some {
+			if !counted {
+				s.res.Matched += rows.count()
+			}
+			err = s.rank(c.f, c.page, &rows)
 		}
-		if !counted {
-			s.res.Matched += rows.count()
-		}
-		if err := s.rank(f, c.page, &rows); err != nil {
+		c.f.scannedAll()
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// fewRows are read one by one; of more the whole page is decoded.
+const fewRows = 8
 
 // rank enters those of some rows of a page that are among the best.
 func (s *selection) rank(f *filter, p int, rows *bitmap) error {
@@ -162,7 +186,7 @@ func (s *selection) rank(f *filter, p int, rows *bitmap) error {
 	if err != nil {
 		return err
 	}
-	scanned := false
+	scanned := rows.count() < fewRows
 	for i := range rows.each {
 		score := scoreOf(i)
 		if s.hopeless(score) {

@@ -90,6 +90,12 @@ func (s *snapshot) find(id span.TraceID) ([]uint32, error) {
 	return rows, nil
 }
 
+func (s *snapshot) traceAt(row uint32) (span.TraceID, error) { return s.ids()[row], nil }
+
+func (s *snapshot) parsed(_ int, _ uint32, parse func() (*parsed, error)) (*parsed, error) {
+	return parse()
+}
+
 func (s *snapshot) ids() []span.TraceID { return s.cols[colTrace].ids[:s.n] }
 
 func (s *snapshot) page(col, p int, v *vector) error {

@@ -149,6 +149,15 @@ type parsed struct {
 	dropped, flags           uint32
 }
 
+// size is what p takes in memory, roughly.
+func (p *parsed) size() int {
+	n := 256
+	for _, a := range p.attrs {
+		n += 64 + len(a.Key) + len(a.Value.Str)
+	}
+	return n
+}
+
 func parseObject(text string) (p parsed, err error) {
 	members, err := parseMap(text)
 	if err != nil {
