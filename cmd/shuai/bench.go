@@ -59,7 +59,26 @@ func (cmd *BenchQueryCmd) Run(ctx context.Context, out streams) error {
 	ids := workload.TraceIDs(cmd.Seed, int(status.Spans), 2*cmd.Queries)
 	rng := rand.New(rand.NewPCG(cmd.Seed, 1))
 	rng.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
-	service := func(i int) string { return workload.Services[i%len(workload.Services)] }
+	var list struct {
+		Endpoints []struct{ Service, Name string }
+	}
+	if err := p.get(ctx, "/api/shuai/v1/endpoints?from=0&limit=100", &list); err != nil {
+		return err
+	}
+	var users struct{ Names []string }
+	if err := p.get(ctx, "/api/shuai/v1/names?from=0&of=values&key=span.user.id&limit=5000", &users); err != nil {
+		return err
+	}
+	if len(ids) == 0 || len(list.Endpoints) == 0 || len(users.Names) == 0 {
+		return errors.New("the directory has no data of shuai bench ingest")
+	}
+	search := func(more, filter string) string {
+		return "/traces?from=0&limit=20" + more + "&q=" + url.QueryEscape(filter)
+	}
+	endpoint := func(i int) string {
+		e := list.Endpoints[i%len(list.Endpoints)]
+		return fmt.Sprintf("service.name = %q && name = %q", e.Service, e.Name)
+	}
 	for _, q := range []struct {
 		name, what string
 		path       func(i int) string
@@ -67,13 +86,21 @@ func (cmd *BenchQueryCmd) Run(ctx context.Context, out streams) error {
 	}{
 		{"trace", "a trace by id, with its tree and tables", func(i int) string { return "/traces/" + ids[i%len(ids)].String() + "/skeleton" }, cmd.Queries},
 		{"missing", "a trace that is not there", func(int) string { return fmt.Sprintf("/traces/%016x%016x/skeleton", rng.Uint64(), rng.Uint64()) }, cmd.Queries},
-		{"search", "newest 20 of a service over 100 ms", func(i int) string {
-			return "/traces?from=0&limit=20&q=" + url.QueryEscape(fmt.Sprintf("{ service.name = %q && duration > 100ms }", service(i)))
-		}, cmd.Queries / 10},
-		{"slowest", "exact slowest 20 of a service", func(i int) string {
-			return "/traces?from=0&limit=20&sort=slowest&q=" + url.QueryEscape(fmt.Sprintf("{ service.name = %q }", service(i)))
-		}, cmd.Queries / 10},
-		{"endpoints", "all endpoints with quantiles", func(int) string { return "/endpoints?from=0" }, cmd.Queries / 10},
+		{"search", "the newest 20 of service, name and more than 100 ms, with what their traces took", func(i int) string {
+			return search("", "{ "+endpoint(i)+" && duration > 100ms }")
+		}, cmd.Queries},
+		{"attribute", "the newest 20 with a user.id, likewise", func(i int) string {
+			return search("", fmt.Sprintf("{ span.user.id = %q }", users.Names[i*7%len(users.Names)]))
+		}, cmd.Queries},
+		{"slowest", "the slowest 20 of an endpoint, of all, likewise", func(i int) string {
+			return search("&sort=slowest", "{ root && "+endpoint(i)+" }")
+		}, cmd.Queries},
+		{"endpoint", "one endpoint: figures, heatmap of all requests, slowest", func(i int) string {
+			e := list.Endpoints[i%len(list.Endpoints)]
+			return fmt.Sprintf("/endpoint?from=%d", int64(workload.Start)) + "&service=" + url.QueryEscape(e.Service) + "&name=" + url.QueryEscape(e.Name)
+		}, cmd.Queries / 3},
+		{"endpoints", "all endpoints with quantiles", func(int) string { return "/endpoints?from=0" }, cmd.Queries / 3},
+		{"heatmap", "all spans longer than 1 µs by time and duration", func(int) string { return "/heatmap?from=0&q=" + url.QueryEscape("{ duration > 1us }") }, cmd.Queries / 10},
 	} {
 		var took []time.Duration
 		for i := range max(q.n, 1) {

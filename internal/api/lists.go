@@ -263,7 +263,7 @@ func (s *server) traces(ctx context.Context, p *params) ([]byte, error) {
 	rows := make([]traceRow, len(best))
 	err := each(ctx, len(best), func(ctx context.Context, i int) error {
 		m, b := best[i], res.Spans
-		all, err := s.Store.Trace(ctx, b.TraceID[m])
+		all, err := s.Store.BriefTrace(ctx, b.TraceID[m])
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // retention took it between the two questions
 		}

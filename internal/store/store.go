@@ -41,6 +41,9 @@ type Store interface {
 	// speak 64-bit ids know no more.
 	Trace(ctx context.Context, id span.TraceID) (*span.Batch, error)
 
+	// BriefTrace is Trace with spans that are brief, as with Query.Brief.
+	BriefTrace(ctx context.Context, id span.TraceID) (*span.Batch, error)
+
 	// Select returns the spans that match, best first. It is exact: "slowest 20" are the slowest 20 of
 	// all that match.
 	Select(ctx context.Context, q Query) (Result, error)

@@ -243,8 +243,8 @@ func (v view) identify(h *hit, resources *names) error {
 	return nil
 }
 
-// find is [store.Store.Trace].
-func (v view) find(ctx context.Context, id span.TraceID) (*span.Batch, error) {
+// find is [store.Store.Trace], or BriefTrace.
+func (v view) find(ctx context.Context, id span.TraceID, brief bool) (*span.Batch, error) {
 	var hits []hit
 	seen := map[identity]bool{}
 	resources := newNames()
@@ -290,7 +290,7 @@ func (v view) find(ctx context.Context, id span.TraceID) (*span.Batch, error) {
 	slices.SortStableFunc(hits, func(a, b hit) int {
 		return cmp.Or(cmp.Compare(a.key.start, b.key.start), cmp.Compare(a.key.id, b.key.id), cmp.Compare(a.key.kind, b.key.kind))
 	})
-	return gather(hits, false)
+	return gather(hits, brief)
 }
 
 // gather makes a batch of hits, in their order.

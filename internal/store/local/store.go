@@ -276,9 +276,18 @@ func (s *Store) complain(what string, err error) {
 }
 
 // Trace implements [store.Store].
-func (s *Store) Trace(ctx context.Context, id span.TraceID) (b *span.Batch, err error) {
+func (s *Store) Trace(ctx context.Context, id span.TraceID) (*span.Batch, error) {
+	return s.trace(ctx, id, false)
+}
+
+// BriefTrace implements [store.Store].
+func (s *Store) BriefTrace(ctx context.Context, id span.TraceID) (*span.Batch, error) {
+	return s.trace(ctx, id, true)
+}
+
+func (s *Store) trace(ctx context.Context, id span.TraceID, brief bool) (b *span.Batch, err error) {
 	err = s.query(ctx, func(v view) (err error) {
-		b, err = v.find(ctx, id)
+		b, err = v.find(ctx, id, brief)
 		return err
 	})
 	return b, err

@@ -108,6 +108,34 @@ func (m *model) usable(ctx context.Context) error {
 }
 
 func (m *model) Trace(ctx context.Context, id span.TraceID) (*span.Batch, error) {
+	found, err := m.trace(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return batchOf(found), nil
+}
+
+func (m *model) BriefTrace(ctx context.Context, id span.TraceID) (*span.Batch, error) {
+	found, err := m.trace(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return batchOf(brief(found)), nil
+}
+
+// brief are spans without what Query.Brief leaves out.
+func brief(spans []*span.Span) []*span.Span {
+	var short []*span.Span
+	for _, s := range spans {
+		short = append(short, &span.Span{
+			TraceID: s.TraceID, SpanID: s.SpanID, Parent: s.Parent, Start: s.Start, Duration: s.Duration,
+			Name: s.Name, Kind: s.Kind, Status: s.Status, Resource: s.Resource,
+		})
+	}
+	return short
+}
+
+func (m *model) trace(ctx context.Context, id span.TraceID) ([]*span.Span, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if err := m.usable(ctx); err != nil {
@@ -126,7 +154,7 @@ func (m *model) Trace(ctx context.Context, id span.TraceID) (*span.Batch, error)
 	slices.SortStableFunc(found, func(a, b *span.Span) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.SpanID, b.SpanID), cmp.Compare(a.Kind, b.Kind))
 	})
-	return batchOf(found), nil
+	return found, nil
 }
 
 func batchOf(spans []*span.Span) *span.Batch {
@@ -175,12 +203,7 @@ func (m *model) Select(ctx context.Context, q store.Query) (store.Result, error)
 	}
 	found = found[:min(limit, len(found))]
 	if q.Brief {
-		for i, s := range found {
-			found[i] = &span.Span{
-				TraceID: s.TraceID, SpanID: s.SpanID, Parent: s.Parent, Start: s.Start, Duration: s.Duration,
-				Name: s.Name, Kind: s.Kind, Status: s.Status, Resource: s.Resource,
-			}
-		}
+		found = brief(found)
 	}
 	return store.Result{Spans: batchOf(found), Matched: len(rows)}, nil
 }

@@ -19,6 +19,7 @@ type mutant struct {
 	store.Store
 	append    func(context.Context, store.Store, *span.Batch) error
 	trace     func(context.Context, store.Store, span.TraceID) (*span.Batch, error)
+	brief     func(context.Context, store.Store, span.TraceID) (*span.Batch, error)
 	sel       func(context.Context, store.Store, store.Query) (store.Result, error)
 	aggregate func(context.Context, store.Store, store.AggregateQuery) ([]store.Group, error)
 	names     func(context.Context, store.Store, store.NamesQuery) ([]string, error)
@@ -37,6 +38,13 @@ func (m mutant) Trace(ctx context.Context, id span.TraceID) (*span.Batch, error)
 		return m.Store.Trace(ctx, id)
 	}
 	return m.trace(ctx, m.Store, id)
+}
+
+func (m mutant) BriefTrace(ctx context.Context, id span.TraceID) (*span.Batch, error) {
+	if m.brief == nil {
+		return m.Store.BriefTrace(ctx, id)
+	}
+	return m.brief(ctx, m.Store, id)
 }
 
 func (m mutant) Select(ctx context.Context, q store.Query) (store.Result, error) {
@@ -217,6 +225,9 @@ var mutants = map[string]mutant{
 	"brief is in full":       changedQuery(func(q *store.Query) { q.Brief = false }),
 	"counts no more than it": {sel: moreIsLeft},
 	"absent is unequal":      changedQuery(func(q *store.Query) { q.Filter = notNot(q.Filter) }),
+	"brief trace in full": {brief: func(ctx context.Context, s store.Store, id span.TraceID) (*span.Batch, error) {
+		return s.Trace(ctx, id)
+	}},
 	"matched is what it got": {sel: matchedIsLength},
 	"ties the other way":     {sel: tiesReversed},
 	"counts no errors":       changedGroups(asIs, func(g *store.Group) { g.Errors = 0 }),

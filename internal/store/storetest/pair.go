@@ -120,6 +120,14 @@ func (p *pair) trace(id span.TraceID) {
 		p.tb.Fatalf("Trace(%v) (-want +got):\n%s", id, d)
 	}
 	scribble(got)
+	want, _ = p.model.BriefTrace(context.Background(), id)
+	if got, err = p.got.BriefTrace(context.Background(), id); err != nil {
+		p.tb.Fatalf("BriefTrace(%v): %v", id, err)
+	}
+	if d := differ(spansOf(want), spansOf(got)); d != "" {
+		p.tb.Fatalf("BriefTrace(%v) (-want +got):\n%s", id, d)
+	}
+	scribble(got)
 }
 
 // traces asks for every trace there is, in full.
