@@ -15,7 +15,7 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files")
 
-var goldenTracer = &Tracer{&pipeline{exporter: newExporter(settings{limit: 1 << 20}, shards{}, nil)}, ownScope}
+var goldenTracer = &Tracer{pipeline: &pipeline{exporter: newExporter(settings{limit: 1 << 20}, shards{}, nil)}, scope: ownScope}
 
 // goldenSpans are made of fixed parts; bench/tracer checks the encoder against the official types with random ones.
 func goldenSpans() map[string][]*record {

@@ -233,6 +233,11 @@ func init() {
 		s.setState(state)
 		return s
 	}
+	bridge.Distinct = func(tracer any) {
+		if t, _ := tracer.(*Tracer); t != nil {
+			t.distinct = true
+		}
+	}
 	bridge.HideBaggage = func(ctx context.Context) context.Context {
 		return context.WithValue(ctx, baggageKey{}, baggage(nil))
 	}

@@ -15,7 +15,8 @@ import (
 // be called concurrently, and on nil, which traces nothing.
 type Tracer struct {
 	*pipeline
-	scope []byte // encoded; the instrumentation whose spans these are
+	scope    []byte // encoded; the instrumentation whose spans these are
+	distinct bool   // no span stands for another one: see bridge.Distinct
 }
 
 // pipeline is what all scopes of a tracer share.
@@ -39,7 +40,7 @@ func New(cfg Config) (*Tracer, error) {
 		return nil, err
 	}
 	id := processIdentity()
-	t := &Tracer{&pipeline{propagation: s.formats, ids: id.ids, shards: newShards()}, ownScope}
+	t := &Tracer{pipeline: &pipeline{propagation: s.formats, ids: id.ids, shards: newShards()}, scope: ownScope}
 	t.own = t
 	t.limiter.init(s.maxTraces)
 	t.bare = newSeries(t, s.threshold, 0)
@@ -132,7 +133,7 @@ func (t *Tracer) Scope(name, version, schemaURL string, attrs ...Attr) *Tracer {
 	if t == nil {
 		return nil
 	}
-	return &Tracer{t.pipeline, appendScope(nil, name, version, schemaURL, attrs)}
+	return &Tracer{pipeline: t.pipeline, scope: appendScope(nil, name, version, schemaURL, attrs)}
 }
 
 // StartSpan starts a child of the span in which ctx runs, or a root. See the function [StartSpan].
@@ -157,7 +158,7 @@ func (t *Tracer) start(ctx context.Context, parent *Span, name string, kind Kind
 	c, now := t.bare, int64(0)
 	if t.statistics != nil {
 		c, now = t.statistics.find(kind, name, ""), monotonic()
-	} else if above&(flagSampled|flagUndecided) == 0 && parent.valid() && parent.counted() != nil {
+	} else if above&(flagSampled|flagUndecided) == 0 && parent.valid() && parent.counted() != nil && !t.distinct {
 		return ctx, parent // nothing is kept of the span, so it need not be another one
 	}
 	if p, ok := ctx.(*Span); ok {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -20,16 +21,21 @@ func main() {
 	requests := flag.Int("n", 20_000, "how many requests")
 	over := flag.Duration("over", 55*time.Minute, "how long ago the first of them was; the others follow evenly until now")
 	flag.Parse()
-	if err := plant(*url+"/v1/traces", *requests, *over); err != nil {
+	if err := plant(context.Background(), *url+"/v1/traces", *requests, *over); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func plant(url string, requests int, over time.Duration) error {
+func plant(ctx context.Context, url string, requests int, over time.Duration) error {
 	start := time.Now().Add(-over).UnixNano()
 	for b := range workload.Subject(1, requests, start, int64(over)/int64(requests)) {
 		_, body := wire.Encode(b)
-		response, err := http.Post(url, "application/x-protobuf", bytes.NewReader(body))
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Content-Type", "application/x-protobuf")
+		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			return err
 		}

@@ -27,6 +27,7 @@ import (
 	"go.opentelemetry.io/otel/trace/embedded"
 
 	"github.com/fuwu-project/fuwu/shuai"
+	"github.com/fuwu-project/fuwu/shuai/internal/bridge"
 )
 
 // Start starts the default tracer, as [shuai.Start] does, and makes it the global one of OpenTelemetry, along with a [Propagator].
@@ -129,6 +130,7 @@ func (t *tracer) core() *shuai.Tracer {
 		return s.tracer
 	}
 	s := &scoped{base, base.Scope(t.scope.name, t.scope.version, t.scope.schemaURL, t.attrs...)}
+	bridge.Distinct(s.tracer)
 	t.scoped.Store(s)
 	return s.tracer
 }

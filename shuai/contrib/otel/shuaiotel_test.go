@@ -125,6 +125,35 @@ func TestNotRecording(t *testing.T) {
 	use(trace.SpanFromContext(context.Background()))
 }
 
+// TestDistinct: every span has an id of its own, as the specification asks, even where nothing is kept of it. Through Shuai's API the
+// child of such a span is that span.
+func TestDistinct(t *testing.T) {
+	tr, err := shuai.New(shuai.Config{Service: "test", Ratio: -1, Statistics: "off"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Stop(context.Background())
+	tracer := shuaiotel.NewTracerProvider(tr).Tracer("x")
+	ctx, parent := tracer.Start(t.Context(), "parent")
+	ids := map[trace.SpanID]bool{parent.SpanContext().SpanID(): true}
+	for range 3 {
+		var child trace.Span
+		ctx, child = tracer.Start(ctx, "child")
+		sc := child.SpanContext()
+		if !sc.IsValid() || ids[sc.SpanID()] || sc.TraceID() != parent.SpanContext().TraceID() || sc.IsSampled() || child.IsRecording() {
+			t.Errorf("%v below %v", sc, parent.SpanContext())
+		}
+		if trace.SpanFromContext(ctx) != child {
+			t.Error("the child is not the current span")
+		}
+		ids[sc.SpanID()] = true
+	}
+	current := shuai.SpanFromContext(ctx)
+	if _, ours := tr.StartSpan(ctx, "ours", shuai.KindInternal); ours != current {
+		t.Errorf("%s below %s: nothing needed that", ours, current)
+	}
+}
+
 func use(s trace.Span) {
 	s.SetName("n")
 	s.SetAttributes(attribute.Int("k", 1))

@@ -22,6 +22,10 @@ type Bridge struct {
 // NewSpan returns a *shuai.Span for ids that the other API gives, which are not all zero. The tracer sets it.
 var NewSpan func(traceHi, traceLo, span uint64, flags uint8, state string, remote bool) any
 
+// Distinct tells a *shuai.Tracer, before its first span, that each of its spans needs an id of its own, even where nothing is kept of it:
+// the other API shows ids, and says that they differ. The tracer sets it.
+var Distinct func(tracer any)
+
 // HideBaggage returns a context in which the tracer finds none of the baggage that it extracted, because the other API has it. The tracer
 // sets it.
 var HideBaggage func(ctx context.Context) context.Context
