@@ -22,7 +22,7 @@ func (discard) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func benchTracer(b *testing.B, ratio float64) *Tracer {
 	b.Helper()
-	t, err := New(Config{Service: "bench", Ratio: ratio, Compression: "none", BufferBytes: 64 << 20, transport: discard{}})
+	t, err := New(Config{Service: "bench", Ratio: ratio, Compression: "none", BufferBytes: 64 << 20, Transport: discard{}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func fourAttributes(s *Span) {
 // What a span costs that is not recorded: with the statistics, and without.
 func BenchmarkUnsampled(b *testing.B) {
 	for _, statistics := range []string{"off", "cumulative"} {
-		t, err := New(Config{Service: "bench", Ratio: -1, Statistics: statistics, transport: discard{}})
+		t, err := New(Config{Service: "bench", Ratio: -1, Statistics: statistics, Transport: discard{}})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -66,8 +66,9 @@ type Config struct {
 	// Logger is told of export problems, at most one record of a kind every 30 s. Default: none.
 	Logger *slog.Logger
 
-	// transport replaces the exporter's own in tests.
-	transport http.RoundTripper
+	// Transport carries the requests to the collector, for those who need client certificates, a socket of another kind or a
+	// test without one. What it does is not traced. Default: one of its own.
+	Transport http.RoundTripper
 }
 
 const (
@@ -115,7 +116,7 @@ func (c Config) resolve(getenv func(string) string) (settings, error) {
 		flushEvery: c.FlushEvery,
 		limit:      int64(c.BufferBytes),
 		log:        c.Logger,
-		transport:  c.transport,
+		transport:  c.Transport,
 		resource:   map[string]string{},
 		headers:    map[string]string{},
 	}

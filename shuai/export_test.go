@@ -119,7 +119,7 @@ func TestRetries(t *testing.T) {
 					}
 					return nil, errors.New(down)
 				}
-				tr, _ := testTracer(t, Config{transport: c})
+				tr, _ := testTracer(t, Config{Transport: c})
 				endSpans(tr, 2)
 				time.Sleep(90 * time.Second)
 				synctest.Wait()
@@ -155,7 +155,7 @@ func TestCollectorAway(t *testing.T) {
 			return reply(200, ""), nil
 		}}
 		const limit = 256 << 10
-		tr, _ := testTracer(t, Config{transport: c, BufferBytes: limit, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		tr, _ := testTracer(t, Config{Transport: c, BufferBytes: limit, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		for range 60 {
 			endSpans(tr, 200)
 			if s := tr.Stats(); s.BufferedBytes > limit {
@@ -208,7 +208,7 @@ func TestStop(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tr, _ := testTracer(t, Config{transport: &collector{answer: tt.answer}})
+				tr, _ := testTracer(t, Config{Transport: &collector{answer: tt.answer}})
 				endSpans(tr, 10)
 				ctx, open := tr.StartSpan(t.Context(), "open", KindServer)
 				stopCtx := context.Background()
@@ -255,7 +255,7 @@ func TestStopDuringPause(t *testing.T) {
 			}
 			return reply(200, ""), nil
 		}}
-		tr, _ := testTracer(t, Config{transport: c})
+		tr, _ := testTracer(t, Config{Transport: c})
 		endSpans(tr, 3)
 		time.Sleep(2 * time.Second)
 		start := time.Now()
@@ -273,7 +273,7 @@ func TestStopDuringPause(t *testing.T) {
 func TestContextsAreReleased(t *testing.T) {
 	tr, _ := testTracer(t, Config{
 		FlushEvery: time.Millisecond,
-		transport:  &collector{answer: func(*http.Request) (*http.Response, error) { return nil, errors.New("refused") }},
+		Transport:  &collector{answer: func(*http.Request) (*http.Response, error) { return nil, errors.New("refused") }},
 	})
 	type key struct{}
 	freed := make(chan struct{})
@@ -302,7 +302,7 @@ func TestContextsAreReleased(t *testing.T) {
 // A fault of the exporter's own, or of a logger, ends the tracer and not the application.
 func TestPanicInside(t *testing.T) {
 	tr, _ := testTracer(t, Config{
-		transport: &collector{answer: func(*http.Request) (*http.Response, error) { return reply(400, ""), nil }},
+		Transport: &collector{answer: func(*http.Request) (*http.Response, error) { return reply(400, ""), nil }},
 		Logger:    slog.New(panicHandler{slog.DiscardHandler}), FlushEvery: time.Millisecond,
 	})
 	endSpans(tr, 10)
@@ -323,7 +323,7 @@ func TestHeaders(t *testing.T) {
 	path := make(chan string, 1)
 	tr, _ := testTracer(t, Config{
 		Headers: map[string]string{"authorization": "Bearer x"}, Compression: "gzip", Endpoint: "https://collector.example/base/",
-		transport: &collector{answer: func(r *http.Request) (*http.Response, error) {
+		Transport: &collector{answer: func(r *http.Request) (*http.Response, error) {
 			got <- r.Header
 			path <- r.URL.String()
 			return reply(200, ""), nil

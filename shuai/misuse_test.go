@@ -18,7 +18,7 @@ import (
 // and goes on using them while the exporter works, finds nothing of it in what others recorded.
 func TestStaleSpans(t *testing.T) {
 	c := &collector{}
-	tr, _ := testTracer(t, Config{transport: c, FlushEvery: time.Millisecond, Compression: "none", BufferBytes: 64 << 20})
+	tr, _ := testTracer(t, Config{Transport: c, FlushEvery: time.Millisecond, Compression: "none", BufferBytes: 64 << 20})
 	const workers, each = 4, 500
 	var wg sync.WaitGroup
 	for w := range workers {
@@ -186,7 +186,7 @@ func TestMemoryBound(t *testing.T) {
 		return m.HeapAlloc
 	}
 	tr, _ := testTracer(t, Config{
-		transport:  &collector{answer: func(*http.Request) (*http.Response, error) { return nil, errors.New("refused") }},
+		Transport:  &collector{answer: func(*http.Request) (*http.Response, error) { return nil, errors.New("refused") }},
 		FlushEvery: 10 * time.Millisecond,
 	})
 	before := heap()

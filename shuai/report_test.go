@@ -22,7 +22,7 @@ func adaptive(t *testing.T, ratios func() (*http.Response, error)) (*Tracer, *co
 		}
 		return reply(200, ""), nil
 	}
-	tr, err := New(Config{Service: "movie web", transport: c, MaxTraces: -1})
+	tr, err := New(Config{Service: "movie web", Transport: c, MaxTraces: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestMaxTraces(t *testing.T) {
 func TestDropsAreReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &collector{answerOther: accept, answer: func(*http.Request) (*http.Response, error) { return reply(400, "no"), nil }}
-		tr, _ := testTracer(t, Config{transport: c, BufferBytes: 4 << 10})
+		tr, _ := testTracer(t, Config{Transport: c, BufferBytes: 4 << 10})
 		endSpans(tr, 100)
 		time.Sleep(reportEvery)
 		synctest.Wait()

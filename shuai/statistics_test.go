@@ -198,7 +198,7 @@ func TestStatisticsAgainstBruteForce(t *testing.T) {
 		for _, ratio := range []float64{-1, 0.5, 1} {
 			t.Run(fmt.Sprint(temporality, ratio), func(t *testing.T) {
 				c := &collector{answerOther: accept}
-				tr, _ := testTracer(t, Config{transport: c, Ratio: ratio, Statistics: temporality, Compression: "none"})
+				tr, _ := testTracer(t, Config{Transport: c, Ratio: ratio, Statistics: temporality, Compression: "none"})
 				type key struct{ who string }
 				var mu sync.Mutex
 				want := map[key][]time.Duration{}
@@ -339,7 +339,7 @@ func TestCollectWhileCounting(t *testing.T) {
 // A program that makes up names gets no more than its series; the others are counted together, by kind.
 func TestOverflow(t *testing.T) {
 	c := &collector{answerOther: accept}
-	tr, _ := testTracer(t, Config{transport: c, Ratio: -1, MaxSeries: 10, Compression: "none"})
+	tr, _ := testTracer(t, Config{Transport: c, Ratio: -1, MaxSeries: 10, Compression: "none"})
 	for i := range 100 {
 		_, s := tr.StartSpan(t.Context(), fmt.Sprint(i), KindServer)
 		s.End()
@@ -379,7 +379,7 @@ func TestReports(t *testing.T) {
 					}
 					return reply(200, ""), nil
 				}}
-				tr, _ := testTracer(t, Config{transport: c, Statistics: tt.temporality})
+				tr, _ := testTracer(t, Config{Transport: c, Statistics: tt.temporality})
 				begin := time.Now()
 				for range tt.counts {
 					endSpans(tr, 3)

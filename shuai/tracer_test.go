@@ -103,8 +103,8 @@ func (c *collector) spans(t *testing.T) (names []string, requests int) {
 func testTracer(t testing.TB, cfg Config) (*Tracer, *collector) {
 	t.Helper()
 	c := &collector{}
-	if cfg.transport == nil {
-		cfg.transport = c
+	if cfg.Transport == nil {
+		cfg.Transport = c
 	}
 	if cfg.Ratio == 0 {
 		cfg.Ratio = 1
@@ -322,7 +322,7 @@ func TestUnsampledIDIsOne(t *testing.T) {
 
 func TestStartIsDefault(t *testing.T) {
 	c := &collector{}
-	stop, err := Start(Config{Service: "test", Ratio: 1, transport: c})
+	stop, err := Start(Config{Service: "test", Ratio: 1, Transport: c})
 	if err != nil {
 		t.Fatal(err)
 	}
