@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 	"sync/atomic"
 
 	"github.com/parquet-go/parquet-go/bloom"
@@ -313,6 +314,9 @@ func parseDirectory(p []byte, rows int, fileSize uint64) (*directory, error) {
 	if err != nil {
 		return nil, err
 	}
+	if pagesOf(rows) > len(p)/boundsSize { // before there is memory for them
+		return nil, fmt.Errorf("%d rows, and bounds of %d pages at most", rows, len(p)/boundsSize)
+	}
 	d := &directory{stats: make([]pageStats, pagesOf(rows))}
 	v := varints{p: p}
 	for i := range d.stats {
@@ -350,7 +354,7 @@ func (d *directory) parseColumn(v *varints, col int, fileSize uint64) error {
 	c.optional, c.zstd, c.packed = flags&flagOptional != 0, flags&flagZstd != 0, flags&flagPacked != 0
 	c.encoding, c.off = format.Encoding(v.int()), v.next()
 	c.dict.header, c.dict.values, c.dict.crc = v.int(), v.int(), v.uint32()
-	end, entries := c.off, uint32(0)
+	end, entries := c.off+uint64(c.dict.header), uint64(0)
 	if n := int(v.int()); n > 0 {
 		if n > len(v.p) {
 			return errors.New("more chunks of a dictionary than there is room for")
@@ -361,18 +365,21 @@ func (d *directory) parseColumn(v *varints, col int, fileSize uint64) error {
 		k := &c.chunks[i]
 		k.body, k.plain, k.entries = v.int(), v.int(), v.int()
 		c.dict.body += k.body
-		entries += k.entries
+		end += uint64(k.body)
+		entries += uint64(k.entries)
 		if k.entries == 0 || k.plain > maxPiece {
 			return errors.New("a chunk of a dictionary of impossible size")
 		}
 	}
-	if entries != c.dict.values {
+	if entries != uint64(c.dict.values) {
 		return errors.New("the chunks of a dictionary have another number of entries than it")
 	}
-	end += uint64(c.dict.size())
 	c.bloom, c.blooms, d.sums[col] = v.next(), v.int(), v.uint32()
 	if c.bloom > fileSize || uint64(c.blooms) > fileSize-c.bloom || c.blooms%bloom.BlockSize != 0 {
 		return errors.New("a Bloom filter lies outside the file")
+	}
+	if len(d.stats) > len(v.p)/minPlace {
+		return errors.New("more pages than there is room for")
 	}
 	c.pages, d.starts[col] = make([]pagePlace, len(d.stats)), make([]uint64, len(d.stats))
 	for i := range c.pages {
@@ -382,22 +389,49 @@ func (d *directory) parseColumn(v *varints, col int, fileSize uint64) error {
 			return errors.New("a page with more values than rows")
 		}
 		if c.zstd {
-			sum := uint32(0)
+			sum := uint64(0)
 			for range (page.values + frameValues - 1) / frameValues {
 				page.frames = append(page.frames, v.int())
-				sum += page.frames[len(page.frames)-1]
+				sum += uint64(page.frames[len(page.frames)-1])
 			}
-			if sum != page.body {
+			if sum != uint64(page.body) {
 				return errors.New("the frames of a page are not all of it")
 			}
 		}
 		d.starts[col][i] = end
-		end += uint64(page.size())
+		end += uint64(page.header) + uint64(page.levels) + uint64(page.body)
 	}
-	if end > fileSize || c.off > end {
+	if end+padding > fileSize || c.off > end {
 		return errors.New("a column lies outside the file")
 	}
-	return nil
+	return d.checkKind(col)
+}
+
+// minPlace is the least that the place of a page takes: four varints and a checksum.
+const minPlace = 4 + 4
+
+// checkKind says whether a column is written in one of the ways that it can be read in.
+func (d *directory) checkKind(col int) error {
+	c := &d.columns[col]
+	var l layout
+	optional := true
+	if col < numFixed {
+		l, optional = fixed[col].layout, leafOf(col).optional
+	} else {
+		l = layoutOf(d.list[col-numFixed].typ)
+	}
+	if c.optional != optional {
+		return errors.New("a column that may lack values and must not, or must not and may")
+	}
+	switch {
+	case c.encoding == format.RLEDictionary && !c.zstd,
+		l == numLayout && c.encoding == format.Plain,
+		l == numLayout && c.encoding == format.DeltaBinaryPacked && !c.zstd:
+		return nil
+	case l == textLayout && c.encoding == format.Plain && !slices.ContainsFunc(c.pages, func(p pagePlace) bool { return p.values > 0 }):
+		return nil // without values
+	}
+	return fmt.Errorf("a column in the encoding %s, which it cannot have", c.encoding)
 }
 
 // The numbers of what has a column besides pages.

@@ -94,8 +94,12 @@ func (s *segmentColumns) checkView(col int, v *pageView, levels []byte) error {
 		return errors.New("no levels where some rows have no value")
 	case v.bits != nil && v.rank(v.rows) != v.values:
 		return fmt.Errorf("levels of %d values, want %d", v.rank(v.rows), v.values)
+	case v.bits != nil && v.rows%8 != 0 && v.bits[v.rows>>3]>>(v.rows%8) != 0:
+		return errors.New("levels of more rows than the page has")
 	case v.values == 0:
 		return nil
+	case c.encoding == format.Plain && !c.zstd && v.size < s.plainSize(col, v.values):
+		return fmt.Errorf("%d numbers in %d bytes", v.values, v.size)
 	case s.hasCodes(col):
 		codes, err := v.codes(nil)
 		if err != nil {
@@ -106,6 +110,14 @@ func (s *segmentColumns) checkView(col int, v *pageView, levels []byte) error {
 		}
 	}
 	return nil
+}
+
+// plainSize is what so many plain values take.
+func (s *segmentColumns) plainSize(col, values int) int {
+	if col >= numFixed && s.list[col-numFixed].typ == span.Bool {
+		return (values + 7) / 8
+	}
+	return 8 * values
 }
 
 func (s *segmentColumns) hasCodes(col int) bool {
@@ -399,6 +411,14 @@ func traceID(p []byte) span.TraceID {
 	return span.TraceID{Hi: binary.BigEndian.Uint64(p), Lo: binary.BigEndian.Uint64(p[8:])}
 }
 
+// deltaLen is how many numbers delta-encoded ones say that they are: after the size of blocks and of their parts.
+func deltaLen(p []byte) uint64 {
+	v := varints{p: p}
+	v.next()
+	v.next()
+	return v.next()
+}
+
 // decodeNums reads the values that are there of a column of numbers, or of ids of 8 bytes.
 func (s *segmentColumns) decodeNums(col int, view *pageView, v *vector) (err error) {
 	n, c := view.values, &s.directory.columns[col]
@@ -425,6 +445,9 @@ func (s *segmentColumns) decodeNums(col int, view *pageView, v *vector) (err err
 		}
 		v.codes = codes[:0]
 	case c.encoding == format.DeltaBinaryPacked:
+		if total := deltaLen(body); total != uint64(n) { // before there is memory for them
+			return fmt.Errorf("%d numbers, want %d", total, n)
+		}
 		var coder delta.BinaryPackedEncoding
 		ints, err := coder.DecodeInt64(unsafecast.Slice[int64](v.nums), body)
 		if err != nil {

@@ -183,6 +183,13 @@ func (s *segmentColumns) operations() ([]operation, error) {
 	}
 	err := s.guard(func() (err error) {
 		ops, err = parseOperations(s.head.operations, &s.head.bounds, len(s.directory.stats))
+		for i := range ops {
+			for _, col := range [...]int{colService, colName, colKind, colStatus} {
+				if ops[i].code(col) >= s.directory.columns[col].dict.values {
+					return fmt.Errorf("an operation with a code of column %s that has no text", fixed[col].name)
+				}
+			}
+		}
 		return err
 	})
 	if err != nil {
@@ -201,12 +208,16 @@ var decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(math.MaxInt32))
 })
 
+// maxGuess is a size to which memory is made on the word of an index alone.
+const maxGuess = 1 << 20
+
 func decompress(dst, src []byte, want int) ([]byte, error) {
 	z, err := decoder()
 	if err != nil {
 		return nil, err
 	}
-	plain, err := z.DecodeAll(src, slices.Grow(dst[:0], want))
+	// What is wanted may be a lie; what is more than this the decoder asks for.
+	plain, err := z.DecodeAll(src, slices.Grow(dst[:0], min(want, maxGuess)))
 	if err == nil && len(plain) != want {
 		err = fmt.Errorf("%d bytes uncompressed, want %d", len(plain), want)
 	}
@@ -264,6 +275,9 @@ func (s *segmentColumns) texts(col int) *texts {
 
 // parseTexts reads n texts, each behind its length. The text of the dict is p: the lengths lie between.
 func parseTexts(p []byte, n int) (*dict, error) {
+	if n > len(p)/4 {
+		return nil, errors.New("a dictionary with fewer texts than it says")
+	}
 	d := &dict{text: make([]byte, 0, max(len(p)-4*n, 0)), offsets: make([]uint32, 1, n+1)}
 	for range n {
 		if len(p) < 4 {
@@ -348,6 +362,9 @@ func (s *segmentColumns) numbers(col int) ([]byte, error) {
 		return nil, errors.New("a dictionary of numbers in pieces")
 	}
 	p, err := s.plain(col, 0)
+	if err == nil && uint64(len(p)) != 8*uint64(c.dict.values) {
+		return nil, fmt.Errorf("a dictionary of %d numbers in %d bytes", c.dict.values, len(p))
+	}
 	if err == nil && c.packed {
 		s.cache.put(key, p, len(p))
 	}
