@@ -98,8 +98,8 @@ func (s *Store) mergeInto(parts []*segment) error {
 	}
 	name := filepath.Join(s.o.Dir, fmt.Sprintf("%06d-%06d%s", first, number, segmentSuffix))
 	merged, err := s.install(name, first, number, h.snapshot())
-	if err != nil {
-		return err
+	if err != nil { // if it has its name it would count alone at the next Open, whatever becomes of its parts until then
+		return errors.Join(err, s.discard(name))
 	}
 	s.mu.Lock()
 	i := slices.Index(s.segments, parts[0])

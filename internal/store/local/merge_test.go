@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -240,5 +243,37 @@ func TestMergeCrash(t *testing.T) {
 			t.Logf("%d operations", k)
 			return
 		}
+	}
+}
+
+// TestMergeNotOpened does not let the merged segment be opened: then it must not be there either, since the next Open would
+// count it for its parts, of which some may be dropped by then.
+func TestMergeNotOpened(t *testing.T) {
+	disk := vfs.NewMem()
+	tried := false // the sealer's until Close
+	o := options(vfs.Inject(disk, func(op vfs.Op, name string) error {
+		if op == vfs.OpOpen && strings.Contains(filepath.Base(name), "-") {
+			tried = true
+			return syscall.EMFILE
+		}
+		return nil
+	}), "/data")
+	s := open(t, o)
+	for i := range mergeWay {
+		mustAppend(t, s, numbered(i))
+		sealNow(t, s)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !tried {
+		t.Fatal("nothing was merged")
+	}
+	names, err := disk.List("/data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, "-") }) {
+		t.Errorf("a merged segment of which the store knew nothing: %q", names)
 	}
 }
