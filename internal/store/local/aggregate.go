@@ -308,17 +308,17 @@ func (v view) aggregate(ctx context.Context, q store.AggregateQuery) ([]store.Gr
 		if err != nil {
 			return nil, err
 		}
-		if !some {
-			continue
-		}
-		if a.summedUp(f) {
+		switch {
+		case !some:
+		case a.summedUp(f):
 			err = a.addOperations(f)
-		} else {
+		default:
 			err = a.scan(ctx, f)
 		}
 		if err != nil {
 			return nil, err
 		}
+		f.done()
 	}
 	return a.groups, nil
 }

@@ -59,6 +59,14 @@ func (c *cursor) scannedAll() {
 	}
 }
 
+// forget gives up the dictionaries and what was parsed of them, which the cache has for as long as there is room: a query
+// that goes over many sources is not to hold those of all.
+func (c *cursor) forget() {
+	clear(c.dicts)
+	clear(c.objects)
+	clear(c.maps)
+}
+
 // vector is a page of a column, until another page of it is asked for.
 func (c *cursor) vector(col, p int) (*vector, error) {
 	v := c.scanned[col]

@@ -220,6 +220,12 @@ func (f *filter) prepare() (some bool, err error) {
 	return f.plan.some, nil
 }
 
+// done gives up what only a source's own pages need; the tables stay, since another filter may ask for the same.
+func (f *filter) done() {
+	f.plan = nil
+	f.forget()
+}
+
 // matching sets out to the rows of page p that the filter matches; some is false if there are none.
 func (f *filter) matching(p int, out *bitmap) (some bool, err error) {
 	n := pageLen(f.rows(), p)

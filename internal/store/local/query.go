@@ -46,15 +46,13 @@ func withoutTraces(e store.Expr) store.Expr {
 func each(ctx context.Context, filters []*filter, do func(source int, f *filter, p int, rows *bitmap) error) error {
 	for i, f := range filters {
 		some, err := f.prepare()
+		if err == nil && some {
+			err = f.eachPage(ctx, func(p int, rows *bitmap) error { return do(i, f, p, rows) })
+		}
 		if err != nil {
 			return err
 		}
-		if !some {
-			continue
-		}
-		if err := f.eachPage(ctx, func(p int, rows *bitmap) error { return do(i, f, p, rows) }); err != nil {
-			return err
-		}
+		f.done()
 	}
 	return nil
 }
@@ -141,7 +139,6 @@ func (v view) traceInfos(ctx context.Context, e store.Expr, within store.TimeRan
 		if err := c.open(); err != nil {
 			return nil, err
 		}
-		defer c.scannedAll()
 		for p := range c.pages {
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -155,6 +152,7 @@ func (v view) traceInfos(ctx context.Context, e store.Expr, within store.TimeRan
 				return nil, err
 			}
 		}
+		c.scannedAll()
 	}
 	return infos, infos.resolve()
 }

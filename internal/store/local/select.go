@@ -88,6 +88,9 @@ func (v view) choose(ctx context.Context, q store.Query) (store.Result, error) {
 		if err := s.search(ctx, pages); err != nil {
 			return store.Result{}, err
 		}
+		for _, f := range some {
+			f.done()
+		}
 	}
 	slices.SortFunc(s.best, func(a, b scored) int { return a.compare(&b) })
 	hits := make([]hit, len(s.best))
