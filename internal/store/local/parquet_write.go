@@ -49,8 +49,6 @@ type pagePlace struct {
 // frame.
 const frameValues = 1024
 
-func (p pagePlace) size() uint32 { return p.header + p.levels + p.body }
-
 // chunkPlace is a piece of a dictionary's body that can be read alone.
 type chunkPlace struct {
 	body    uint32 // bytes in the file

@@ -97,7 +97,7 @@ func FuzzSegment(f *testing.F) {
 			wantCorrupt(t, err)
 			return
 		}
-		c := columns.(*segmentColumns) //nolint:errcheck // it is a segment's
+		c := columns.(*segmentColumns)
 		c.mend()
 		if c.rows() > 2*pageRows {
 			return // too long for a fuzz target

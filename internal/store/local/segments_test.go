@@ -120,12 +120,14 @@ func equal(want, got *span.Batch) error {
 	}
 	for i := range want.Len() {
 		w, g := want.Span(i), got.Span(i)
-		if w.TraceID != g.TraceID || w.SpanID != g.SpanID || w.Start != g.Start || w.Duration != g.Duration || w.Name != g.Name || w.Kind != g.Kind || w.Status != g.Status || w.Parent != g.Parent {
+		if w.TraceID != g.TraceID || w.SpanID != g.SpanID || w.Parent != g.Parent || w.Start != g.Start || w.Duration != g.Duration ||
+			w.Name != g.Name || w.Kind != g.Kind || w.Status != g.Status {
 			return fmt.Errorf("row %d is %+v, want %+v", i, g, w)
 		}
 	}
 	return nil
 }
+
 // TestForget asks for what needs all dictionaries of several segments: none is held at the end.
 func TestForget(t *testing.T) {
 	s := open(t, options(vfs.NewMem(), "/data"))
