@@ -1,6 +1,8 @@
 package local
 
 import (
+	"errors"
+	"math/rand/v2"
 	"runtime"
 	"testing"
 	"time"
@@ -104,6 +106,42 @@ func BenchmarkTrace(b *testing.B) {
 	b.ReportMetric(float64(found)/float64(b.N), "spans/trace")
 }
 
+// BenchmarkTraceOfMany looks for traces in 1,000 segments, all traces having ids that say nothing of their time.
+func BenchmarkTraceOfMany(b *testing.B) {
+	const segments, rows = 1000, 512
+	o := options(vfs.NewMem(), "/data")
+	o.SegmentRows = rows
+	s := open(b, o)
+	var ids []span.TraceID
+	for batch := range workload.Batches(1) {
+		if s.Stats().Segments >= segments {
+			break
+		}
+		if err := s.Append(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+		ids = append(ids, batch.TraceID[0])
+	}
+	sealNow(b, s)
+	rng := rand.New(rand.NewPCG(1, 1))
+	rng.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	ask := func(id func(i int) span.TraceID) func(b *testing.B) {
+		return func(b *testing.B) {
+			i := 0
+			for b.Loop() {
+				if _, err := s.Trace(b.Context(), id(i)); err != nil && !errors.Is(err, store.ErrNotFound) {
+					b.Fatal(err)
+				}
+				i++
+			}
+			b.ReportMetric(float64(s.Stats().Segments), "segments")
+		}
+	}
+	b.Run("there", ask(func(i int) span.TraceID { return ids[i%len(ids)] }))
+	b.Run("missing", ask(func(int) span.TraceID { return span.TraceID{Hi: rng.Uint64(), Lo: rng.Uint64()} }))
+	b.Run("half an id", ask(func(i int) span.TraceID { return span.TraceID{Lo: ids[i%len(ids)].Lo} }))
+}
+
 func BenchmarkSelect(b *testing.B) {
 	s, _, _ := filled(b)
 	for name, text := range map[string]string{
@@ -123,13 +161,35 @@ func BenchmarkSelect(b *testing.B) {
 	}
 }
 
+// BenchmarkAggregate counts by service and name, with quantiles: from the sums of the segment, row by row, and by time.
 func BenchmarkAggregate(b *testing.B) {
-	s, _, spans := filled(b)
-	q := store.AggregateQuery{By: []store.Field{store.ServiceName, store.Name}, Step: 10 * time.Second}
-	for b.Loop() {
-		if _, err := s.Aggregate(b.Context(), q); err != nil {
+	s := open(b, options(vfs.OS(), b.TempDir()))
+	for batch := range workload.Batches(1) {
+		if s.Stats().Spans > 1<<20 {
+			break
+		}
+		if err := s.Append(b.Context(), batch); err != nil {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(spans)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mspans/s")
+	sealNow(b, s)
+	all, err := store.ParseFilter("{ duration > 1us }")
+	if err != nil {
+		b.Fatal(err)
+	}
+	spans := s.Stats().Spans
+	for _, c := range []struct {
+		name string
+		q    store.AggregateQuery
+	}{{"sums", store.AggregateQuery{}}, {"rows", store.AggregateQuery{Filter: all}}, {"times", store.AggregateQuery{Step: time.Second}}} {
+		c.q.By = []store.Field{store.ServiceName, store.Name}
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := s.Aggregate(b.Context(), c.q); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(spans)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mspans/s")
+		})
+	}
 }

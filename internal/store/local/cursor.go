@@ -30,10 +30,7 @@ type vectors struct {
 }
 
 func newCursor(s source, memory *vectors) *cursor {
-	return &cursor{
-		source: s, pages: pagesOf(s.rows()), memory: memory, singles: map[int]*vector{},
-		objects: map[uint64]*parsed{}, maps: map[uint32][]span.Attribute{}, tables: map[tableKey]*table{},
-	}
+	return &cursor{source: s, pages: pagesOf(s.rows()), memory: memory}
 }
 
 // open makes the columns accessible; it may be called again.
@@ -46,6 +43,8 @@ func (c *cursor) open() (err error) {
 	}
 	n := numFixed + len(c.attrs())
 	c.scanned, c.dicts = make([]*vector, n), make([]*texts, n)
+	c.singles, c.tables = map[int]*vector{}, map[tableKey]*table{}
+	c.objects, c.maps = map[uint64]*parsed{}, map[uint32][]span.Attribute{}
 	return nil
 }
 

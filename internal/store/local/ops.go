@@ -17,8 +17,8 @@ import (
 //
 // In the file, in varints: number of operations, and of each: service, name, kind, status (codes), root | count | sum
 // (zigzag) | least duration | most above it | earliest start above the segment's | latest above it | number of pages, and of
-// each: distance from the one before, and the bound of its durations | sketch: zeros, number of buckets that are not empty, and
-// of each: distance from the one before (zigzag), and count. The codes are those of the columns'
+// each: distance from the one before, and the bound of its durations | bytes of the sketch | sketch: zeros, number of buckets
+// that are not empty, and of each: distance from the one before (zigzag), and count. The codes are those of the columns'
 // dictionaries.
 type operation struct {
 	service, name, kind, status uint32
@@ -169,7 +169,8 @@ func (o *operationSum) append(p []byte, codes map[int][]uint32, first int64) []b
 		p = binary.AppendUvarint(p, uint64(q.bound))
 		page = q.page
 	}
-	return appendSketch(p, &o.durations)
+	sketch := appendSketch(nil, &o.durations)
+	return append(binary.AppendUvarint(p, uint64(len(sketch))), sketch...)
 }
 
 func appendSketch(p []byte, s *store.Sketch) []byte {
@@ -242,9 +243,7 @@ func parseOperations(p []byte, bounds *pageStats, pages int) ([]operation, error
 			places = append(places, operationPage{min(page, uint32(pages-1)), v.int()})
 		}
 		o.pages = places[from:len(places):len(places)]
-		before := v.p
-		v.readSketch(func(int, uint64) {})
-		o.sketch = before[:len(before)-len(v.p)]
+		o.sketch = v.bytes(int(v.int()))
 	}
 	if v.broken || len(v.p) > 0 {
 		return nil, errors.New("the operations end at the wrong place")
@@ -252,7 +251,8 @@ func parseOperations(p []byte, bounds *pageStats, pages int) ([]operation, error
 	return ops, nil
 }
 
-// addDurations adds the operation's durations to a sketch.
+// addDurations adds the operation's durations to a sketch. A broken sketch has the checksum of a whole one, so that
+// another program wrote it: what can be read of it counts.
 func (o *operation) addDurations(s *store.Sketch) {
 	v := varints{p: o.sketch}
 	s.Zeros += v.readSketch(s.AddCount)

@@ -39,6 +39,11 @@ func (p *plan) longest(page int) (int64, bool) {
 
 // makePlan judges all operations.
 func (f *filter) makePlan() (*plan, error) {
+	if f.expr != nil {
+		if maybe, err := f.possible(f.expr, f.bounds()); err != nil || !maybe {
+			return &plan{exact: true}, err
+		}
+	}
 	judge, err := f.judgeOperations(f.expr)
 	if err != nil {
 		return nil, err

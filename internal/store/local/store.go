@@ -48,7 +48,7 @@ type Options struct {
 	// store.ErrFull (default 5 s).
 	MaxWait time.Duration
 	// CacheBytes bounds the memory for what has been read of segments and is not mapped: directories and
-	// dictionaries (default 64 MiB).
+	// dictionaries (default 128 MiB).
 	CacheBytes int
 
 	// Decode and Encode are the log's codec: Encode makes a body of a batch that has none in Wire, Decode
@@ -131,7 +131,7 @@ func (o *Options) setDefaults() error {
 	o.SealAfter = cmp.Or(max(o.SealAfter, 0), 15*time.Minute)
 	o.MaxWait = cmp.Or(max(o.MaxWait, 0), 5*time.Second)
 	o.sealWait = cmp.Or(o.sealWait, time.Second)
-	o.CacheBytes = cmp.Or(max(o.CacheBytes, 0), 64<<20)
+	o.CacheBytes = cmp.Or(max(o.CacheBytes, 0), 128<<20)
 	return nil
 }
 
