@@ -135,18 +135,18 @@ func TestDistinct(t *testing.T) {
 	defer tr.Stop(context.Background())
 	tracer := shuaiotel.NewTracerProvider(tr).Tracer("x")
 	ctx, parent := tracer.Start(t.Context(), "parent")
+	childCtx, child := tracer.Start(ctx, "child")
+	ctx, grandchild := tracer.Start(childCtx, "grandchild")
 	ids := map[trace.SpanID]bool{parent.SpanContext().SpanID(): true}
-	for range 3 {
-		var child trace.Span
-		ctx, child = tracer.Start(ctx, "child")
-		sc := child.SpanContext()
-		if !sc.IsValid() || ids[sc.SpanID()] || sc.TraceID() != parent.SpanContext().TraceID() || sc.IsSampled() || child.IsRecording() {
+	for _, s := range []trace.Span{child, grandchild} {
+		sc := s.SpanContext()
+		if !sc.IsValid() || ids[sc.SpanID()] || sc.TraceID() != parent.SpanContext().TraceID() || sc.IsSampled() || s.IsRecording() {
 			t.Errorf("%v below %v", sc, parent.SpanContext())
 		}
-		if trace.SpanFromContext(ctx) != child {
-			t.Error("the child is not the current span")
-		}
 		ids[sc.SpanID()] = true
+	}
+	if trace.SpanFromContext(childCtx) != child || trace.SpanFromContext(ctx) != grandchild {
+		t.Error("a child is not the current span")
 	}
 	current := shuai.SpanFromContext(ctx)
 	if _, ours := tr.StartSpan(ctx, "ours", shuai.KindInternal); ours != current {
