@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -159,6 +160,48 @@ func TestMerge(t *testing.T) {
 		if err != nil || len(r.Damages) > 0 || r.Note != "" {
 			t.Errorf("%+v, %v", r, err)
 		}
+	}
+}
+
+// TestDropMerged: a part that could not be removed when it was merged goes with the segment that it became part of.
+func TestDropMerged(t *testing.T) {
+	disk := vfs.NewMem()
+	var stuck atomic.Bool
+	stuck.Store(true)
+	o := options(vfs.Inject(disk, func(op vfs.Op, name string) error {
+		if stuck.Load() && op == vfs.OpRemove && filepath.Base(name) == "000003.parquet" {
+			return syscall.EIO
+		}
+		return nil
+	}), "/data")
+	s := open(t, o)
+	for i := range 8 {
+		if err := s.Append(t.Context(), startingAt(i, time.Unix(int64(1000+i), 0))); err != nil {
+			t.Fatal(err)
+		}
+		sealNow(t, s)
+	}
+	waitMerged(t, s, "1-8")
+	for last := true; last; { // the parts are removed in order, after the segment has appeared
+		var err error
+		if last, err = vfs.Exists(disk, "/data/000008.parquet"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if is, err := vfs.Exists(disk, "/data/000003.parquet"); err != nil || !is {
+		t.Fatalf("the part was removed: %v", err)
+	}
+	stuck.Store(false)
+	seg := s.segments[0]
+	if err := s.drop(expiry{s.tenureOf(seg), "for the test"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, o)
+	if there := whatIsThere(t, s); len(there) > 0 {
+		t.Errorf("dropped spans are there again: %v", there)
 	}
 }
 

@@ -98,6 +98,25 @@ func (s *Store) retain(now time.Time) {
 	}
 }
 
+// discardParts removes what a segment was merged from, should some of it be there still: alone it would count again.
+func (s *Store) discardParts(seg *segment) error {
+	if seg.first == seg.number {
+		return nil
+	}
+	files, err := listFiles(s.fs, s.o.Dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if f.kind == mergedFile && f.first >= seg.first && f.number <= seg.number {
+			if err := s.discard(f.path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // drop removes a segment. Queries that read it keep its file open until they end. If the power goes before
 // the removal is durable the segment is there again, whole, and the next Open drops it.
 func (s *Store) drop(e expiry) error {
@@ -112,7 +131,11 @@ func (s *Store) drop(e expiry) error {
 		return nil
 	}
 	seg := s.segments[i]
-	if err := s.discard(seg.name); err != nil {
+	err := s.discardParts(seg)
+	if err == nil {
+		err = s.discard(seg.name)
+	}
+	if err != nil {
 		s.mu.Unlock()
 		return err
 	}
