@@ -47,7 +47,8 @@ type Cause struct {
 	Longest  int64 // of the calls
 	Saving   int64 // by which the request might be shorter, by estimate
 
-	Rows []int32 // positions of the calls, in order of start
+	Site CodeSite // where the calls are made, if their spans say
+	Rows []int32  // positions of the calls, in order of start
 }
 
 // The rules. A repeated call is chatty as Sentry and Datadog define an N+1, without asking that the repeats
@@ -200,7 +201,7 @@ func (e *examiner) chatty(g callGroup, rows []int32) (c Cause, ok bool) {
 	if len(rows) < leastRepeats || e.fetches(rows[0]) {
 		return c, false
 	}
-	c = Cause{Kind: Chatty, Path: e.profile.Paths[g.at].Path}
+	c = Cause{Kind: Chatty, Path: e.profile.Paths[g.at].Path, Site: e.callSite(rows, g.caller)}
 	e.times(&c, rows)
 	whole := e.tree.Length[g.caller]
 	if float64(c.Alone) < leastSerial*float64(c.Covered) ||
@@ -301,7 +302,7 @@ func (e *examiner) retries(g callGroup, rows []int32) (c Cause, ok bool) {
 		return c, false
 	}
 	run := rows[bestFrom : bestFrom+best+1]
-	c = Cause{Kind: RetryStorm, Path: e.profile.Paths[g.at].Path, Distinct: 1}
+	c = Cause{Kind: RetryStorm, Path: e.profile.Paths[g.at].Path, Distinct: 1, Site: e.callSite(rows, g.caller)}
 	e.times(&c, run)
 	c.Saving = t.Offset[run[best]] - t.Offset[run[0]]
 	return c, true

@@ -81,7 +81,7 @@ type Request struct {
 // Add enters what a request wastes, examined at now.
 func (b *Book) Add(now time.Time, r Request) {
 	at := endpoint{r.Service, r.Name}
-	touched := map[uint64]bool{}
+	touched := map[uint64]int64{} // what is saved
 	for i := range r.Causes {
 		c := &r.Causes[i]
 		id := idOf(at, c)
@@ -91,9 +91,9 @@ func (b *Book) Add(now time.Time, r Request) {
 				continue
 			}
 		} else if f.Last > 0 && (f.ResolvedAt > 0 && r.Start > f.ResolvedAt+int64(grace) || f.gone(now)) {
-			f.BackAt, f.ResolvedAt = now.UnixNano(), 0
+			f.BackAt, f.ResolvedAt, f.GoneAt = now.UnixNano(), 0, 0
 		}
-		touched[id] = true
+		touched[id] = c.Saving
 		f.touch(now, r, c)
 	}
 	if len(b.of[at]) == 0 {
@@ -107,8 +107,13 @@ func (b *Book) Add(now time.Time, r Request) {
 		f.Counts.add(float64(counts[f.Path]), float64(r.Duration))
 		h := f.Days.at(now)
 		h.Examined += r.Weight
-		if touched[f.ID] {
+		saving, has := touched[f.ID]
+		if has {
 			h.Touched += r.Weight
+		}
+		f.Spell.add(has, float64(r.Duration), float64(saving), r.Weight)
+		if !has && f.GoneAt == 0 && f.Spell.over() {
+			f.GoneAt = now.UnixNano()
 		}
 	}
 }
@@ -143,12 +148,17 @@ func (b *Book) make(now time.Time, first int64, id uint64, at endpoint, c *analy
 	return f
 }
 
-// drop removes the finding among list that matters least.
+// drop removes the finding among list that matters least: a suspect, or else one that is resolved.
 func (b *Book) drop(now time.Time, list []*Finding) bool {
 	var least *Finding
-	for _, f := range list {
-		if s := f.StateAt(now); (s == Suspected || s == Resolved) && (least == nil || f.Last < least.Last) {
-			least = f
+	for _, s := range [...]State{Suspected, Resolved} {
+		for _, f := range list {
+			if f.StateAt(now) == s && (least == nil || f.Last < least.Last) {
+				least = f
+			}
+		}
+		if least != nil {
+			break
 		}
 	}
 	if least == nil {
@@ -170,6 +180,7 @@ func (f *Finding) touch(now time.Time, r Request, c *analyze.Cause) {
 	f.Covered += c.Covered
 	f.Alone += c.Alone
 	f.Distinct += int64(c.Distinct)
+	f.Site = c.Site
 	f.Days.at(now).Saving += float64(c.Saving) * r.Weight
 
 	// The requests that would gain most, and the latest one.
@@ -217,12 +228,12 @@ func (b *Book) Resolve(id uint64, now time.Time) error {
 	return nil
 }
 
-// Reopen takes back Mute and Resolve.
+// Reopen takes back Mute and Resolve, and what requests have proven since.
 func (b *Book) Reopen(id uint64) error {
 	f := b.byID[id]
 	if f == nil {
 		return ErrUnknown
 	}
-	f.MutedAt, f.MutedUntil, f.Reason, f.ResolvedAt = 0, 0, "", 0
+	f.MutedAt, f.MutedUntil, f.Reason, f.ResolvedAt, f.GoneAt, f.Spell.After = 0, 0, "", 0, 0, window{}
 	return nil
 }

@@ -35,7 +35,7 @@ const (
 	leastPart     = 0.01             // of the endpoint's requests of the last day that were examined
 	newFor        = 24 * time.Hour   // then it is open
 	goneAfter     = 24 * time.Hour   // without a request that has it …
-	goneRequests  = 100              // … of at least so many: it is resolved
+	goneRequests  = 100              // … of at least so many: it is resolved, if it has not been before (see spell)
 	grace         = 10 * time.Second // of requests that were under way when it was resolved
 	maxEvidence   = 5
 )
@@ -51,6 +51,7 @@ type Finding struct {
 	Caller  string            `json:"caller"` // the service that calls
 	Label   string            `json:"label"`  // what it calls; of a serial fan-out, the caller
 	Steps   []string          `json:"steps"`  // from the root to it, the root's left out
+	Site    analyze.CodeSite  `json:"site,omitzero"`
 
 	First    int64      `json:"first"` // start of the earliest request that had it
 	Last     int64      `json:"last"`  // start of the latest request that had it
@@ -62,11 +63,13 @@ type Finding struct {
 	Alone    int64      `json:"alone"`
 	Distinct int64      `json:"distinct"`
 	Evidence []Evidence `json:"evidence"`
+	Spell    spell      `json:"spell"`
 
 	MutedAt    int64  `json:"mutedAt,omitempty"`
 	MutedUntil int64  `json:"mutedUntil,omitempty"` // 0: for good
 	Reason     string `json:"reason,omitempty"`     // why it is muted, in somebody's words
-	ResolvedAt int64  `json:"resolvedAt,omitempty"`
+	ResolvedAt int64  `json:"resolvedAt,omitempty"` // by somebody
+	GoneAt     int64  `json:"goneAt,omitempty"`     // when requests had proven that they have it no more
 	BackAt     int64  `json:"backAt,omitempty"`
 }
 
@@ -218,7 +221,7 @@ func (f *Finding) StateAt(now time.Time) State {
 
 // gone says that enough requests have come since without it.
 func (f *Finding) gone(now time.Time) bool {
-	return now.UnixNano()-f.Last >= int64(goneAfter) && f.Days.sinceLast(now, f.Last) >= goneRequests
+	return f.GoneAt > 0 || now.UnixNano()-f.Last >= int64(goneAfter) && f.Days.sinceLast(now, f.Last) >= goneRequests
 }
 
 // Shown is the kind as it is shown. Calls whose number never varies do not grow with the data: what could be done

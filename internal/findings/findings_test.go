@@ -135,12 +135,13 @@ func TestLife(t *testing.T) {
 	b.want(t, Open)
 
 	// Mended, and nobody says so: enough requests without it do.
-	b.now = b.now.Add(23 * time.Hour)
-	for range goneRequests {
+	for range leastWithout - 1 {
 		b.pages(3)
 	}
-	b.want(t, Suspected) // one in a hundred is not much
-	b.now = b.now.Add(time.Hour)
+	b.want(t, Open)
+	for range 20 {
+		b.pages(3)
+	}
 	b.want(t, Resolved)
 	b.pages(40)
 	b.want(t, Back)

@@ -1,0 +1,131 @@
+package findings
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// The rule by which a finding resolves itself: a request of the endpoint used to have it with probability p; when none
+// of the latest N has, they have it no more, or that is chance, which has the probability (1-p)^N.
+const (
+	leastWithout = 20    // requests, whatever the probability
+	mostChance   = 1e-6  // that it is still there
+	longWindow   = 2_000 // requests; beyond, older ones count less and less
+)
+
+// spell says how regularly the requests of an endpoint have a finding, and keeps how long those took up to the latest that
+// had it, and how long those since.
+type spell struct {
+	Had    float64 `json:"had"` // of Before
+	Before window  `json:"before"`
+	After  window  `json:"after"`
+}
+
+// window is the mean and the variance of the durations of requests, and of what would be saved of them. A request counts in
+// the means as often as sampling says (West 1979). Times are ns.
+type window struct {
+	N      float64 `json:"n"` // requests
+	Weight float64 `json:"weight"`
+	Mean   float64 `json:"mean"`
+	Square float64 `json:"square"` // sum of the weighted squares of what differs from the mean
+	Saving float64 `json:"saving"` // mean; a request without the finding saves nothing
+}
+
+func (w *window) add(duration, saving, weight float64) {
+	w.merge(window{N: 1, Weight: weight, Mean: duration, Saving: saving})
+}
+
+// merge adds the requests of another window (Chan, Golub and LeVeque 1979).
+func (w *window) merge(o window) {
+	sum := w.Weight + o.Weight
+	if sum <= 0 {
+		return
+	}
+	part, d := o.Weight/sum, o.Mean-w.Mean
+	w.Square += o.Square + d*d*w.Weight*part
+	w.Mean += d * part
+	w.Saving += (o.Saving - w.Saving) * part
+	w.N, w.Weight = w.N+o.N, sum
+}
+
+// errorOfMean is the variance of the mean.
+func (w *window) errorOfMean() float64 {
+	if w.N < 2 || w.Weight <= 0 {
+		return 0
+	}
+	return w.Square / w.Weight / (w.N - 1)
+}
+
+// add counts a request; saving is 0 of one that does not have the finding.
+func (s *spell) add(has bool, duration, saving, weight float64) {
+	if !has {
+		if s.Before.N > 0 && s.After.N < longWindow { // what comes much later is another story
+			s.After.add(duration, 0, weight)
+		}
+		return
+	}
+	s.Before.merge(s.After)
+	s.After = window{}
+	s.Before.add(duration, saving, weight)
+	s.Had++
+	if s.Before.N > longWindow {
+		s.Had, s.Before.N, s.Before.Weight, s.Before.Square = s.Had/2, s.Before.N/2, s.Before.Weight/2, s.Before.Square/2
+	}
+}
+
+// over says that it is no chance that the requests since have not had it. The probability is not the share that had it but the
+// least that this share makes likely (Wilson's bound at two standard deviations), so few requests prove little.
+func (s *spell) over() bool {
+	if s.After.N < leastWithout || s.Before.N <= 0 {
+		return false
+	}
+	const z2 = 4
+	n, p := s.Before.N, s.Had/s.Before.N
+	least := (p + z2/(2*n) - math.Sqrt(z2*(p*(1-p)/n+z2/(4*n*n)))) / (1 + z2/n)
+	return s.After.N*math.Log1p(-least) < math.Log(mostChance)
+}
+
+// Mending compares the requests of an endpoint before and after they lost a finding. Times are ns, of one request of the
+// endpoint on average, whether it had the finding or not.
+type Mending struct {
+	At        int64    // when it was resolved, Unix ns
+	Together  []uint64 // other findings of the endpoint that were lost at the same time; what they save cannot be told apart
+	Estimated float64  // by which a request should be shorter, without any of them
+	Measured  float64  // by which it is
+	Error     float64  // of Measured, one standard error
+	Before    Sample
+	After     Sample
+}
+
+// Sample is some requests.
+type Sample struct {
+	Requests int64
+	Mean     float64 // duration
+}
+
+// sameTime is how far apart the latest requests that had two findings may be that one change mended.
+const sameTime = int64(30 * time.Second)
+
+// MendingAt compares before and after, or returns nil if the finding is not resolved, or too few requests came since. Others are
+// the findings of the same endpoint.
+func (f *Finding) MendingAt(now time.Time, others []*Finding) *Mending {
+	if f.StateAt(now) != Resolved || f.Spell.After.N < leastWithout || f.Spell.Before.N < leastRequests {
+		return nil
+	}
+	before, after := &f.Spell.Before, &f.Spell.After
+	m := &Mending{
+		At: max(f.ResolvedAt, f.GoneAt), Together: []uint64{}, Estimated: before.Saving, Measured: before.Mean - after.Mean,
+		Error:  math.Sqrt(before.errorOfMean() + after.errorOfMean()),
+		Before: Sample{int64(math.Round(before.N)), before.Mean}, After: Sample{int64(math.Round(after.N)), after.Mean},
+	}
+	for _, o := range others {
+		apart := max(o.Last, f.Last) - min(o.Last, f.Last)
+		if o.ID != f.ID && apart <= sameTime && o.StateAt(now) == Resolved {
+			m.Together = append(m.Together, o.ID)
+			m.Estimated += o.Spell.Before.Saving
+		}
+	}
+	slices.Sort(m.Together)
+	return m
+}
