@@ -49,6 +49,8 @@ type Method struct {
 	MaxBatch int    `json:"max_batch,omitempty"` // receivers in one call; 0 is any number
 	Cost     string `json:"cost"`                // cheap, normal or dear
 	Scope    string `json:"scope"`               // who may see the same answer: public, tenant or principal
+	// Replaces names calls that a program makes needless by using the method, as Shuai shows them: "movie.service.get_title".
+	Replaces []string `json:"replaces,omitempty"`
 }
 
 // Arg is an argument of a method.

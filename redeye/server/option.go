@@ -15,6 +15,7 @@ type options struct {
 	args           []string
 	maxBatch       int
 	cost, scope    string
+	replaces       []string
 	unique, stable bool
 }
 
@@ -41,6 +42,11 @@ func Dear() Option { return func(o *options) { o.cost = "dear" } }
 
 // Scope says who may see the same answer: "public", "tenant", or "principal", which is the default.
 func Scope(scope string) Option { return func(o *options) { o.scope = scope } }
+
+// Replaces names the calls, one for each thing, that a program needs no more if it uses the method, as Shuai shows them: "movie.service.get_title" of an
+// RPC, "mc get" of a store. It means nothing to the server, but lets Shuai write the query that a page should be when it finds one that makes
+// such calls again and again. Calls whose name is the method's need not be named.
+func Replaces(calls ...string) Option { return func(o *options) { o.replaces = calls } }
 
 // UniqueKeys says of a source that its list has no entity twice, which saves looking.
 func UniqueKeys() Option { return func(o *options) { o.unique = true } }

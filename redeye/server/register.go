@@ -274,6 +274,7 @@ func describe[A, R any](s *Server, where, name, batch string, opts []Option) (*e
 	}
 	entry := schema.Method{
 		Name: name, Doc: o.doc, Args: args, Result: result.typ, Batch: batch, MaxBatch: o.maxBatch, Cost: o.cost, Scope: o.scope,
+		Replaces: o.replaces,
 	}
 	return m, entry, true
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // SchemaVersion is the version of the schema that this package is made of.
-const SchemaVersion = "631c11319f14ddf3"
+const SchemaVersion = "d96c712c08548abb"
 
 // ActorX stands for the entity Actor. Outside of the server it is its key.
 type ActorX struct{ redeye.Entity[int64] }
