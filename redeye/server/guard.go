@@ -7,7 +7,6 @@ import (
 
 	"github.com/fuwu-project/fuwu/redeye/internal/breaker"
 	"github.com/fuwu-project/fuwu/redeye/server/internal/engine"
-	"github.com/fuwu-project/fuwu/shuai"
 )
 
 // Two breakers stand in a query's way. That of a method protects what the method asks, from everybody: it opens when too
@@ -31,22 +30,23 @@ func (s *Server) methodBreakers() map[*engine.Method]*breaker.Breaker {
 
 // guard lets an invocation through, or not, and makes a span of it.
 func (s *Server) guard(ctx context.Context, m *engine.Method, items int) (context.Context, func(engine.Outcome), error) {
-	call, _, ok := s.breakers[m].Allow(time.Now())
+	now := time.Now()
+	b := s.breakers[m]
+	ctx, span := startBatch(ctx, m, items)
+	spanBreaker(span, b, now)
+	call, _, ok := b.Allow(now)
 	if !ok {
-		return ctx, nil, &engine.Error{Code: "UNAVAILABLE", Reason: "BREAKER_OPEN", Msg: "the method fails too often, and is left alone for a while"}
+		err := &engine.Error{Code: "UNAVAILABLE", Reason: "BREAKER_OPEN", Msg: "the method fails too often, and is left alone for a while"}
+		endBatch(span, engine.Outcome{Err: err, Bad: items})
+		return ctx, nil, err
 	}
-	ctx, span := shuai.StartSpan(ctx, m.Name, shuai.KindInternal)
-	span.SetInt("redeye.items", int64(items))
 	return ctx, func(o engine.Outcome) {
 		if o.Unsaid {
 			call.Forget()
 		} else {
 			call.Done(time.Now(), o.Failed)
 		}
-		if o.Err != nil {
-			span.Error(o.Err)
-		}
-		span.End()
+		endBatch(span, o)
 	}, nil
 }
 

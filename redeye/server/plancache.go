@@ -15,6 +15,8 @@ type planned struct {
 	source  *ast.Source
 	plan    *engine.Plan
 	rules   []string // of the optimiser, that were applied
+
+	explained func() string // the plan as a tree, for people; made once
 }
 
 // planCache keeps the plans that were used last, by the program's hash, and remembers which text is which program.

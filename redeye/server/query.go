@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
@@ -14,6 +15,7 @@ import (
 	"github.com/fuwu-project/fuwu/redeye/server/internal/engine"
 	"github.com/fuwu-project/fuwu/redeye/server/internal/optimise"
 	"github.com/fuwu-project/fuwu/redeye/server/text"
+	"github.com/fuwu-project/fuwu/shuai"
 )
 
 // Request asks for a program to be run.
@@ -76,6 +78,8 @@ type Answer struct {
 type Usage struct {
 	Budget        // the same measures as its bounds
 	Planned int64 // calls of methods that the program asked for, one a row; Calls of them were made
+
+	sent int64 // of Calls, those that were begun: all, unless the execution ended before
 }
 
 // CellError is a cell of a partial answer that became null.
@@ -107,54 +111,54 @@ func (s *Server) Query(ctx context.Context, req Request) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	label := clip(req.Site.Label, 256)
-	id := siteKey{who.Tenant, clip(req.Site.Key, 256), p.hash}
-	site, pass, err := s.sites.enter(time.Now(), id, label, func() string { return clip(ast.Text(p.program), 4096) })
-	if err != nil {
-		return nil, err
-	}
-	start := time.Now()
-	ctx, span := startQuery(ctx, s.catalog.Schema.Service, p, req.Site)
-	answer, err := s.run(ctx, p, params, budget, req, who)
-	var use *Usage
-	if answer != nil {
-		use = &answer.Usage
-	}
-	s.sites.leave(site, time.Since(start), use, err)
-	settleSite(pass, time.Now(), err)
-	endQuery(span, use, err)
+	ctx, span := startQuery(ctx, s.catalog.Schema.Service, p, req, who)
+	answer, use, err := s.execute(ctx, span, p, params, budget, req, who)
+	endQuery(span, use, answer, err)
 	if e, ok := errors.AsType[*Error](err); ok {
-		e.Site = label
+		e.Site = clip(req.Site.Label, maxKey)
 		return nil, e
 	}
 	return answer, err
 }
 
+// execute runs a plan, if its call site lets it, and tells the site how that went.
+func (s *Server) execute(ctx context.Context, span *shuai.Span, p *planned, params []*column.Column, budget Budget, req Request, who Principal) (*Answer, Usage, error) {
+	id := siteKey{who.Tenant, clip(req.Site.Key, maxKey), p.hash}
+	start := time.Now()
+	site, pass, err := s.sites.enter(span, start, id, clip(req.Site.Label, maxKey), func() string { return clip(ast.Text(p.program), 4096) })
+	if err != nil {
+		return nil, Usage{}, err
+	}
+	answer, use, err := s.run(ctx, p, params, budget, req, who)
+	s.sites.leave(site, time.Since(start), use, err)
+	settleSite(pass, time.Now(), err)
+	return answer, use, err
+}
+
 // run runs a plan within a budget.
-func (s *Server) run(ctx context.Context, p *planned, params []*column.Column, budget Budget, req Request, who Principal) (*Answer, error) {
-	out, err := engine.Run(ctx, p.plan, params, engine.Options{
+func (s *Server) run(ctx context.Context, p *planned, params []*column.Column, budget Budget, req Request, who Principal) (*Answer, Usage, error) {
+	out, used, err := engine.Run(ctx, p.plan, params, engine.Options{
 		Budget: budget.engine(), Partial: req.Partial, Cursors: s.cursorsOf(p, params, who), Guard: s.guard,
 	})
-	if err != nil {
-		return nil, runError(err, p.source)
+	use := Usage{
+		Budget:  Budget{Steps: used.Steps, Rows: used.Rows, Memory: used.Memory, Calls: used.Calls, Items: used.Items, Wall: used.Wall},
+		Planned: used.Planned, sent: used.Sent,
 	}
-	answer := &Answer{Value: out.Value, ErrorsTotal: out.ErrorsTotal, RowsDropped: out.RowsDropped, Hash: p.hash, Usage: Usage{
-		Budget: Budget{
-			Steps: out.Usage.Steps, Rows: out.Usage.Rows, Memory: out.Usage.Memory, Calls: out.Usage.Calls, Items: out.Usage.Items, Wall: out.Usage.Wall,
-		},
-		Planned: out.Usage.Planned,
-	}}
-	answer.Usage.RowsOut = int64(engine.RowsOut(answer.Value))
-	if answer.Usage.BytesOut = answer.Value.Bytes(); answer.Usage.BytesOut > budget.BytesOut && !req.stream {
-		return nil, &Error{
-			Code: "RESOURCE_EXHAUSTED", Reason: "BUDGET_EXCEEDED", Budget: "bytes_out", Limit: budget.BytesOut, Used: answer.Usage.BytesOut,
-			Msg: fmt.Sprintf("the answer has about %d bytes; its budget is %d: ask for less, a page at a time, or as a stream", answer.Usage.BytesOut, budget.BytesOut),
+	if err != nil {
+		return nil, use, runError(err, p.source)
+	}
+	use.RowsOut, use.BytesOut = int64(engine.RowsOut(out.Value)), out.Value.Bytes()
+	if use.BytesOut > budget.BytesOut && !req.stream {
+		return nil, use, &Error{
+			Code: "RESOURCE_EXHAUSTED", Reason: "BUDGET_EXCEEDED", Budget: "bytes_out", Limit: budget.BytesOut, Used: use.BytesOut,
+			Msg: fmt.Sprintf("the answer has about %d bytes; its budget is %d: ask for less, a page at a time, or as a stream", use.BytesOut, budget.BytesOut),
 		}
 	}
+	answer := &Answer{Value: out.Value, ErrorsTotal: out.ErrorsTotal, RowsDropped: out.RowsDropped, Hash: p.hash, Usage: use}
 	for _, e := range out.Errors {
 		answer.Errors = append(answer.Errors, CellError{e.Path, e.Code, e.Method, e.Msg})
 	}
-	return answer, nil
+	return answer, use, nil
 }
 
 // plan finds or makes the plan of a request.
@@ -202,6 +206,7 @@ func (s *Server) compile(n ast.Node, source *ast.Source, asText string) (*planne
 		}
 	}
 	p.plan.Types = nil
+	p.explained = sync.OnceValue(p.plan.Explain)
 	s.plans.put(p, asText)
 	return p, nil
 }

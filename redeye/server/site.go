@@ -13,6 +13,7 @@ import (
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
 	"github.com/fuwu-project/fuwu/redeye/internal/breaker"
+	"github.com/fuwu-project/fuwu/shuai"
 )
 
 // A program at a call site is a dynamic interface: nobody released it, and yet it has a name, figures, limits and a
@@ -89,8 +90,8 @@ func (t *sites) init(maxSites, limit int) {
 	t.all, t.order = map[siteKey]*site{}, list.New()
 }
 
-// enter begins an execution at a site, or says why there is none.
-func (t *sites) enter(now time.Time, id siteKey, label string, program func() string) (*site, breaker.Call, error) {
+// enter begins an execution, whose span it is, at a site, or says why there is none.
+func (t *sites) enter(span *shuai.Span, now time.Time, id siteKey, label string, program func() string) (*site, breaker.Call, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.all[id]
@@ -105,6 +106,7 @@ func (t *sites) enter(now time.Time, id siteKey, label string, program func() st
 	if label != "" {
 		s.label = label
 	}
+	spanBreaker(span, s.breaker, now)
 	limit := s.limit
 	if limit == 0 {
 		limit = t.limit
@@ -144,7 +146,7 @@ func (t *sites) evict() {
 }
 
 // leave ends an execution.
-func (t *sites) leave(s *site, took time.Duration, use *Usage, err error) {
+func (t *sites) leave(s *site, took time.Duration, use Usage, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s.running--
@@ -152,9 +154,7 @@ func (t *sites) leave(s *site, took time.Duration, use *Usage, err error) {
 	if err != nil {
 		s.errors++
 	}
-	if use != nil {
-		s.backend, s.planned, s.cpuSteps = s.backend+use.Calls, s.planned+use.Planned, s.cpuSteps+use.Steps
-	}
+	s.backend, s.planned, s.cpuSteps = s.backend+use.sent, s.planned+use.Planned, s.cpuSteps+use.Steps
 }
 
 // SiteStatus is what is known of a program at a call site.

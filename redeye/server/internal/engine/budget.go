@@ -22,7 +22,8 @@ type Budget struct {
 // Usage is what a run used of its budget.
 type Usage struct {
 	Steps, Rows, Memory, Calls, Items int64
-	Planned                           int64 // calls that were asked for, one a row: what was saved is Planned - Calls
+	Planned                           int64 // calls that were asked for, one a row: what was saved is Planned - Sent
+	Sent                              int64 // invocations that were begun; Calls are those that were charged, some of which may not have come to it
 	Wall                              time.Duration
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync"
 
 	"github.com/fuwu-project/fuwu/redeye/schema"
 )
@@ -15,7 +16,12 @@ type calls struct {
 	back     chan *part
 	slots    chan struct{} // one for each invocation that may be under way
 	open     int           // parts that are not back
-	guard    func(ctx context.Context, m *Method, items int) (context.Context, func(Outcome), error)
+	began    struct {
+		sync.Mutex
+		sent  int64
+		ended bool
+	}
+	guard func(ctx context.Context, m *Method, items int) (context.Context, func(Outcome), error)
 }
 
 func (c *calls) init(opt Options) {
@@ -26,6 +32,25 @@ func (c *calls) init(opt Options) {
 	c.tables, c.entities = map[tableKey]*table{}, map[*Entity]*interned{}
 	c.back, c.slots = make(chan *part), make(chan struct{}, n)
 	c.guard = opt.Guard
+}
+
+// begin counts an invocation, unless the run is over.
+func (c *calls) begin() bool {
+	c.began.Lock()
+	defer c.began.Unlock()
+	if c.began.ended {
+		return false
+	}
+	c.began.sent++
+	return true
+}
+
+// end lets no further invocation begin, and returns how many did.
+func (c *calls) end() int64 {
+	c.began.Lock()
+	defer c.began.Unlock()
+	c.began.ended = true
+	return c.began.sent
 }
 
 // interned numbers the entities of one type that a run has called methods on.
@@ -320,6 +345,9 @@ func (x *run) invoke(p *part) {
 	case <-x.ctx.Done():
 		return
 	}
+	if !x.calls.begin() { // the turn came when nobody waits any more
+		return
+	}
 	p.vec = x.call(p)
 	<-x.calls.slots
 	select {
@@ -441,6 +469,7 @@ func outcome(v *Vec, err error) Outcome {
 		if e == nil {
 			continue
 		}
+		out.Bad++
 		switch e.Code {
 		case "CANCELLED":
 			out.Unsaid = true

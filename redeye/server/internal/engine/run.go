@@ -25,6 +25,7 @@ type Options struct {
 // Outcome is how an invocation ended.
 type Outcome struct {
 	Err    error   // of the whole batch
+	Bad    int     // items in error
 	Failed float64 // the share of its items that failed for reasons of the method's own: not of the caller, and not for want of an entity
 	Unsaid bool    // it was cancelled, which says nothing
 }
@@ -35,7 +36,6 @@ type Answer struct {
 	Errors      []*Error       // at most 100 of the cells that became null
 	ErrorsTotal int64
 	RowsDropped int64 // whose predicate or key failed
-	Usage       Usage
 }
 
 // run is one execution of a plan.
@@ -59,9 +59,9 @@ type run struct {
 	total    int64
 }
 
-// Run runs a plan. Parameters are columns of one row, of the types that the plan says. The error is an [*Error]. When Run returns, no further
-// call is made, and the context of those that are not back is cancelled.
-func Run(ctx context.Context, p *Plan, params []*column.Column, opt Options) (answer *Answer, err error) {
+// Run runs a plan. Parameters are columns of one row, of the types that the plan says. The error is an [*Error]; the usage is there with an error too.
+// When Run returns, no further call is made, and the context of those that are not back is cancelled.
+func Run(ctx context.Context, p *Plan, params []*column.Column, opt Options) (answer *Answer, used Usage, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if opt.Budget.Wall > 0 {
@@ -72,20 +72,24 @@ func Run(ctx context.Context, p *Plan, params []*column.Column, opt Options) (an
 	x := &run{ctx: ctx, plan: p, budget: opt.Budget, partial: opt.Partial, cursors: opt.Cursors, start: time.Now(), root: &Frame{n: 1}}
 	x.calls.init(opt)
 	defer func() {
-		if bug := recover(); bug != nil { // of ours: it must not take the process with it
+		bug := recover()
+		x.used.Sent, x.used.Wall = x.calls.end(), time.Since(x.start)
+		used = x.used
+		if bug != nil { // of ours: it must not take the process with it
 			answer, err = nil, &Error{Code: "INTERNAL", Msg: "the query failed for a mistake of the server", Cause: fmt.Errorf("%v\n%s", bug, debug.Stack())}
 		}
 	}()
 	for i, c := range params {
 		if i >= len(p.Params) || !c.Type.Equal(p.Params[i].Type) || c.Len != 1 {
-			return nil, &Error{Code: "INVALID_ARGUMENT", Msg: fmt.Sprintf("parameter %d is %s", i, c.Type)}
+			return nil, used, &Error{Code: "INVALID_ARGUMENT", Msg: fmt.Sprintf("parameter %d is %s", i, c.Type)}
 		}
 		x.params = append(x.params, fromColumn(c))
 	}
 	if len(params) != len(p.Params) {
-		return nil, &Error{Code: "INVALID_ARGUMENT", Msg: fmt.Sprintf("%d parameters of %d were given", len(params), len(p.Params))}
+		return nil, used, &Error{Code: "INVALID_ARGUMENT", Msg: fmt.Sprintf("%d parameters of %d were given", len(params), len(p.Params))}
 	}
-	return x.loop()
+	answer, err = x.loop()
+	return answer, used, err
 }
 
 // loop evaluates the program until its answer is there, each time some calls are back.
@@ -223,8 +227,7 @@ func (x *run) answer(v *Vec) *Answer {
 	if n := int64(0); !x.charge("rows_out", &n, int64(RowsOut(out)), x.budget.RowsOut) {
 		return nil
 	}
-	x.used.Wall = time.Since(x.start)
-	return &Answer{Value: out, Errors: x.reported, ErrorsTotal: x.total, RowsDropped: x.dropped, Usage: x.used}
+	return &Answer{Value: out, Errors: x.reported, ErrorsTotal: x.total, RowsDropped: x.dropped}
 }
 
 // Outside is the type of an answer as it leaves the server: entities are their keys, and with partial answers every cell
