@@ -33,13 +33,14 @@ type skeleton struct {
 	Duration                 int64
 	Errors                   int
 	Services, Names, Types   []string
+	Shapes                   struct{ Service, Name, Type []int }
 	Rows                     struct {
-		Depth, Service, Name, Type, Children, Flags []int
-		Offset, Duration, Self                      []int64
+		Depth, Shape, Flags  []int
+		OffsetStep, Duration []int64
 	}
 	Groups []struct {
 		Parent, Type  int
-		Rows          []int
+		RowStep       []int
 		Sum, P50, P95 int64
 		Serial        float64
 	}
@@ -66,7 +67,8 @@ func (cmd *TraceCmd) Run(ctx context.Context, io streams) error {
 	var w strings.Builder
 	p := colours(io.out)
 	if len(t.Rows.Depth) > 0 {
-		fmt.Fprintf(&w, "%s\n", p.bold(heading(t.Services[t.Rows.Service[0]]+"  "+t.Names[t.Rows.Name[0]])))
+		shape := t.Rows.Shape[0]
+		fmt.Fprintf(&w, "%s\n", p.bold(heading(t.Services[t.Shapes.Service[shape]]+"  "+t.Names[t.Shapes.Name[shape]])))
 	}
 	facts := []string{
 		moment(t.Start), duration(t.Duration), count(len(t.Rows.Depth), "span"), count(len(t.Services), "service"),
@@ -247,14 +249,36 @@ func (cmd *TraceCmd) writeTree(w *strings.Builder, p paint, t *skeleton) {
 
 func padLeft(s string, n int) string { return strings.Repeat(" ", max(0, n-width(s))) + s }
 
+// times are what the skeleton leaves to its reader: where each row begins, ns after the trace, and how long no child of it ran.
+func (t *skeleton) times() (offset, self []int64) {
+	rows := &t.Rows
+	offset = make([]int64, len(rows.Depth))
+	parent := make([]int32, len(rows.Depth))
+	var above []int32 // by depth, the latest row
+	at := int64(0)
+	for r, depth := range rows.Depth {
+		at += rows.OffsetStep[r]
+		offset[r] = at
+		above = append(above[:depth], int32(r))
+		parent[r] = -1
+		if depth > 0 {
+			parent[r] = above[depth-1]
+		}
+	}
+	return offset, analyze.SelfTimes(parent, offset, rows.Duration)
+}
+
 // lines are the lines of the tree, in preorder; a group stands at its first member, for all of its
 // members and what is below them.
 func (t *skeleton) lines(fold bool) []treeLine {
 	rows := &t.Rows
+	offset, self := t.times()
 	groupOf := make([]int, len(rows.Depth)) // from 1
 	if fold {
 		for i, g := range t.Groups {
-			for _, r := range g.Rows {
+			r := g.Parent
+			for _, step := range g.RowStep {
+				r += step
 				groupOf[r] = i + 1
 			}
 		}
@@ -271,7 +295,8 @@ func (t *skeleton) lines(fold bool) []treeLine {
 		gi := groupOf[r] - 1
 		if gi < 0 {
 			var text strings.Builder
-			text.WriteString(indent + plain(t.Services[rows.Service[r]]+" "+label(t.Names[rows.Name[r]], t.Types[rows.Type[r]])))
+			shape := rows.Shape[r]
+			text.WriteString(indent + plain(t.Services[t.Shapes.Service[shape]]+" "+label(t.Names[t.Shapes.Name[shape]], t.Types[t.Shapes.Type[shape]])))
 			for _, f := range []struct {
 				bit  int
 				says string
@@ -281,8 +306,8 @@ func (t *skeleton) lines(fold bool) []treeLine {
 				}
 			}
 			lines = append(lines, treeLine{
-				row: r, text: text.String(), time: duration(rows.Duration[r]), self: duration(rows.Self[r]),
-				from: rows.Offset[r], to: rows.Offset[r] + rows.Duration[r], failed: rows.Flags[r]&rowFailed != 0,
+				row: r, text: text.String(), time: duration(rows.Duration[r]), self: duration(self[r]),
+				from: offset[r], to: offset[r] + rows.Duration[r], failed: rows.Flags[r]&rowFailed != 0,
 			})
 			r = next
 			continue
@@ -295,13 +320,13 @@ func (t *skeleton) lines(fold bool) []treeLine {
 		}
 		failed = failed || rows.Flags[r]&rowFailed != 0
 		if at[gi] == 0 {
-			text := fmt.Sprintf("%s ×%d  Σ %s  serial %s  p50 %s  p95 %s", plain(t.Types[g.Type]), len(g.Rows),
+			text := fmt.Sprintf("%s ×%d  Σ %s  serial %s  p50 %s  p95 %s", plain(t.Types[g.Type]), len(g.RowStep),
 				duration(g.Sum), percent(g.Serial), duration(g.P50), duration(g.P95))
-			lines = append(lines, treeLine{row: r, text: indent + text, time: duration(g.Sum), from: rows.Offset[r], isAGroup: true})
+			lines = append(lines, treeLine{row: r, text: indent + text, time: duration(g.Sum), from: offset[r], isAGroup: true})
 			at[gi] = len(lines)
 		}
 		l := &lines[at[gi]-1]
-		l.to = max(l.to, rows.Offset[r]+rows.Duration[r])
+		l.to = max(l.to, offset[r]+rows.Duration[r])
 		l.failed = l.failed || failed
 		l.folded += next - r
 		r = next

@@ -396,7 +396,7 @@ func (w *builder) preorder() *Tree {
 	t := &Tree{
 		Batch: w.b,
 		Row:   column(), Parent: column(), End: column(), Depth: column(), Direct: column(),
-		Offset: make([]int64, n), Length: make([]int64, n), Self: make([]int64, n), Flags: make([]Flag, n),
+		Offset: make([]int64, n), Length: make([]int64, n), Flags: make([]Flag, n),
 		Service: column(), Name: column(), Type: column(),
 		kids: column(), first: make([]int32, n+1),
 	}
@@ -451,26 +451,31 @@ func (t *Tree) measure() {
 		}
 	}
 
-	// Siblings come in order of start, so one sweep finds the union of their intervals: until is the
-	// latest end so far among the children of each span.
 	next := slices.Clone(t.first)
-	until := make([]int64, n)
-	for p := range n {
-		t.Self[p] = t.Length[p]
-		until[p] = t.Offset[p]
-		q := t.Parent[p]
+	for p, q := range t.Parent {
+		if q >= 0 {
+			t.kids[next[q]] = int32(p)
+			next[q]++
+		}
+	}
+	t.Self = SelfTimes(t.Parent, t.Offset, t.Length)
+}
+
+// SelfTimes are the parts of spans in which no child ran: their lengths less the union of the children's intervals,
+// clipped to the span. A parent (-1: none) stands before its children, and these in order of offset.
+func SelfTimes(parent []int32, offset, length []int64) []int64 {
+	self, until := slices.Clone(length), slices.Clone(offset) // until: the latest end so far among the children
+	for p, q := range parent {
 		if q < 0 {
 			continue
 		}
-		t.kids[next[q]] = int32(p)
-		next[q]++
-		from := max(t.Offset[p], until[q])
-		to := min(t.Offset[p]+t.Length[p], t.Offset[q]+t.Length[q])
-		if to > from {
-			t.Self[q] -= to - from
+		from := max(offset[p], until[q])
+		if to := min(offset[p]+length[p], offset[q]+length[q]); to > from {
+			self[q] -= to - from
 			until[q] = to
 		}
 	}
+	return self
 }
 
 // intern fills the dictionaries. Services are looked up once a process.

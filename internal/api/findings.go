@@ -300,7 +300,7 @@ func (s *server) causesOf(t *analyze.Tree) []causeRow {
 		c := &causes[i]
 		row := causeRow{
 			Kind: c.Kind.String(), PathID: pathID(c.Path), Label: cutName(c.Path.Label), Steps: stepsOf(c.Path), Calls: c.Calls,
-			Covered: c.Covered, Serial: 1, Saving: c.Saving, Rows: c.Rows,
+			Covered: c.Covered, Serial: 1, Saving: c.Saving, Rows: c.Rows[:min(len(c.Rows), maxSpans)],
 		}
 		if c.Covered > 0 {
 			row.Serial = float64(c.Alone) / float64(c.Covered)

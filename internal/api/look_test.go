@@ -29,9 +29,10 @@ func TestFileAndLook(t *testing.T) {
 		Duration       int64
 		Errors         int
 		Services       []string
+		Shapes         struct{ Service, Kind []int }
 		Rows           struct {
-			Depth, Kind, Flags []int
-			Offset, Duration   []int64
+			Depth, Shape, Flags  []int
+			OffsetStep, Duration []int64
 		}
 		Causes []causeRow
 	}

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/fuwu-project/fuwu/internal/analyze"
 	"github.com/fuwu-project/fuwu/internal/span"
@@ -67,135 +66,7 @@ func (s *server) skeleton(ctx context.Context, p *params, id span.TraceID) ([]by
 	if err != nil {
 		return nil, fmt.Errorf("encode causes: %w", err)
 	}
-	return appendSkeleton(nil, t, full, notes, t.Fold(foldFrom), stats, causes), nil
-}
-
-// maxDrawn bounds a name in a skeleton, in bytes; /spans has it whole.
-const maxDrawn = 512
-
-// appendSkeleton writes the columns without reflection: 50,000 rows take a few ms.
-func appendSkeleton(dst []byte, t *analyze.Tree, id span.TraceID, notes []string, groups []analyze.Group, stats, causes []byte) []byte {
-	if dst == nil {
-		dst = make([]byte, 0, 1024+len(stats)+48*t.Len())
-	}
-	key := func(name string) { dst = append(append(append(dst, ',', '"'), name...), '"', ':') }
-	num := func(name string, v int64) {
-		key(name)
-		dst = strconv.AppendInt(dst, v, 10)
-	}
-	texts := func(name string, list []string) {
-		key(name)
-		dst = append(dst, '[')
-		for i, s := range list {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = span.AppendJSONString(dst, cutName(s))
-		}
-		dst = append(dst, ']')
-	}
-	dst = append(dst, `{"traceId":"`+id.String()+`","start":"`+number(t.Start)+`"`...)
-	num("duration", t.Duration)
-	num("errors", int64(t.Errors))
-	key("revision")
-	dst = span.AppendJSONString(dst, revision(t))
-	texts("services", t.Services)
-	texts("names", t.Names)
-	texts("types", t.Types)
-
-	dst = append(dst, `,"rows":{"depth":`...)
-	dst = appendColumn(dst, t.Depth)
-	key("service")
-	dst = appendColumn(dst, t.Service)
-	key("name")
-	dst = appendColumn(dst, t.Name)
-	key("type")
-	dst = appendColumn(dst, t.Type)
-	key("kind")
-	dst = append(dst, '[')
-	for i, r := range t.Row {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = strconv.AppendUint(dst, uint64(t.Batch.Kind[r]), 10)
-	}
-	dst = append(dst, ']')
-	key("offset")
-	dst = appendColumn(dst, t.Offset)
-	key("duration")
-	dst = appendColumn(dst, t.Length)
-	key("self")
-	dst = appendColumn(dst, t.Self)
-	key("children")
-	dst = appendColumn(dst, t.Direct)
-	key("flags")
-	dst = appendColumn(dst, t.Flags)
-
-	path := t.CriticalPath(0)
-	dst = append(dst, `},"criticalPath":{"row":`...)
-	dst = appendColumnOf(dst, path, func(s analyze.Segment) int64 { return int64(s.Row) })
-	key("offset")
-	dst = appendColumnOf(dst, path, func(s analyze.Segment) int64 { return s.From })
-	key("duration")
-	dst = appendColumnOf(dst, path, func(s analyze.Segment) int64 { return s.To - s.From })
-
-	dst = append(dst, `},"groups":[`...)
-	for i := range groups {
-		g := &groups[i]
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, `{"parent":`...)
-		dst = strconv.AppendInt(dst, int64(g.Parent), 10)
-		num("type", int64(g.Type))
-		key("rows")
-		dst = appendColumn(dst, g.Rows)
-		num("sum", g.Sum)
-		num("p50", g.P50)
-		num("p95", g.P95)
-		key("serial")
-		dst = append(strconv.AppendFloat(dst, g.Serial, 'g', 6, 64), '}')
-	}
-	dst = append(dst, ']')
-	texts("notes", notes)
-	key("causes")
-	dst = append(dst, causes...)
-	key("stats")
-	return append(append(dst, stats...), '}')
-}
-
-func appendColumn[T ~int32 | ~int64 | ~uint8](dst []byte, column []T) []byte {
-	dst = append(dst, '[')
-	for i, v := range column {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = strconv.AppendInt(dst, int64(v), 10)
-	}
-	return append(dst, ']')
-}
-
-func appendColumnOf[T any](dst []byte, rows []T, of func(T) int64) []byte {
-	dst = append(dst, '[')
-	for i := range rows {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = strconv.AppendInt(dst, of(rows[i]), 10)
-	}
-	return append(dst, ']')
-}
-
-// cutName cuts a name that is too long to draw, at the start of a character.
-func cutName(s string) string {
-	if len(s) <= maxDrawn {
-		return s
-	}
-	end := maxDrawn
-	for end > maxDrawn-utf8.UTFMax && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + "…"
+	return encodeSkeleton(t, full, notes, t.Fold(foldFrom), stats, causes), nil
 }
 
 // drawn cuts the types as the skeleton has them, so that the two can be matched.

@@ -100,6 +100,8 @@ export function stats(trace, row) {
   }
 }
 
+const steps = (start, values) => values.map((value, i) => value - (i === 0 ? start : values[i - 1]))
+
 /** What the duration of the root was spent on: from the end backwards, the child that ended last, else the span itself. */
 function criticalPath(spans) {
   const segments = []
@@ -117,8 +119,13 @@ function criticalPath(spans) {
     if (cursor > from) segments.push([row, from, cursor - from])
   }
   segments.sort((a, b) => a[1] - b[1])
-  const column = (i) => segments.map((segment) => segment[i])
-  return { row: column(0), offset: column(1), duration: column(2) }
+  return {
+    rowStep: steps(
+      0,
+      segments.map(([row]) => row),
+    ),
+    duration: segments.map(([row, , duration]) => (duration === spans[row].duration ? 0 : duration)),
+  }
 }
 
 /** The calls of the trace merged by type alone: enough for layout. */
@@ -136,17 +143,19 @@ export function paths(trace, row) {
 
 export function skeleton(trace) {
   const { spans } = trace
-  const dictionary = (field) => {
+  const dictionary = (key) => {
     const codes = new Map()
     const column = spans.map((span) => {
-      if (!codes.has(span[field])) codes.set(span[field], codes.size)
-      return codes.get(span[field])
+      if (!codes.has(key(span))) codes.set(key(span), codes.size)
+      return codes.get(key(span))
     })
     return [[...codes.keys()], column]
   }
-  const [services, service] = dictionary('service')
-  const [names, name] = dictionary('name')
-  const [types, type] = dictionary('type')
+  const [services, service] = dictionary((span) => span.service)
+  const [names, name] = dictionary((span) => span.name)
+  const [types, type] = dictionary((span) => span.type)
+  const [shapes, shape] = dictionary((span) => `${service[span.row]} ${name[span.row]} ${type[span.row]} ${span.kind}`)
+  const part = (i) => shapes.map((codes) => Number(codes.split(' ')[i]))
   const groups = []
   for (const span of spans) {
     const repeated = new Map()
@@ -158,7 +167,7 @@ export function skeleton(trace) {
       groups.push({
         parent: span.row,
         type: types.indexOf(of),
-        rows,
+        rowStep: steps(span.row, rows),
         sum: durations.reduce((sum, d) => sum + d, 0),
         p50: quantile(durations, 0.5),
         p95: quantile(durations, 0.95),
@@ -176,16 +185,15 @@ export function skeleton(trace) {
     services,
     names,
     types,
+    shapes: { service: part(0), name: part(1), type: part(2), kind: part(3) },
     rows: {
       depth: spans.map((s) => s.depth),
-      service,
-      name,
-      type,
-      kind: spans.map((s) => s.kind),
-      offset: spans.map((s) => s.offset),
+      shape,
+      offsetStep: steps(
+        0,
+        spans.map((s) => s.offset),
+      ),
       duration: spans.map((s) => s.duration),
-      self: spans.map((s) => s.self),
-      children: spans.map((s) => s.children.length),
       flags: spans.map((s) => (s.error ? 1 : 0) | (s.flags ?? 0)),
     },
     groups,

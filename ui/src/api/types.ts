@@ -92,7 +92,8 @@ export interface Stats {
 export interface SkeletonGroup {
   parent: number
   type: number
-  rows: number[]
+  /** The members: the first is so many rows below the parent, each other so many below the one before. */
+  rowStep: number[]
   sum: number
   p50: number
   p95: number
@@ -110,22 +111,20 @@ export interface Skeleton {
   services: string[]
   names: string[]
   types: string[]
+  /** What many rows have in common: codes of the dictionaries, and the kind. */
+  shapes: { service: number[]; name: number[]; type: number[]; kind: number[] }
   rows: {
     depth: number[]
-    service: number[]
-    name: number[]
-    type: number[]
-    kind: number[]
-    offset: number[]
+    shape: number[]
+    /** Nanoseconds from the start of the row before; of the first row from that of the trace. */
+    offsetStep: number[]
     duration: number[]
-    self: number[]
-    children: number[]
     flags: number[]
   }
   groups: SkeletonGroup[] | null
   notes: string[] | null
   /** What the duration of row 0 was spent on, in order of time. */
-  criticalPath?: { row: number[]; offset: number[]; duration: number[] } | null
+  criticalPath?: { rowStep: number[]; duration: number[] } | null
   causes?: Cause[] | null
   stats: Stats
 }
@@ -139,7 +138,7 @@ export interface Cause {
   covered: number
   serial: number
   saving: number
-  /** The calls meant. */
+  /** The calls meant, at most 200 of them. */
   rows: number[]
   /** The finding that this is a case of, or "". */
   finding: string

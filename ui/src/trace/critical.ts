@@ -10,29 +10,39 @@ export interface CriticalPath {
   on: Uint8Array
 }
 
+/** The segments as a skeleton has them: each begins where the one before it ends, and 0 is the duration of the whole row. */
 interface Segments {
-  row: readonly number[]
-  offset: readonly number[]
+  rowStep: readonly number[]
   duration: readonly number[]
 }
 
-/** Sorts segments by row. Throws an Error for one of a row that is not there. */
-export function criticalPathOf(segments: Segments, size: number): CriticalPath {
+/**
+ * Sorts segments by row. The first begins at start, the offset of row 0; whole are the durations of the rows.
+ * Throws an Error for one of a row that is not there.
+ */
+export function criticalPathOf(segments: Segments, start: number, whole: Float64Array): CriticalPath {
+  const size = whole.length
+  const rows = new Uint32Array(segments.rowStep.length)
   const first = new Uint32Array(size + 1)
-  for (const row of segments.row) {
+  let row = 0
+  for (const [i, step] of segments.rowStep.entries()) {
+    row += step
     if (!(row >= 0 && row < size)) throw new Error(`skeleton: the critical path has row ${row} of ${size}`)
+    rows[i] = row
     first[row + 1]++
   }
-  for (let row = 0; row < size; row++) first[row + 1] += first[row]
+  for (let at = 0; at < size; at++) first[at + 1] += first[at]
   const next = first.slice(0, size)
-  const offset = new Float64Array(segments.row.length)
-  const duration = new Float64Array(segments.row.length)
+  const offset = new Float64Array(rows.length)
+  const duration = new Float64Array(rows.length)
   const on = new Uint8Array(size)
-  for (const [i, row] of segments.row.entries()) {
-    const at = next[row]++
-    offset[at] = segments.offset[i]
-    duration[at] = segments.duration[i]
-    on[row] = 1
+  let from = start
+  for (const [i, of] of rows.entries()) {
+    const at = next[of]++
+    offset[at] = from
+    duration[at] = segments.duration[i] === 0 ? whole[of] : segments.duration[i]
+    from += duration[at]
+    on[of] = 1
   }
   return { first, offset, duration, on }
 }

@@ -21,7 +21,8 @@ test.each([
   ['duration<1ms', '', [3]],
   ['duration<=300us', '', [3]],
   ['duration=5ms', '', [1]],
-  ['self>1ns', '', []],
+  ['self>4ms', '', []],
+  ['self>=3.7ms', '', [0, 2]],
   ['error', '', [2]],
   ['status=error', '', [2]],
   ['', 'redis', [3]],
@@ -31,7 +32,8 @@ test.each([
   ['name~=^m', '', [1, 2]],
   ['type!~^m', '', [0, 3]],
   ['name~=(', '', []],
-  ['children>0', '', []],
+  ['children>0', '', [0, 1]],
+  ['children=2', '', [0]],
   ['duration>banana', '', []],
 ])('%j of type %j finds %j', (text, type, rows) => {
   expect([...(findRows(trace, { text, type })?.rows ?? [])]).toEqual(rows)

@@ -20,6 +20,20 @@ test('parents and ends of subtrees follow from the depths', () => {
   expect(ancestors(trace, 0)).toEqual([])
 })
 
+test('what the skeleton leaves out follows: children, offsets, self times', () => {
+  const trace = decodeTrace(
+    sampleSkeleton(`
+      0 web 0 100
+      1 a 10 30
+      2 b 15 10
+      1 c 20 40
+      1 d 90 50`),
+  )
+  expect([...trace.children]).toEqual([3, 1, 0, 0, 0])
+  expect([...trace.offset]).toEqual([0, 10, 15, 20, 90])
+  expect([...trace.self]).toEqual([40, 20, 10, 40, 50]) // a and c overlap; d is cut to its parent
+})
+
 test('an empty trace is a trace', () => {
   const skeleton = sampleSkeleton('0 web')
   for (const column of Object.values(skeleton.rows)) column.length = 0
@@ -44,10 +58,11 @@ test.each([
   ['a first row below nothing', () => sampleSkeleton('1 web'), /row 0 has depth 1/],
   [
     'columns of different length',
-    () => ({ ...sampleSkeleton('0 web'), rows: { ...sampleSkeleton('0 web').rows, self: [] } }),
-    /self has 0 rows/,
+    () => ({ ...sampleSkeleton('0 web'), rows: { ...sampleSkeleton('0 web').rows, flags: [] } }),
+    /flags has 0 rows/,
   ],
   ['a code beyond its dictionary', () => ({ ...sampleSkeleton('0 web'), names: [] }), /name has code 0/],
+  ['a shape that is not there', () => ({ ...sampleSkeleton('0 web'), shapes: { service: [], name: [], type: [], kind: [] } }), /shape 0 of 0/],
   ['a group of a row that is not there', () => sampleSkeleton('0 web', [sampleGroup(0, 0, [7])]), /row 7 of 1/],
   [
     'a group of rows that are no siblings',

@@ -71,9 +71,13 @@ export function decodeTrace(skeleton: Skeleton, source = skeleton.traceId): Trac
   const depth = Uint32Array.from(rows.depth)
   const { parent, end } = relate(depth)
   const flags = Uint8Array.from(rows.flags)
+  const offset = summed(rows.offsetStep)
+  const spanDuration = Float64Array.from(rows.duration)
+  const children = new Uint32Array(size)
+  for (const above of parent) if (above >= 0) children[above]++
   const groupOf = new Int32Array(size).fill(-1)
   const groups = (skeleton.groups ?? []).map((group, index): Group => {
-    const members = Uint32Array.from(group.rows)
+    const members = Uint32Array.from(summed(group.rowStep, group.parent))
     let errors = 0
     for (const row of members) {
       if (row >= size) throw new Error(`skeleton: group ${index} names row ${row} of ${size}`)
@@ -106,32 +110,71 @@ export function decodeTrace(skeleton: Skeleton, source = skeleton.traceId): Trac
     names: skeleton.names,
     types: skeleton.types,
     depth,
-    service: codes(rows.service, skeleton.services.length, 'service'),
-    name: codes(rows.name, skeleton.names.length, 'name'),
-    type: codes(rows.type, skeleton.types.length, 'type'),
-    kind: Uint8Array.from(rows.kind),
-    offset: Float64Array.from(rows.offset),
-    spanDuration: Float64Array.from(rows.duration),
-    self: Float64Array.from(rows.self),
-    children: Uint32Array.from(rows.children),
+    ...shaped(skeleton),
+    offset,
+    spanDuration,
+    self: selfTimes(parent, offset, spanDuration),
+    children,
     flags,
     parent,
     end,
     groups,
     groupOf,
     notes: skeleton.notes ?? [],
-    critical: criticalPathOf(skeleton.criticalPath ?? { row: [], offset: [], duration: [] }, size),
+    critical: criticalPathOf(skeleton.criticalPath ?? { rowStep: [], duration: [] }, offset[0], spanDuration),
     causes: skeleton.causes ?? [],
     stats: skeleton.stats,
   }
 }
 
-function codes(values: readonly number[], dictionary: number, column: string): Uint32Array {
-  for (const code of values) {
-    if (!(code >= 0 && code < dictionary))
-      throw new Error(`skeleton: column ${column} has code ${code}, its dictionary ${dictionary} entries`)
+/** Running sums: the values of which these are the steps, the first from start. */
+function summed(steps: readonly number[], start = 0): Float64Array {
+  const values = new Float64Array(steps.length)
+  let at = start
+  for (const [i, step] of steps.entries()) values[i] = at += step
+  return values
+}
+
+/** The columns that a row has by its shape. */
+function shaped({ rows, shapes, services, names, types }: Skeleton): Pick<Trace, 'service' | 'name' | 'type' | 'kind'> {
+  const count = shapes.service.length
+  const check = (values: readonly number[], dictionary: number, column: string) => {
+    if (values.length !== count) throw new Error(`skeleton: shapes have ${values.length} of ${column}, ${count} of service`)
+    for (const code of values) {
+      if (!(code >= 0 && code < dictionary))
+        throw new Error(`skeleton: column ${column} has code ${code}, its dictionary ${dictionary} entries`)
+    }
   }
-  return Uint32Array.from(values)
+  check(shapes.service, services.length, 'service')
+  check(shapes.name, names.length, 'name')
+  check(shapes.type, types.length, 'type')
+  check(shapes.kind, 256, 'kind')
+  const of = Uint32Array.from(rows.shape)
+  for (const code of rows.shape) {
+    if (!(code >= 0 && code < count)) throw new Error(`skeleton: a row has shape ${code} of ${count}`)
+  }
+  return {
+    service: of.map((code) => shapes.service[code]),
+    name: of.map((code) => shapes.name[code]),
+    type: of.map((code) => shapes.type[code]),
+    kind: Uint8Array.from(of, (code) => shapes.kind[code]),
+  }
+}
+
+/** Self times: the parts of spans in which no child ran. One sweep, as siblings come in order of start. */
+function selfTimes(parent: Int32Array, offset: Float64Array, duration: Float64Array): Float64Array {
+  const self = duration.slice()
+  const until = offset.slice() // the latest end so far among the children
+  for (let row = 0; row < parent.length; row++) {
+    const above = parent[row]
+    if (above < 0) continue
+    const from = Math.max(offset[row], until[above])
+    const to = Math.min(offset[row] + duration[row], offset[above] + duration[above])
+    if (to <= from) continue
+    self[above] -= to - from
+    until[above] = to
+  }
+  return self
 }
 
 /** Parents and ends of subtrees from depths in preorder; one pass, no recursion. */

@@ -1,5 +1,8 @@
 import type { Skeleton, SkeletonGroup } from '../api/types.ts'
 
+const codesOf = (list: readonly string[]) => [...list.keys()]
+const steps = (start: number, values: readonly number[]) => values.map((value, i) => value - (i === 0 ? start : values[i - 1]))
+
 /** For tests: a skeleton from one line a span, "depth type offset duration", indented or not; type is service and name too. */
 export function sampleSkeleton(lines: string, groups: SkeletonGroup[] = []): Skeleton {
   const spans = lines
@@ -10,8 +13,6 @@ export function sampleSkeleton(lines: string, groups: SkeletonGroup[] = []): Ske
       return { depth: Number(depth), type, offset: Number(offset), duration: Number(duration), flags: flag === '!' ? 1 : 0 }
     })
   const types = [...new Set(spans.map((span) => span.type))]
-  const codes = spans.map((span) => types.indexOf(span.type))
-  const column = (value: number) => spans.map(() => value)
   return {
     traceId: '1',
     start: '0',
@@ -21,16 +22,15 @@ export function sampleSkeleton(lines: string, groups: SkeletonGroup[] = []): Ske
     services: types,
     names: types,
     types,
+    shapes: { service: codesOf(types), name: codesOf(types), type: codesOf(types), kind: types.map(() => 1) },
     rows: {
       depth: spans.map((s) => s.depth),
-      service: codes,
-      name: codes,
-      type: codes,
-      kind: column(1),
-      offset: spans.map((s) => s.offset),
+      shape: spans.map((s) => types.indexOf(s.type)),
+      offsetStep: steps(
+        0,
+        spans.map((s) => s.offset),
+      ),
       duration: spans.map((s) => s.duration),
-      self: column(0),
-      children: column(0),
       flags: spans.map((s) => s.flags),
     },
     groups,
@@ -43,7 +43,7 @@ export function sampleSkeleton(lines: string, groups: SkeletonGroup[] = []): Ske
 export const sampleGroup = (parent: number, type: number, rows: number[]): SkeletonGroup => ({
   parent,
   type,
-  rows,
+  rowStep: steps(parent, rows),
   sum: 0,
   p50: 0,
   p95: 0,
