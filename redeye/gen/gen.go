@@ -32,20 +32,11 @@ func PackageName(service string) string {
 
 // Go returns the source of a package, formatted. An error says which names of the schema cannot stand beside each other in Go.
 func Go(s *schema.Schema, pkg string) ([]byte, error) {
-	if err := s.Check(); err != nil {
+	g := newGenerator(s)
+	if err := g.check(pkg); err != nil {
 		return nil, err
 	}
-	if !token.IsIdentifier(pkg) {
-		return nil, fmt.Errorf("%q cannot be the name of a Go package", pkg)
-	}
-	g := generator{schema: s, taken: map[string]string{}, records: map[string]string{}}
-	for _, e := range s.Entities {
-		g.entity(e)
-	}
-	for _, m := range s.Sources {
-		g.source(m)
-	}
-	if err := errors.Join(g.errs...); err != nil {
+	if err := g.all(); err != nil {
 		return nil, err
 	}
 	var out strings.Builder
@@ -71,6 +62,31 @@ type generator struct {
 	records map[string]string // Go names of objects, by their types
 	time    bool              // package time is used
 	errs    []error
+}
+
+func newGenerator(s *schema.Schema) generator {
+	return generator{schema: s, taken: map[string]string{}, records: map[string]string{}}
+}
+
+func (g *generator) check(pkg string) error {
+	if err := g.schema.Check(); err != nil {
+		return err
+	}
+	if !token.IsIdentifier(pkg) {
+		return fmt.Errorf("%q cannot be the name of a Go package", pkg)
+	}
+	return nil
+}
+
+// all writes every declaration.
+func (g *generator) all() error {
+	for _, e := range g.schema.Entities {
+		g.entity(e)
+	}
+	for _, m := range g.schema.Sources {
+		g.source(m)
+	}
+	return errors.Join(g.errs...)
 }
 
 func (g *generator) printf(format string, args ...any) { fmt.Fprintf(&g.body, format, args...) }
