@@ -101,20 +101,59 @@ func Attr[E, R any, K int64 | string](t *EntityType[E, K], name string, f func(E
 		entry.Attrs = slices.DeleteFunc(entry.Attrs, func(a schema.Attr) bool { return a.Name == "id" })
 	}
 	entry.Attrs = append(entry.Attrs, schema.Attr{Name: name, Doc: strings.Join(doc, " "), Type: c.typ})
-	t.engine.Attrs[name] = &engine.Attr{Type: c.typ, Read: func(refs any, idx []int32, n int) *engine.Vec {
-		src, _ := refs.([]E)
+	t.engine.Attrs[name] = &engine.Attr{Type: c.typ, Fill: filler(f), Read: func(refs any, idx []int32, n int) *engine.Vec {
 		vals := make([]R, n)
-		if idx == nil {
-			for i, r := range src[:n] {
-				vals[i] = f(r)
-			}
-		} else {
-			for i, j := range idx[:n] {
-				vals[i] = f(src[j])
-			}
-		}
+		fill(vals, refs, idx, 0, f)
 		return c.gather(vals)
 	}}
+}
+
+// fill reads rows with f.
+func fill[E, R any](vals []R, refs any, idx []int32, start int, f func(E) R) {
+	src, _ := refs.([]E)
+	if idx == nil {
+		for i, r := range src[start : start+len(vals)] {
+			vals[i] = f(r)
+		}
+		return
+	}
+	for i, j := range idx[start : start+len(vals)] {
+		vals[i] = f(src[j])
+	}
+}
+
+// filler reads scalars of the types that columns hold as they are straight into a column; nil of others.
+func filler[E, R any](f func(E) R) func(dst *engine.Vec, refs any, idx []int32, start int) {
+	switch f := any(f).(type) {
+	case func(E) bool:
+		return func(dst *engine.Vec, refs any, idx []int32, start int) { fill(dst.Bools, refs, idx, start, f) }
+	case func(E) int64:
+		return func(dst *engine.Vec, refs any, idx []int32, start int) { fill(dst.Ints, refs, idx, start, f) }
+	case func(E) int:
+		return fillInts(f)
+	case func(E) int32:
+		return fillInts(f)
+	case func(E) time.Duration:
+		return fillInts(f)
+	case func(E) float64:
+		return func(dst *engine.Vec, refs any, idx []int32, start int) { fill(dst.Floats, refs, idx, start, f) }
+	case func(E) string:
+		return func(dst *engine.Vec, refs any, idx []int32, start int) { fill(dst.Texts, refs, idx, start, f) }
+	}
+	return nil
+}
+
+func fillInts[E any, R ~int | ~int32 | ~int64](f func(E) R) func(dst *engine.Vec, refs any, idx []int32, start int) {
+	return func(dst *engine.Vec, refs any, idx []int32, start int) {
+		src, _ := refs.([]E)
+		for i := range dst.Ints {
+			j := start + i
+			if idx != nil {
+				j = int(idx[j])
+			}
+			dst.Ints[i] = int64(f(src[j]))
+		}
+	}
 }
 
 // none is the argument of methods that take none.

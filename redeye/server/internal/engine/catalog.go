@@ -30,8 +30,19 @@ type Entity struct {
 // Attr is a local property of an entity.
 type Attr struct {
 	Type schema.Type
-	// Read reads it of the elements of []E that idx names, of all n if idx is nil.
+	// One of: Read reads it of the elements of []E that idx names, of all n if idx is nil. Fill reads a scalar that is never null into the rows of
+	// dst, which has the type's array; row 0 is element idx[start], or start if idx is nil.
 	Read func(refs any, idx []int32, n int) *Vec
+	Fill func(dst *Vec, refs any, idx []int32, start int)
+}
+
+func (a *Attr) read(refs any, idx []int32, n int) *Vec {
+	if a.Fill == nil {
+		return a.Read(refs, idx, n)
+	}
+	v := blank(a.Type, n)
+	a.Fill(v, refs, idx, 0)
+	return v
 }
 
 // Method is a method of an entity, or a source.

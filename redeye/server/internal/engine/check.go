@@ -31,6 +31,11 @@ func Check(program ast.Node, cat *Catalog) (plan *Plan, err error) {
 			c.fail(c.first[i], "nothing says what type %s has", p.Name)
 		}
 	}
+	for _, n := range c.nodes { // now that all users of a node are known
+		for _, term := range n.terms {
+			n.bounds = append(n.bounds, boundOf(term, n.bound))
+		}
+	}
 	return &Plan{Root: root, Params: c.types, Program: program, Catalog: cat, Types: c.typeOf, slots: c.slots}, nil
 }
 

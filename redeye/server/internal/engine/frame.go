@@ -9,7 +9,8 @@ type Frame struct {
 	n     int
 	level int // of the variable that the scope binds; 0 is the root
 	up    *Frame
-	idx   []int32 // of each row, the row of up that it belongs to or is; nil if it is that of the same number
+	idx   []int32 // of each row, the row of up that it belongs to or is; nil if it is that of the same number, or all belong to row 0
+	one   bool    // all rows belong to row 0 of up
 
 	scope bool
 	home  *Frame // of a scope and its selections: the frame around the lambda
@@ -56,10 +57,19 @@ func (f *Frame) lift(level int) lift {
 	if l, ok := f.lifts[level]; ok {
 		return l
 	}
+	if level == 0 { // the root, which has one row
+		g := f
+		for g.up != nil {
+			g = g.up
+		}
+		return lift{frame: g}
+	}
 	g := f
 	var at []int32 // nil is identity
 	for g.level > level {
 		switch {
+		case g.one:
+			at = make([]int32, f.n)
 		case g.idx == nil:
 		case at == nil:
 			at = g.idx
@@ -68,14 +78,11 @@ func (f *Frame) lift(level int) lift {
 		}
 		g = g.up
 	}
-	var l lift
-	switch {
-	case g.level == 0 && g.up == nil:
-		l.frame = g
-	case at == nil:
-		l.frame, l.sel = g, &Sel{identity(f.n)}
-	default:
-		l.frame, l.sel = g, &Sel{at}
+	l := lift{frame: g}
+	if at == nil {
+		l.sel = &Sel{identity(f.n)}
+	} else {
+		l.sel = &Sel{at}
 		if used := distinctRows(at, g.n); len(used) < g.n {
 			place := make([]int32, g.n)
 			for i, j := range used {
@@ -226,10 +233,9 @@ func (x *run) rowsOf(v *Vec, home *Frame, level int) *Frame {
 				idx = append(idx, int32(row))
 			}
 		}
-	} else if n != 1 {
-		idx = make([]int32, n)
 	}
 	f := newScope(home, level, n, idx, v.Items)
+	f.one = home.n == 1
 	v.rows = f
 	return f
 }

@@ -111,16 +111,16 @@ func (x *run) filterByTerms(n *Node, f *Frame, v *Vec, g *Frame) (out *Vec, wait
 	passed := state(n, f, func() *[]*Sel { return new([]*Sel) }) // of the terms that are done
 	h := g
 	var at []int32 // rows of g that are left; nil is all
-	for i, term := range n.terms {
+	for i := range n.terms {
 		if h.n == 0 {
 			break
 		}
 		if i == len(*passed) {
-			p := x.eval(term, h)
-			if p == nil || p.Errs != nil {
-				return nil, p == nil
+			sel, waits := x.passing(n, i, h)
+			if sel == nil {
+				return nil, waits
 			}
-			*passed = append(*passed, whereTrue(p))
+			*passed = append(*passed, sel)
 		}
 		sel := (*passed)[i]
 		switch {
@@ -150,6 +150,20 @@ func (x *run) filterByTerms(n *Node, f *Frame, v *Vec, g *Frame) (out *Vec, wait
 	out = keep(v, nil, &Sel{at}, ends)
 	out.rows = h
 	return out, false
+}
+
+// passing returns the rows of f that pass a term of a filter: nil if that waits, or is in error somewhere.
+func (x *run) passing(n *Node, term int, f *Frame) (sel *Sel, waits bool) {
+	if b := n.bounds[term]; b != nil {
+		if sel, waits := x.within(b, n.terms[term], f); sel != nil || waits {
+			return sel, waits
+		}
+	}
+	p := x.eval(n.terms[term], f)
+	if p == nil || p.Errs != nil {
+		return nil, p == nil
+	}
+	return whereTrue(p), false
 }
 
 // whereTrue selects the rows that are true, without a branch that could be mispredicted.

@@ -43,7 +43,7 @@ func runAttr(x *run, n *Node, f *Frame) *Vec {
 	if a.Base == nil { // all in error
 		return x.withErrs(blank(n.Type, f.n), errs(f.n, a))
 	}
-	v := n.attr.Read(a.Base.Refs, a.At, a.size())
+	v := n.attr.read(a.Base.Refs, a.At, a.size())
 	if a.One {
 		v = constant(v, f.n)
 	}

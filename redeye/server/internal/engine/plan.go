@@ -28,12 +28,14 @@ type Node struct {
 	field  int // of an object; of a parameter its number
 	value  ast.Value
 	re     *regexp.Regexp
-	msg    string  // of validate
-	desc   []bool  // of sort, for each key
-	drops  []*Node // or_drop in the function
-	calls  bool    // there is a call in it
-	terms  []*Node // of a filter: its predicate is all of them
-	early  []*Node // of a filter: what may be computed of all rows while the predicate waits
+	msg    string   // of validate
+	desc   []bool   // of sort, for each key
+	drops  []*Node  // or_drop in the function
+	calls  bool     // there is a call in it
+	terms  []*Node  // of a filter: its predicate is all of them
+	bounds []*bound // of a filter: its terms as bounds; nil where one is none
+	early  []*Node  // of a filter: what may be computed of all rows while the predicate waits
+	users  int      // nodes that have it as an operand
 	key    string
 }
 
@@ -84,6 +86,7 @@ func (c *checker) intern(n *Node) *Node {
 	for _, k := range n.Kids {
 		n.uses |= k.uses
 		n.calls = n.calls || k.calls
+		k.users++
 	}
 	switch n.Op {
 	case ast.OpVar:

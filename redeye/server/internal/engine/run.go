@@ -51,6 +51,7 @@ type run struct {
 	start   time.Time
 	wake    time.Time // when to look again even if no call is back; zero is never
 
+	scratch  scratch
 	cursors  Cursors
 	calls    calls
 	flights  []*flight // that are not back
@@ -303,9 +304,11 @@ func (x *run) export(v *Vec, t schema.Type, path func(row int) string) *column.C
 		}
 	case schema.KindObject:
 		for i, f := range t.Fields {
-			field := blank(f.Type, v.N)
+			var field *Vec
 			if v.Fields != nil {
 				field = x.hide(v.Fields[i].force(x), v)
+			} else {
+				field = blank(f.Type, v.N)
 			}
 			if f.Type.Null && out.Null != nil { // what is below a null is null
 				field = x.below(field, out.Null)
