@@ -37,7 +37,7 @@ var mayImport = map[string]string{
 	"internal/suggest":         "redeye",
 	"internal/views":           "internal/vfs",
 	"internal/api":             "internal/analyze internal/findings internal/span internal/store internal/suggest internal/views internal/wire redeye", // never an engine
-	"internal/demo":            "shuai",
+	"internal/demo":            "redeye shuai",
 	"cmd/shuai":                "internal shuai ui", // the only place that knows which engine runs
 	"cmd/redeye":               "redeye",
 	"bench":                    "internal shuai redeye",

@@ -20,12 +20,14 @@ type DemoCmd struct {
 	OTLPGRPC string        `name:"otlp-grpc" default:"127.0.0.1:4317" placeholder:"ADDR" help:"Take OTLP over gRPC here. (${default})"`
 	Web      string        `default:"127.0.0.1:0" placeholder:"ADDR" help:"Serve the movie site here. (a free port)"`
 	Rate     float64       `default:"5" placeholder:"N" help:"Visits to the site a second; 0 is none. (${default})"`
+	Impl     string        `default:"nk" enum:"nk,redeye,text,hand" help:"How pages get their data at first: nk (a call for each thing), redeye (one query), text (the same as text), hand (an endpoint for the page). The site's pages and POST /mode?impl=… change it. (${default})"`
+	Fault    bool          `help:"Send visitors to a page that asks for too much, so that its breaker opens. POST /fault?on=true does, too."`
 	For      time.Duration `placeholder:"DURATION" help:"Stop after this long. (until Ctrl-C)"`
 }
 
 // Help is the long text of demo --help.
 func (*DemoCmd) Help() string {
-	return `Four small services (movie-web, movie, pic, user) call each other over HTTP and use two stores inside this
+	return `Five small services (movie-web, movie, pic, rating, user) call each other over HTTP and use two stores inside this
 process: mc speaks memcached's protocol, beansdb the same with that store's habits. Each service is traced and sends
 its spans to the server as any application would. Planted for you to find: a page that makes 295 calls, one after
 another; users whose page is slow; a search that fails.`
@@ -61,7 +63,9 @@ func (cmd *DemoCmd) Run(ctx context.Context, out streams) (err error) {
 	if rate == 0 {
 		rate = -1 // none; the zero of a Config is its default
 	}
-	site, err := demo.Run(ctx, demo.Config{Collector: s.OTLPHTTP, Web: cmd.Web, Rate: rate, Seed: uint64(time.Now().UnixNano()), Logger: logger})
+	site, err := demo.Run(ctx, demo.Config{
+		Collector: s.OTLPHTTP, Web: cmd.Web, Way: demo.Way(cmd.Impl), Fault: cmd.Fault, Rate: rate, Seed: uint64(time.Now().UnixNano()), Logger: logger,
+	})
 	if err != nil {
 		return fmt.Errorf("movie site: %w", err)
 	}
@@ -74,10 +78,11 @@ func (cmd *DemoCmd) Run(ctx context.Context, out streams) (err error) {
 
 	fmt.Fprintf(out.out, `
   ui        %s
-  site      %s   (a movie site of four services; look around)
+  site      %s   (a movie site of five services; look around, and choose at the foot of a page how it gets its data)
+  redeye    %s   (what its movie service offers; redeye schema --server …)
   collector %s   (OTLP over HTTP; gRPC %s)
   data      %s
-`, s.UI, site.URL, s.OTLPHTTP, s.OTLPGRPC, kept)
+`, s.UI, site.URL, site.Movies, s.OTLPHTTP, s.OTLPGRPC, kept)
 	if cmd.Rate > 0 {
 		if example := exampleTrace(ctx, s.UI); example != "" {
 			fmt.Fprintf(out.out, "  example   %s/trace/%s   (a page that made 295 calls)\n", s.UI, example)

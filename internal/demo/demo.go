@@ -1,15 +1,17 @@
-// Package demo is the movie site: four services on ports of their own that call each other over the
+// Package demo is the movie site: five services on ports of their own that call each other over the
 // network, two stores behind them, visitors, and faults that are planted on purpose. It shows what
 // the rest of the project is for, and it is the project's test bed.
 //
-//	movie-web ──RPC──► movie ──RPC──► user        pages in HTML; RPC is JSON over HTTP
-//	    │ ├─────RPC──► pic
-//	    │ └─────RPC──► user
-//	    ├─► mc        author cards, ratings        memcached's protocol
-//	    └─► beansdb   long descriptions            the same, with beansdb's habits
+//	movie-web ──RPC──► movie ──RPC──► user        RPC is JSON over HTTP; movie serves Redeye, too
+//	    │ ├─────RPC──► pic, rating, user
+//	    ├─► mc        author cards, the list of the home page     memcached's protocol
+//	    └─► beansdb   long descriptions                           the same, with beansdb's habits
+//
+// Each page gets its data in one of four ways (see [Way]), and is the same in all.
 //
 // Planted: GET /subject/1/photos makes 295 calls one after another (the page of the talk on Douban's
-// services); every tenth user's collection takes 350 ms; a search with an unclosed quote fails.
+// services); every tenth user's collection takes 350 ms; a search with an unclosed quote fails; a query that asks for too
+// much opens its breaker, if visitors come to it (see [Config.Fault]).
 //
 // Each service has a tracer of its own, which samples everything: nothing here reaches into the server.
 package demo
@@ -24,8 +26,10 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/fuwu-project/fuwu/redeye"
 	"github.com/fuwu-project/fuwu/shuai"
 	"github.com/fuwu-project/fuwu/shuai/shuaihttp"
 )
@@ -33,6 +37,8 @@ import (
 // Config says how the site runs. The zero value sends to the collector on its standard port.
 type Config struct {
 	Collector string       // base URL of an OTLP/HTTP collector; default http://127.0.0.1:4318
+	Way       Way          // in which the pages get their data at first; default NK
+	Fault     bool         // whether visitors come at first to the page that asks for too much
 	Web       string       // address of movie-web; default a free port on 127.0.0.1
 	Rate      float64      // visits a second; default 5, negative none
 	Seed      uint64       // of latencies and visits
@@ -41,13 +47,18 @@ type Config struct {
 
 // Site is a running site.
 type Site struct {
-	URL string // of movie-web
+	URL    string // of movie-web
+	Movies string // of the movie service, which serves Redeye and /redeye/callsites
 
-	latency              latency
-	movie, pic, user     service
-	web                  service
-	mc, beansdb          *kv
-	mcServer, beansStore *kvServer
+	mode  modes
+	fault atomic.Bool
+
+	latency                  latency
+	movie, pic, user, rating service
+	web                      service
+	programs                 *redeye.Client // of the movie service
+	mc, beansdb              *kv
+	mcServer, beansStore     *kvServer
 
 	closers  []func(context.Context) error // in order of opening
 	stopLoad context.CancelFunc
@@ -68,13 +79,24 @@ func Run(ctx context.Context, cfg Config) (_ *Site, err error) {
 	if cfg.Web == "" {
 		cfg.Web = "127.0.0.1:0"
 	}
-	s := &Site{latency: latency{rng: rand.New(rand.NewPCG(cfg.Seed, 1))}}
+	if cfg.Way == "" {
+		cfg.Way = NK
+	}
+	s := &Site{
+		mode:    modes{first: cfg.Way, now: map[string]Way{}, can: map[string][]Way{}},
+		latency: latency{rng: rand.New(rand.NewPCG(cfg.Seed, 1))},
+	}
+	s.fault.Store(cfg.Fault)
 	defer func() {
 		if err != nil {
 			_ = s.Close(ctx) // the first error is the one to tell
 		}
 	}()
 	if err := s.startStores(ctx); err != nil {
+		return nil, err
+	}
+	programs, err := s.offer().Handler()
+	if err != nil {
 		return nil, err
 	}
 	for _, svc := range []struct {
@@ -84,18 +106,21 @@ func Run(ctx context.Context, cfg Config) (_ *Site, err error) {
 	}{
 		{"user", "127.0.0.1:0", &s.user, s.userService()},
 		{"pic", "127.0.0.1:0", &s.pic, s.pictureService()},
-		{"movie", "127.0.0.1:0", &s.movie, s.movieService()},
+		{"rating", "127.0.0.1:0", &s.rating, s.ratingService()},
+		{"movie", "127.0.0.1:0", &s.movie, withRedeye(s.movieService(), programs)},
 		{"movie-web", cfg.Web, &s.web, s.pages()},
 	} {
 		if err := s.startService(ctx, cfg, svc.name, svc.addr, svc.at, svc.handler); err != nil {
 			return nil, fmt.Errorf("service %s: %w", svc.name, err)
 		}
 	}
-	s.URL = s.web.url
+	s.URL, s.Movies = s.web.url, s.movie.url
+	s.programs = redeye.NewClient(s.Movies, redeye.Config{HTTP: s.movie.client.http})
 	if cfg.Rate > 0 {
 		loadCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 		s.stopLoad = stop
 		s.visitors.Go(func() { s.load(loadCtx, cfg.Rate, rand.New(rand.NewPCG(cfg.Seed, 2))) })
+		s.visitors.Go(func() { s.loadFault(loadCtx) })
 	}
 	return s, nil
 }
@@ -115,15 +140,14 @@ func (s *Site) startStores(ctx context.Context) (err error) {
 	s.mc, s.beansdb = newKV("memcached", s.mcServer.addr()), newKV("beansdb", s.beansStore.addr())
 	s.closers = append(s.closers, func(context.Context) error { return errors.Join(s.mc.close(), s.beansdb.close()) })
 	var errs []error
-	errs = append(errs, s.mc.fill("home:list", []byte("1 4 9 12 17 23 31 38")))
-	for id := 1; id <= people; id++ {
+	errs = append(errs, s.mc.fill("home:list", homeList()))
+	for id := int64(1); id <= people; id++ {
 		errs = append(errs, s.mc.fill(fmt.Sprintf("user_card:%d", id), []byte(personOf(id).Name)))
 	}
-	for id := 1; id <= movies; id++ {
-		errs = append(errs, s.mc.fill(fmt.Sprintf("rating:%d", id), fmt.Appendf(nil, "%.1f", 5+float64(id*13%50)/10)))
+	for id := int64(1); id <= pictured; id++ {
 		for k := range pictures(id) {
-			if pictureOf(id, k).Text {
-				errs = append(errs, s.beansdb.fill(fmt.Sprintf("pic_text:%d:%d", id, k), fmt.Appendf(nil, "what happened the day picture %d was taken", k+1)))
+			if pictureOf(id, k).HasText {
+				errs = append(errs, s.beansdb.fill(fmt.Sprintf("pic_text:%d:%d", id, k), []byte(pictureText(k))))
 			}
 		}
 	}
@@ -144,8 +168,12 @@ func (s *Site) startService(ctx context.Context, cfg Config, name, addr string, 
 	s.closers = append(s.closers, tracer.Stop)
 	at.url = "http://" + l.Addr().String()
 	at.client = newRPCClient(l.Addr())
+	handler = shuaihttp.NewHandler(handler, shuaihttp.Config{Tracer: tracer})
+	if name == "movie-web" {
+		handler = s.controls(handler)
+	}
 	server := &http.Server{
-		Handler:           shuaihttp.NewHandler(handler, shuaihttp.Config{Tracer: tracer}),
+		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 	}
 	// Shutdown waits up to 5 s for connections on which nothing was asked yet; browsers and net/http keep such

@@ -161,8 +161,8 @@ func TestPages(t *testing.T) {
 		services    string
 		trace       string
 	}{
-		{path: "/", holds: "Movies", status: 200, services: "movie movie-web"},
-		{path: "/subject/7", holds: "rated", status: 200, services: "movie movie-web pic user"},
+		{path: "/", holds: "Movies", status: 200, services: "movie movie-web rating user"},
+		{path: "/subject/7", holds: "rated", status: 200, services: "movie movie-web pic rating user"},
 		{path: "/subject/2/photos", holds: "photos of", status: 200, services: "movie-web pic"},
 		{path: "/user/11", holds: "in the collection", status: 200, services: "movie movie-web user"},
 		{path: "/search?q=winter", holds: "movies for", status: 200, services: "movie movie-web"},
@@ -191,7 +191,7 @@ func TestPages(t *testing.T) {
 			}
 		}
 		var names []string
-		for _, n := range []string{"movie", "movie-web", "pic", "user"} {
+		for _, n := range []string{"movie", "movie-web", "pic", "rating", "user"} {
 			if seen[n] {
 				names = append(names, n)
 			}

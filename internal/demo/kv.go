@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
@@ -28,26 +29,48 @@ func newKV(system string, addr *net.TCPAddr) *kv {
 
 func (s *kv) close() error { return s.client.Close() }
 
-// get returns the value; of a key that is not there, nil.
-func (s *kv) get(ctx context.Context, key string) ([]byte, error) {
+// values are those of keys; a key that is empty or not there has an empty one. It is one call of the store.
+func (s *kv) values(ctx context.Context, keys []string) ([]string, error) {
+	asked := make([]string, 0, len(keys))
+	for _, k := range keys {
+		if k != "" {
+			asked = append(asked, k)
+		}
+	}
+	out := make([]string, len(keys))
+	if len(asked) == 0 {
+		return out, nil
+	}
 	_, span := shuai.StartSpan(ctx, "get", shuai.KindClient)
 	defer span.End()
 	span.SetString("db.system.name", s.system)
 	span.SetString("db.operation.name", "get")
-	span.SetString("db.query.text", "get "+key)
+	span.SetString("db.query.text", "get "+strings.Join(asked, " "))
 	span.SetString("server.address", s.addr.IP.String())
 	span.SetInt("server.port", int64(s.addr.Port))
-	item, err := s.client.Get(key)
-	switch {
-	case errors.Is(err, memcache.ErrCacheMiss):
-		span.SetBool("cache.hit", false)
-		return nil, nil
-	case err != nil:
+	found, err := s.get(asked)
+	if err != nil {
 		span.Error(err)
 		return nil, err
 	}
-	span.SetBool("cache.hit", true)
-	return item.Value, nil
+	span.SetBool("cache.hit", len(found) == len(asked))
+	for i, k := range keys {
+		if item := found[k]; item != nil {
+			out[i] = string(item.Value)
+		}
+	}
+	return out, nil
+}
+
+func (s *kv) get(keys []string) (map[string]*memcache.Item, error) {
+	if len(keys) > 1 {
+		return s.client.GetMulti(keys)
+	}
+	item, err := s.client.Get(keys[0])
+	if errors.Is(err, memcache.ErrCacheMiss) {
+		return nil, nil
+	}
+	return map[string]*memcache.Item{keys[0]: item}, err
 }
 
 // fill stores a value without a span: the demo's own preparation is not part of the picture.

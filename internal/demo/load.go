@@ -45,16 +45,32 @@ func (s *Site) load(ctx context.Context, rate float64, rng *rand.Rand) {
 	}
 }
 
-func photosPath(movie int) string { return fmt.Sprintf("/subject/%d/photos", movie) }
+// loadFault visits the page that asks for too much, five times a second, while that is on.
+func (s *Site) loadFault(ctx context.Context) {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: maxInFlight}}
+	defer client.CloseIdleConnections()
+	next := time.NewTicker(200 * time.Millisecond)
+	defer next.Stop()
+	for {
+		select {
+		case <-next.C:
+			if s.fault.Load() {
+				visit(ctx, client, s.URL+"/everybody")
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
 
 func nextVisit(rng *rand.Rand) string {
 	switch p := rng.IntN(100); {
 	case p < 20:
 		return "/"
 	case p < 50:
-		return fmt.Sprintf("/subject/%d", 1+rng.IntN(movies))
+		return fmt.Sprintf("/subject/%d", 1+rng.IntN(pictured))
 	case p < 60:
-		return photosPath(bigFilm + rng.IntN(movies))
+		return photosPath(1 + rng.Int64N(pictured))
 	case p < 65:
 		return photosPath(bigFilm)
 	case p < 85:

@@ -3,25 +3,122 @@ package demo
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strconv"
-	"strings"
+	"time"
 
+	"github.com/fuwu-project/fuwu/redeye"
 	"github.com/fuwu-project/fuwu/shuai"
+	"github.com/fuwu-project/fuwu/shuai/shuaihttp"
 )
 
-// The pages are written the way pages are written: a loop that asks for one thing after another.
+// Way is how a page gets its data.
+type Way string
 
+// The ways. All give the same page.
+const (
+	NK     Way = "nk"     // a loop that asks for one thing after another, the way pages are written: n × k calls
+	Redeye Way = "redeye" // one Redeye query, in Go
+	Text   Way = "text"   // the same, as text
+	Hand   Way = "hand"   // a method that the movie service has for this page alone
+)
+
+// Ways are all of them.
+func Ways() []Way { return []Way{NK, Redeye, Text, Hand} }
+
+// page is a page whose address says A and which shows D.
+type page[A, D any] struct {
+	name string // in /mode
+	arg  func(*http.Request) (A, error)
+	ways map[Way]func(context.Context, A) (D, error)
+	view func(D) view
+}
+
+// pages is what movie-web serves: each page in a file of its own.
 func (s *Site) pages() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", page(s.home))
-	mux.HandleFunc("GET /subject/{id}", page(s.subject))
-	mux.HandleFunc("GET /subject/{id}/photos", page(s.photos))
-	mux.HandleFunc("GET /user/{id}", page(s.userPage))
-	mux.HandleFunc("GET /search", page(s.search))
+	mux.Handle("GET /{$}", serve(s, s.home()))
+	mux.Handle("GET /subject/{id}", serve(s, s.subject()))
+	mux.Handle("GET /subject/{id}/photos", serve(s, s.photos()))
+	mux.Handle("GET /user/{id}", serve(s, s.userHome()))
+	mux.Handle("GET /search", serve(s, s.searchResults()))
+	mux.Handle("GET /everybody", serve(s, s.everybody()))
 	return mux
+}
+
+// serve gets a page's data as [Site.Mode] says, or as ?impl= says for this request, and renders it, as JSON with ?format=json. The
+// trace id is in the answer, so that a slow page can be looked up.
+func serve[A, D any](s *Site, p page[A, D]) http.Handler {
+	s.mode.add(p.name, slices.DeleteFunc(Ways(), func(w Way) bool { return p.ways[w] == nil }))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		span := shuai.SpanFromContext(r.Context())
+		w.Header().Set("X-Trace-Id", span.TraceID().String())
+		way := s.Mode(p.name)
+		if asked := r.FormValue("impl"); asked != "" {
+			way = Way(asked)
+		}
+		span.SetString("demo.impl", string(way))
+		body, err := p.render(r, way)
+		if err != nil {
+			span.Error(err)
+			fail(w, err)
+			return
+		}
+		w.Header().Set("Content-Type", http.DetectContentType(body))
+		if wantsJSON(r) {
+			w.Header().Set("Content-Type", "application/json")
+		}
+		_, _ = w.Write(body) // a reader that went away is no concern of the site's
+	})
+}
+
+func wantsJSON(r *http.Request) bool { return r.FormValue("format") == "json" }
+
+func (p page[A, D]) render(r *http.Request, way Way) ([]byte, error) {
+	get := p.ways[way]
+	if get == nil {
+		return nil, fmt.Errorf("the page %s has no impl %q", p.name, way)
+	}
+	arg, err := p.arg(r)
+	if err != nil {
+		return nil, err
+	}
+	ctx := r.Context()
+	if way == Redeye || way == Text {
+		ctx = shuaihttp.WithCall(ctx, "redeye.v1.Redeye/Query", redeyeAttributes("Query")...)
+	}
+	data, err := get(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	if wantsJSON(r) {
+		return json.Marshal(data)
+	}
+	v := p.view(data)
+	v.Page, v.Way, v.Path = p.name, way, r.URL.RequestURI()
+	for _, w := range Ways() {
+		if p.ways[w] != nil {
+			v.Ways = append(v.Ways, w)
+		}
+	}
+	var body bytes.Buffer
+	err = pageTemplate.Execute(&body, v)
+	return body.Bytes(), err
+}
+
+// fail answers an error. One that ends by itself, such as a breaker that is open, is for a short while.
+func fail(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	if e, ok := errors.AsType[*redeye.Error](err); ok && e.Code == redeye.CodeUnavailable {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(e.Wait/time.Second))))
+	}
+	http.Error(w, err.Error(), status)
 }
 
 // view is what a page shows.
@@ -29,178 +126,78 @@ type view struct {
 	Title string
 	Notes []string
 	Items []item
+
+	Page, Path string
+	Way        Way
+	Ways       []Way
 }
 
 type item struct{ Text, Detail, Link string }
 
 var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>{{.Title}}</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}li small{color:#666}nav a{margin-right:1rem}</style>
-<nav><a href="/">Movies</a><a href="/subject/1">The film</a><a href="/subject/1/photos">Its photos</a><a href="/search?q=winter">Search</a></nav>
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}li small,form{color:#666}nav a{margin-right:1rem}</style>
+<nav><a href="/">Movies</a><a href="/subject/1">The film</a><a href="/subject/1/photos">Its photos</a><a href="/user/11">A visitor</a><a href="/search?q=winter">Search</a></nav>
 <h1>{{.Title}}</h1>{{range .Notes}}<p>{{.}}</p>{{end}}
-<ul>{{range .Items}}<li>{{if .Link}}<a href="{{.Link}}">{{.Text}}</a>{{else}}{{.Text}}{{end}} <small>{{.Detail}}</small></li>{{end}}</ul></html>
+<ul>{{range .Items}}<li>{{if .Link}}<a href="{{.Link}}">{{.Text}}</a>{{else}}{{.Text}}{{end}} <small>{{.Detail}}</small></li>{{end}}</ul>
+<form method="post" action="/mode"><input type="hidden" name="page" value="{{.Page}}"><input type="hidden" name="back" value="{{.Path}}">
+This page gets its data by {{$way := .Way}}{{range .Ways}}<button name="impl" value="{{.}}"{{if eq . $way}} disabled{{end}}>{{.}}</button> {{end}}</form></html>
 `))
 
-// page runs f and renders what it returns. The trace id is in the answer, so that a slow page can be
-// looked up.
-func page(f func(context.Context, *http.Request) (view, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		span := shuai.SpanFromContext(r.Context())
-		w.Header().Set("X-Trace-Id", span.TraceID().String())
-		v, err := f(r.Context(), r)
-		if err != nil {
-			span.Error(err)
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		var body bytes.Buffer
-		if err := pageTemplate.Execute(&body, v); err != nil {
-			span.Error(err)
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write(body.Bytes()) // a reader that went away is no concern of the site's
-	}
-}
-
-func pathID(r *http.Request) (int, error) {
-	id, err := strconv.Atoi(r.PathValue("id"))
+func pathID(r *http.Request) (int64, error) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	if err != nil {
 		return 0, fmt.Errorf("%q is not a number", r.PathValue("id"))
 	}
 	return id, nil
 }
 
-func (s *Site) home(ctx context.Context, _ *http.Request) (view, error) {
-	list, err := s.mc.get(ctx, "home:list")
+// number is a parameter of the address.
+func number(r *http.Request, name string, otherwise int64) (int64, error) {
+	text := r.FormValue(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return view{}, err
+		return 0, fmt.Errorf("%s: %q is not a number", name, text)
 	}
-	v := view{Title: "Movies"}
-	for text := range strings.SplitSeq(string(list), " ") {
-		id, err := strconv.Atoi(text)
-		if err != nil {
-			continue // the cache was lost: an empty page is better than none
-		}
-		m, err := rpcCall[movie](ctx, s.movie.client, "movie.service/get_movie", idArg{id})
-		if err != nil {
-			return view{}, err
-		}
-		v.Items = append(v.Items, movieItem(m))
-	}
-	return v, nil
+	return n, nil
 }
 
-func movieItem(m movie) item {
-	return item{m.Title, strconv.Itoa(m.Year), fmt.Sprintf("/subject/%d", m.ID)}
+// entry is a film in a list.
+type entry struct {
+	ID    int64  `json:"id"`
+	Title string `json:"title"`
+	Year  int64  `json:"year"`
 }
 
-func (s *Site) subject(ctx context.Context, r *http.Request) (view, error) {
-	id, err := pathID(r)
-	if err != nil {
-		return view{}, err
-	}
-	m, err := rpcCall[movie](ctx, s.movie.client, "movie.service/get_movie", idArg{id})
-	if err != nil {
-		return view{}, err
-	}
-	rating, err := s.mc.get(ctx, fmt.Sprintf("rating:%d", id))
-	if err != nil {
-		return view{}, err
-	}
-	v := view{Title: m.Title, Notes: []string{fmt.Sprintf("%d, rated %s.", m.Year, rating)}}
-	for _, who := range m.Cast {
-		p, err := rpcCall[person](ctx, s.user.client, "user.service/get_user", idArg{who})
-		if err != nil {
-			return view{}, err
-		}
-		v.Items = append(v.Items, item{p.Name, "cast", fmt.Sprintf("/user/%d", p.ID)})
-	}
-	for k := range min(4, pictures(id)) {
-		p, err := rpcCall[picture](ctx, s.pic.client, "movie.service/movie_pic1svc", pictureArg{id, k})
-		if err != nil {
-			return view{}, err
-		}
-		v.Items = append(v.Items, item{fmt.Sprintf("Picture %d", k+1), fmt.Sprintf("%d × %d", p.Width, p.Height), fmt.Sprintf("/subject/%d/photos", id)})
-	}
-	return v, nil
+func entryOf(m *movie) entry { return entry{m.ID, m.Title, m.Year} }
+
+func (e entry) item() item {
+	return item{e.Title, strconv.FormatInt(e.Year, 10), fmt.Sprintf("/subject/%d", e.ID)}
 }
 
-// photos is the page of the talk: a call for each picture, one for each author's card, one for each long
-// description. Of film 1 that is 180 + 89 + 26 = 295 calls, one after another.
-func (s *Site) photos(ctx context.Context, r *http.Request) (view, error) {
-	id, err := pathID(r)
-	if err != nil {
-		return view{}, err
-	}
-	v := view{Title: "Photos"}
-	cards := map[int]string{}
-	for k, total := 0, 1; k < total; k++ {
-		p, err := rpcCall[picture](ctx, s.pic.client, "movie.service/movie_pic1svc", pictureArg{id, k})
+// entries asks for films one by one.
+func (s *Site) entries(ctx context.Context, ids []int64) ([]entry, error) {
+	out := []entry{}
+	for _, id := range ids {
+		m, err := rpcCall[*movie](ctx, s.movie.client, "movie.service/get_movie", idArg{id})
 		if err != nil {
-			return view{}, err
+			return nil, err
 		}
-		total = p.Total
-		v.Title = fmt.Sprintf("%d photos of %s", total, p.Movie)
-		if _, ok := cards[p.Author]; !ok {
-			card, err := s.mc.get(ctx, fmt.Sprintf("user_card:%d", p.Author))
-			if err != nil {
-				return view{}, err
-			}
-			cards[p.Author] = string(card)
-		}
-		detail := "by " + cards[p.Author]
-		if p.Text {
-			text, err := s.beansdb.get(ctx, fmt.Sprintf("pic_text:%d:%d", id, k))
-			if err != nil {
-				return view{}, err
-			}
-			detail += ": " + string(text)
-		}
-		v.Items = append(v.Items, item{Text: fmt.Sprintf("%d × %d", p.Width, p.Height), Detail: detail})
+		out = append(out, entryOf(m))
 	}
-	return v, nil
+	return out, nil
 }
 
-func (s *Site) userPage(ctx context.Context, r *http.Request) (view, error) {
-	id, err := pathID(r)
+// only is the one row of an answer about one thing.
+func only[T any](rows []T, err error, what string, id int64) (row T, _ error) {
+	if err == nil && len(rows) == 0 {
+		err = fmt.Errorf("no %s %d", what, id)
+	}
 	if err != nil {
-		return view{}, err
+		return row, err
 	}
-	p, err := rpcCall[person](ctx, s.user.client, "user.service/get_user", idArg{id})
-	if err != nil {
-		return view{}, err
-	}
-	ids, err := rpcCall[[]int](ctx, s.user.client, "user.service/get_collection", idArg{id})
-	if err != nil {
-		return view{}, err
-	}
-	more, err := rpcCall[[]int](ctx, s.movie.client, "movie.service/recommend", idArg{id})
-	if err != nil {
-		return view{}, err
-	}
-	v := view{Title: p.Name, Notes: []string{fmt.Sprintf("%d movies in the collection.", len(ids))}}
-	for _, m := range append(ids, more...) {
-		m, err := rpcCall[movie](ctx, s.movie.client, "movie.service/get_movie", idArg{m})
-		if err != nil {
-			return view{}, err
-		}
-		v.Items = append(v.Items, movieItem(m))
-	}
-	return v, nil
-}
-
-func (s *Site) search(ctx context.Context, r *http.Request) (view, error) {
-	q := r.URL.Query().Get("q")
-	shuai.SpanFromContext(ctx).SetString("search.query", q)
-	found, err := rpcCall[[]movie](ctx, s.movie.client, "movie.service/search", searchArg{q})
-	if err != nil {
-		return view{}, err
-	}
-	v := view{Title: "Search", Notes: []string{fmt.Sprintf("%d movies for “%s”.", len(found), q)}}
-	for _, m := range found {
-		v.Items = append(v.Items, movieItem(m))
-	}
-	return v, nil
+	return rows[0], nil
 }
