@@ -27,22 +27,22 @@ func (s *Site) offer() *server.Server {
 	server.Attr(aMovie, "year", func(m *movie) int64 { return m.Year }, "of release")
 	server.BatchArg(aMovie, "can_view", func(ctx context.Context, ms []*movie, user int64) ([]bool, error) {
 		return s.visible(ctx, each(ms, movieID), user)
-	}, server.Args("user"), server.Doc("whether the user may see it; one by one: user.service/can_view"))
+	}, server.Args("user"), server.Doc("whether the user may see it"), server.Replaces("user.service.can_view"))
 	server.Batch(aMovie, "rating", func(ctx context.Context, ms []*movie) ([]float64, error) {
 		return s.ratings(ctx, each(ms, movieID))
-	}, public, server.Cheap(), server.Doc("of 10; one by one: rating.service/get_rating"))
+	}, public, server.Cheap(), server.Doc("of 10"), server.Replaces("rating.service.get_rating"))
 	server.Batch(aMovie, "cast", func(ctx context.Context, ms []*movie) ([][]*person, error) {
 		ids, err := s.casts(ctx, each(ms, movieID))
 		return each(ids, personsOf), err
-	}, public, server.Doc("who plays in it; one by one: movie.service/get_cast"))
-	server.Batch(aMovie, "pictures", s.albums, public, server.Doc("one by one: movie.service/movie_pic1svc"))
+	}, public, server.Doc("who plays in it"), server.Replaces("movie.service.get_cast"))
+	server.Batch(aMovie, "pictures", s.albums, public, server.Replaces("movie.service.movie_pic1svc"))
 
 	server.Batch(aPerson, "name", func(ctx context.Context, ps []*person) ([]string, error) {
 		return s.names(ctx, each(ps, personID))
-	}, public, server.Doc("one by one: user.service/get_user"))
+	}, public, server.Replaces("user.service.get_user"))
 	server.Batch(aPerson, "card", func(ctx context.Context, ps []*person) ([]string, error) {
 		return s.cards(ctx, each(ps, personID))
-	}, public, server.Doc("the name as the cache has it; one by one: mc get user_card"))
+	}, public, server.Doc("the name as the cache has it"), server.Replaces("mc get"))
 	server.Batch(aPerson, "roles", func(ctx context.Context, ps []*person) ([][]*movie, error) {
 		ids, err := s.roles(ctx, each(ps, personID))
 		if err != nil {
@@ -56,24 +56,24 @@ func (s *Site) offer() *server.Server {
 			return nil, err
 		}
 		return s.movieLists(ctx, ids)
-	}, server.Doc("the films that they collect; one by one: user.service/get_collection"))
+	}, server.Doc("the films that they collect"), server.Replaces("user.service.get_collection"))
 	server.Batch(aPerson, "recommended", func(ctx context.Context, ps []*person) ([][]*movie, error) {
 		ids, err := s.recommended(ctx, each(ps, personID))
 		if err != nil {
 			return nil, err
 		}
 		return s.movieLists(ctx, ids)
-	}, server.Doc("films that they may like; one by one: movie.service/recommend"))
+	}, server.Doc("films that they may like"), server.Replaces("movie.service.recommend"))
 
 	server.Attr(aPicture, "width", func(p *picture) int64 { return p.Width }, "in pixels")
 	server.Attr(aPicture, "height", func(p *picture) int64 { return p.Height }, "in pixels")
 	server.Attr(aPicture, "author", func(p *picture) *person { return &person{ID: p.Author} })
-	server.Batch(aPicture, "text", s.descriptions, public, server.Doc("a long description, often empty; one by one: beansdb get pic_text"))
+	server.Batch(aPicture, "text", s.descriptions, public, server.Doc("a long description, often empty"), server.Replaces("beansdb get"))
 
 	server.Source(r, "get_movies", s.movies, server.Args("ids"), public,
-		server.Doc("those of the films that there are, in the order of ids; one by one: movie.service/get_movie"))
+		server.Doc("those of the films that there are, in the order of ids"), server.Replaces("movie.service.get_movie"))
 	server.Source(r, "get_users", s.persons, server.Args("ids"), public,
-		server.Doc("those of the users that there are, in the order of ids; one by one: user.service/get_user"))
+		server.Doc("those of the users that there are, in the order of ids"), server.Replaces("user.service.get_user"))
 	server.Source(r, "search", func(ctx context.Context, query string) ([]*movie, error) {
 		found, err := s.search(ctx, query)
 		if err != nil {

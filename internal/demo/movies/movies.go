@@ -8,7 +8,7 @@ import (
 )
 
 // SchemaVersion is the version of the schema that this package is made of.
-const SchemaVersion = "91f1c191cf0ebbc3"
+const SchemaVersion = "e807a3cccb0639ac"
 
 // PersonX stands for the entity Person: who plays in films, takes pictures, or visits. Outside of the server it is its key.
 type PersonX struct{ redeye.Entity[int64] }
@@ -22,12 +22,12 @@ func (PersonX) From(n redeye.Node) PersonX { return PersonX{redeye.EntityOf[int6
 // ID is the attribute Person.id.
 func (x PersonX) ID() redeye.Int { return redeye.Attr[redeye.Int](x, "id") }
 
-// Name is the method Person.name: one by one: user.service/get_user.
+// Name is the method Person.name.
 func (x PersonX) Name() redeye.Str {
 	return redeye.Call[redeye.Str](x, "name")
 }
 
-// Card is the method Person.card: the name as the cache has it; one by one: mc get user_card.
+// Card is the method Person.card: the name as the cache has it.
 func (x PersonX) Card() redeye.Str {
 	return redeye.Call[redeye.Str](x, "card")
 }
@@ -37,12 +37,12 @@ func (x PersonX) Roles() redeye.Seq[MovieX, int64] {
 	return redeye.Call[redeye.Seq[MovieX, int64]](x, "roles")
 }
 
-// Collection is the method Person.collection: the films that they collect; one by one: user.service/get_collection.
+// Collection is the method Person.collection: the films that they collect.
 func (x PersonX) Collection() redeye.Seq[MovieX, int64] {
 	return redeye.Call[redeye.Seq[MovieX, int64]](x, "collection")
 }
 
-// Recommended is the method Person.recommended: films that they may like; one by one: movie.service/recommend.
+// Recommended is the method Person.recommended: films that they may like.
 func (x PersonX) Recommended() redeye.Seq[MovieX, int64] {
 	return redeye.Call[redeye.Seq[MovieX, int64]](x, "recommended")
 }
@@ -68,7 +68,7 @@ func (x PictureX) Height() redeye.Int { return redeye.Attr[redeye.Int](x, "heigh
 // Author is the attribute Picture.author.
 func (x PictureX) Author() PersonX { return redeye.Attr[PersonX](x, "author") }
 
-// Text is the method Picture.text: a long description, often empty; one by one: beansdb get pic_text.
+// Text is the method Picture.text: a long description, often empty.
 func (x PictureX) Text() redeye.Str {
 	return redeye.Call[redeye.Str](x, "text")
 }
@@ -91,7 +91,7 @@ func (x MovieX) Title() redeye.Str { return redeye.Attr[redeye.Str](x, "title") 
 // Year is the attribute Movie.year: of release.
 func (x MovieX) Year() redeye.Int { return redeye.Attr[redeye.Int](x, "year") }
 
-// CanView is the method Movie.can_view: whether the user may see it; one by one: user.service/can_view.
+// CanView is the method Movie.can_view: whether the user may see it.
 func (x MovieX) CanView(user int64) redeye.Bool {
 	return redeye.Call[redeye.Bool](x, "can_view", redeye.Value("user", user))
 }
@@ -101,22 +101,22 @@ func (x MovieX) CanViewOf(user redeye.Expr[int64]) redeye.Bool {
 	return redeye.Call[redeye.Bool](x, "can_view", redeye.NodeOf(user))
 }
 
-// Rating is the method Movie.rating: of 10; one by one: rating.service/get_rating.
+// Rating is the method Movie.rating: of 10.
 func (x MovieX) Rating() redeye.Float {
 	return redeye.Call[redeye.Float](x, "rating")
 }
 
-// Cast is the method Movie.cast: who plays in it; one by one: movie.service/get_cast.
+// Cast is the method Movie.cast: who plays in it.
 func (x MovieX) Cast() redeye.Seq[PersonX, int64] {
 	return redeye.Call[redeye.Seq[PersonX, int64]](x, "cast")
 }
 
-// Pictures is the method Movie.pictures: one by one: movie.service/movie_pic1svc.
+// Pictures is the method Movie.pictures.
 func (x MovieX) Pictures() redeye.Seq[PictureX, int64] {
 	return redeye.Call[redeye.Seq[PictureX, int64]](x, "pictures")
 }
 
-// GetMovies is the source get_movies: those of the films that there are, in the order of ids; one by one: movie.service/get_movie.
+// GetMovies is the source get_movies: those of the films that there are, in the order of ids.
 func GetMovies(ids []int64) redeye.Seq[MovieX, int64] {
 	return redeye.Source[redeye.Seq[MovieX, int64]]("get_movies", redeye.Value("ids", ids))
 }
@@ -126,7 +126,7 @@ func GetMoviesOf(ids redeye.Expr[[]int64]) redeye.Seq[MovieX, int64] {
 	return redeye.Source[redeye.Seq[MovieX, int64]]("get_movies", redeye.NodeOf(ids))
 }
 
-// GetUsers is the source get_users: those of the users that there are, in the order of ids; one by one: user.service/get_user.
+// GetUsers is the source get_users: those of the users that there are, in the order of ids.
 func GetUsers(ids []int64) redeye.Seq[PersonX, int64] {
 	return redeye.Source[redeye.Seq[PersonX, int64]]("get_users", redeye.Value("ids", ids))
 }
