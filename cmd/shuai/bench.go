@@ -36,12 +36,18 @@ type BenchQueryCmd struct {
 	Data    string `required:"" type:"existingdir" help:"The data directory of an earlier bench ingest."`
 	Queries int    `default:"300" help:"How many of each kind. (${default})"`
 	Seed    uint64 `default:"1" help:"The seed the data was made with. (${default})"`
+	Only    string `help:"Ask this kind of question only, by its name in the first column."`
+	Profile string `type:"path" help:"Write the server's CPU profile here, for go tool pprof."`
 }
 
 // Run asks over HTTP, one question at a time.
 func (cmd *BenchQueryCmd) Run(ctx context.Context, out streams) error {
 	began := time.Now()
-	p, err := startProcess(ctx, cmd.Data)
+	var flags []string
+	if cmd.Profile != "" {
+		flags = append(flags, "--cpu-profile", cmd.Profile)
+	}
+	p, err := startProcess(ctx, cmd.Data, flags...)
 	if err != nil {
 		return err
 	}
@@ -102,6 +108,9 @@ func (cmd *BenchQueryCmd) Run(ctx context.Context, out streams) error {
 		{"endpoints", "all endpoints with quantiles", func(int) string { return "/endpoints?from=0" }, cmd.Queries / 3},
 		{"heatmap", "all spans longer than 1 µs by time and duration", func(int) string { return "/heatmap?from=0&q=" + url.QueryEscape("{ duration > 1us }") }, cmd.Queries / 10},
 	} {
+		if cmd.Only != "" && cmd.Only != q.name {
+			continue
+		}
 		var took []time.Duration
 		for i := range max(q.n, 1) {
 			began := time.Now()

@@ -104,9 +104,10 @@ func layoutOf(t span.ValueType) layout {
 	return numLayout
 }
 
-// vector is one page of one column.
+// vector is a part of a column, within a page.
 type vector struct {
-	from   uint32 // row of the source with which the page begins
+	from   uint32 // row of the source with which it begins
+	to     uint32 // row before which it ends
 	sparse bool
 	rows   []uint32 // of a sparse column: the rows of the source that have a value, ascending
 	codes  []uint32
@@ -125,7 +126,7 @@ func (v *vector) find(row uint32) int {
 	return -1
 }
 
-// place is the row within the page of the i-th value.
+// place is the row within the vector of the i-th value.
 func (v *vector) place(i int) int {
 	if v.sparse {
 		return int(v.rows[i] - v.from)
@@ -199,14 +200,14 @@ type columns interface {
 	texts(col int) *texts
 	// mayHold says whether a text may be in the dictionary of a column; if not it is in no row.
 	mayHold(col int, text []byte) (bool, error)
-	// page sets v to a page of a column. What v had is overwritten if it is the source's own.
-	page(col, p int, v *vector) error
+	// read sets v to rows from to to of a column, which are of one page. What v had is overwritten if it is the source's own.
+	read(col int, from, to uint32, v *vector) error
 	// present sets out, which is empty, to the rows of a page that have a value, which in dense columns of numbers is one
 	// that is not 0.
 	present(col, p int, out *bitmap) error
 	// codes are the codes that a page of a text column has, for which dst is memory.
 	codes(col, p int, dst []uint32) ([]uint32, error)
-	// at is the number or code of a row of a column, and whether it has one. Not direct: only page can tell.
+	// at is the number or code of a row of a column, and whether it has one. Not direct: only read can tell.
 	at(col int, row uint32) (x uint64, has, direct bool, err error)
 }
 

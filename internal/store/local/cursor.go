@@ -15,11 +15,19 @@ type cursor struct {
 	pages   int
 	scanned []*vector // by column: the page that was asked for last
 	memory  *vectors
-	singles map[int]*vector             // by column*pages + page: what at needed
+	one     vector                      // a row that at cannot tell
+	run     runOf                       // rows of which everything will be asked
 	dicts   []*texts                    // by column
 	objects map[uint64]*parsed          // of colResource and colScope, by column<<32 | code
 	maps    map[uint32][]span.Attribute // of colMore, by code
 	tables  map[tableKey]*table
+}
+
+// runOf is neighbouring rows, of a trace, and what was read of them: each column once, rather than every row of it.
+type runOf struct {
+	from, to uint32
+	parts    map[int]*vector // by column*pages + page
+	used     map[int][]int   // by page: the columns of attributes that have values there
 }
 
 // vectors keeps the memory of vectors, which one segment after another uses; heads, whose vectors show what is
@@ -43,7 +51,7 @@ func (c *cursor) open() (err error) {
 	}
 	n := numFixed + len(c.attrs())
 	c.scanned, c.dicts = make([]*vector, n), make([]*texts, n)
-	c.singles, c.tables = map[int]*vector{}, map[tableKey]*table{}
+	c.tables = map[tableKey]*table{}
 	c.objects, c.maps = map[uint64]*parsed{}, map[uint32][]span.Attribute{}
 	return nil
 }
@@ -64,6 +72,7 @@ func (c *cursor) forget() {
 	clear(c.dicts)
 	clear(c.objects)
 	clear(c.maps)
+	c.run = runOf{}
 }
 
 // vector is a page of a column, until another page of it is asked for.
@@ -81,7 +90,8 @@ func (c *cursor) vector(col, p int) (*vector, error) {
 		}
 	}
 	c.scanned[col] = nil
-	if err := c.page(col, p, v); err != nil {
+	from := p * pageRows
+	if err := c.read(col, uint32(from), uint32(from+pageLen(c.rows(), p)), v); err != nil {
 		return nil, err
 	}
 	c.scanned[col] = v
@@ -96,39 +106,91 @@ func (c *cursor) dictOf(col int) *texts {
 	return c.dicts[col]
 }
 
-// pageOf is the page of a column that has a row: the one that is being scanned, or one that stays for as long as the query
-// goes.
-func (c *cursor) pageOf(col int, row uint32) (*vector, error) {
+// dwell says that rows from to to will be asked for everything.
+func (c *cursor) dwell(from, to uint32) {
+	c.run = runOf{from, to, map[int]*vector{}, map[int][]int{}}
+}
+
+// has says whether a row is in the run.
+func (r *runOf) has(row uint32) bool { return r.from <= row && row < r.to }
+
+// part is what the run has of a column in the page of a row.
+func (c *cursor) part(col int, row uint32) (*vector, error) {
 	p := int(row) / pageRows
-	if v := c.scanned[col]; v != nil && v.from == uint32(p)*pageRows {
-		return v, nil
-	}
-	v := c.singles[col*c.pages+p]
+	v := c.run.parts[col*c.pages+p]
 	if v == nil {
 		v = &vector{}
-		if err := c.page(col, p, v); err != nil {
+		from := p * pageRows
+		if err := c.read(col, max(c.run.from, uint32(from)), min(c.run.to, uint32(from+pageRows)), v); err != nil {
 			return nil, err
 		}
-		c.singles[col*c.pages+p] = v
+		c.run.parts[col*c.pages+p] = v
 	}
 	return v, nil
 }
 
+// usedAttrs are the columns of attributes that a row may have values in.
+func (c *cursor) usedAttrs(row uint32) ([]int, error) {
+	p := -1
+	if c.run.has(row) {
+		p = int(row) / pageRows
+	}
+	used, ok := c.run.used[p]
+	if ok {
+		return used, nil
+	}
+	for i := range c.attrs() {
+		if p >= 0 {
+			if v, err := c.part(numFixed+i, row); err != nil {
+				return nil, err
+			} else if len(v.rows) == 0 {
+				continue
+			}
+		}
+		used = append(used, i)
+	}
+	if c.run.used == nil {
+		c.run.used = map[int][]int{}
+	}
+	c.run.used[p] = used
+	return used, nil
+}
+
 // single is the number or code of a row of a column, if it has one.
 func (c *cursor) single(col int, row uint32) (x uint64, has bool, err error) {
-	x, has, direct, err := c.at(col, row)
-	if direct || err != nil {
-		return x, has, err
-	}
-	v, err := c.pageOf(col, row)
-	if err != nil {
-		return 0, false, err
+	v := c.scanned[col]
+	switch {
+	case v != nil && v.from <= row && row < v.to:
+	case c.run.has(row):
+		if v, err = c.part(col, row); err != nil {
+			return 0, false, err
+		}
+	default:
+		x, has, direct, err := c.at(col, row)
+		if direct || err != nil {
+			return x, has, err
+		}
+		v = &c.one
+		if err := c.read(col, row, row+1, v); err != nil {
+			return 0, false, err
+		}
 	}
 	at := v.find(row)
 	if at < 0 {
 		return 0, false, nil
 	}
+	if c.isText(col) {
+		return uint64(v.codes[at]), true, nil
+	}
 	return v.nums[at], true, nil
+}
+
+// isText says whether a column has codes.
+func (c *cursor) isText(col int) bool {
+	if col < numFixed {
+		return fixed[col].layout == textLayout
+	}
+	return c.attrs()[col-numFixed].typ.IsText()
 }
 
 // broken is err about what a column holds: of a segment, that it is corrupt.
@@ -218,9 +280,16 @@ type spanKey struct {
 }
 
 func (c *cursor) key(row uint32) (k spanKey, err error) {
-	if k.trace, err = c.trace(row); err != nil {
+	trace, err := c.trace(row)
+	if err != nil {
 		return k, err
 	}
+	return c.keyIn(trace, row)
+}
+
+// keyIn is the key of a row of a trace.
+func (c *cursor) keyIn(trace span.TraceID, row uint32) (k spanKey, err error) {
+	k.trace = trace
 	var nums [3]uint64
 	for i, col := range [...]int{colStart, colDuration, colSpan} {
 		if nums[i], err = c.num(col, row); err != nil {
@@ -262,11 +331,12 @@ type gatherer struct {
 	brief     bool              // as in store.Query
 	resources map[string]uint32 // row of b.Resources by the text of the column
 	scopes    map[string]uint32
+	keys      map[string]span.Text
 	attrs     []span.Attribute
 }
 
 func newGatherer(brief bool) *gatherer {
-	return &gatherer{b: &span.Batch{}, brief: brief, resources: map[string]uint32{}, scopes: map[string]uint32{}}
+	return &gatherer{b: &span.Batch{}, brief: brief, resources: map[string]uint32{}, scopes: map[string]uint32{}, keys: map[string]span.Text{}}
 }
 
 // add appends a hit to the batch.
@@ -339,16 +409,20 @@ func (g *gatherer) noScope() uint32 {
 func (g *gatherer) put(attrs []span.Attribute) span.Range {
 	r := span.Range{From: uint32(len(g.b.Values))}
 	for _, a := range attrs {
-		g.b.AddAttr(g.b.PutText(a.Key), a.Value)
+		g.b.AddAttr(g.key(a.Key), a.Value)
 	}
 	r.To = uint32(len(g.b.Values))
 	return r
 }
 
 func (g *gatherer) addAttrs(c *cursor, row uint32) (span.Range, error) {
-	attrs := g.attrs[:0]
-	for i, a := range c.attrs() {
-		col := numFixed + i
+	used, err := c.usedAttrs(row)
+	if err != nil {
+		return span.Range{}, err
+	}
+	r := span.Range{From: uint32(len(g.b.Values))}
+	for _, i := range used {
+		col, a := numFixed+i, &c.attrs()[i]
 		x, ok, err := c.single(col, row)
 		if err != nil {
 			return span.Range{}, err
@@ -356,15 +430,15 @@ func (g *gatherer) addAttrs(c *cursor, row uint32) (span.Range, error) {
 		if !ok {
 			continue
 		}
-		value := span.Value{Type: a.typ, Num: x}
+		attr := span.Attr{Key: g.key(a.key), Type: a.typ, Num: x}
 		if a.typ.IsText() {
 			text, err := c.dictOf(col).at(uint32(x))
 			if err != nil {
 				return span.Range{}, err
 			}
-			value = span.TextValue(a.typ, string(text))
+			attr.Num = span.TextNum(g.b.PutBytes(text))
 		}
-		attrs = append(attrs, span.Attribute{Key: a.key, Value: value})
+		g.b.Values = append(g.b.Values, attr)
 	}
 	code, ok, err := c.code(colMore, row)
 	if err != nil {
@@ -375,10 +449,26 @@ func (g *gatherer) addAttrs(c *cursor, row uint32) (span.Range, error) {
 		if err != nil {
 			return span.Range{}, err
 		}
-		attrs = canonical(append(attrs, more...))
+		attrs := g.attrs[:0]
+		for _, a := range g.b.Values[r.From:] {
+			attrs = append(attrs, span.Attribute{Key: g.b.String(a.Key), Value: g.b.Value(a)})
+		}
+		g.b.Values = g.b.Values[:r.From]
+		g.attrs = canonical(append(attrs, more...))
+		return g.put(g.attrs), nil
 	}
-	g.attrs = attrs
-	return g.put(attrs), nil
+	r.To = uint32(len(g.b.Values))
+	return r, nil
+}
+
+// key is the place of a key in the batch, which has it once.
+func (g *gatherer) key(key string) span.Text {
+	t, ok := g.keys[key]
+	if !ok {
+		t = g.b.PutText(key)
+		g.keys[key] = t
+	}
+	return t
 }
 
 func (g *gatherer) addEvents(text string) (r span.Range, err error) {

@@ -246,10 +246,14 @@ func (v view) find(ctx context.Context, id span.TraceID, brief bool) (*span.Batc
 	var hits []hit
 	seen := map[identity]bool{}
 	resources := newNames()
-	add := func(c *cursor, row uint32) error {
+	add := func(c *cursor, row uint32) (err error) {
 		h := hit{c: c, row: row}
-		var err error
-		if h.key, err = c.key(row); err != nil {
+		if id.Hi != 0 {
+			h.key, err = c.keyIn(id, row)
+		} else {
+			h.key, err = c.key(row)
+		}
+		if err != nil {
 			return err
 		}
 		if err := v.identify(&h, resources); err != nil {
@@ -275,6 +279,9 @@ func (v view) find(ctx context.Context, id span.TraceID, brief bool) (*span.Batc
 		rows, err := c.find(id)
 		if err != nil {
 			return nil, err
+		}
+		if n := len(rows); c.sorted() && n > 0 && int(rows[n-1]-rows[0]) == n-1 {
+			c.dwell(rows[0], rows[n-1]+1)
 		}
 		for _, row := range rows {
 			if err := add(c, row); err != nil {

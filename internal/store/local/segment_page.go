@@ -9,8 +9,6 @@ import (
 	"slices"
 
 	"github.com/parquet-go/bitpack"
-	"github.com/parquet-go/bitpack/unsafecast"
-	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/fuwu-project/fuwu/internal/span"
@@ -35,7 +33,7 @@ func (v *pageView) has(i int) bool {
 // rank is how many rows before row i have a value.
 func (v *pageView) rank(i int) int {
 	if v.bits == nil {
-		return i
+		return min(i, v.values) // all have one, or none
 	}
 	n := 0
 	at := 0
@@ -101,7 +99,7 @@ func (s *segmentColumns) checkView(col int, v *pageView, levels []byte) error {
 	case c.encoding == format.Plain && !c.zstd && v.size < s.plainSize(col, v.values):
 		return fmt.Errorf("%d numbers in %d bytes", v.values, v.size)
 	case s.hasCodes(col):
-		codes, err := v.codes(nil)
+		codes, err := v.codes(nil, 0, v.values)
 		if err != nil {
 			return err
 		}
@@ -160,28 +158,36 @@ func (v *pageView) run(p []byte, width int) (r run, err error) {
 	return r, nil
 }
 
-// codes are the codes of a page; dst is memory for them.
-func (v *pageView) codes(dst []uint32) ([]uint32, error) {
-	dst = sized(dst, v.values+8)
-	width, p, n := int(v.body[0]), v.body[1:], 0
-	for n < v.values {
+// codes are the codes of values k to end of a page; dst is memory for them.
+func (v *pageView) codes(dst []uint32, k, end int) ([]uint32, error) {
+	dst = dst[:0]
+	width, p := int(v.body[0]), v.body[1:]
+	for at := 0; at < end; { // at is the first of the run
 		r, err := v.run(p, width)
 		if err != nil {
 			return nil, err
 		}
-		if r.n == 0 || n+r.n > len(dst) {
+		if r.n == 0 || at+r.n > v.values+7 {
 			return nil, errors.New("runs of codes that do not end where the page does")
 		}
-		if out := dst[n : n+r.n]; r.packed != nil {
-			bitpack.Unpack(out, r.packed, uint(width))
-		} else {
-			for i := range out {
-				out[i] = r.code
+		from, to := max(k-at, 0), min(end-at, r.n)
+		if from < to && r.packed == nil {
+			for range to - from {
+				dst = append(dst, r.code)
+			}
+		} else if from < to {
+			whole := from &^ 7 // a byte's begin
+			n := len(dst)
+			dst = slices.Grow(dst, to-whole)[:n+to-whole]
+			bitpack.Unpack(dst[n:], r.packed[whole/8*width:], uint(width))
+			if from > whole {
+				copy(dst[n:], dst[n+from-whole:])
+				dst = dst[:n+to-from]
 			}
 		}
-		n, p = n+r.n, r.rest
+		at, p = at+r.n, r.rest
 	}
-	return dst[:v.values], nil
+	return dst, nil
 }
 
 // code is the k-th code of a page that is sound.
@@ -321,73 +327,90 @@ func (s *segmentColumns) codes(col, p int, dst []uint32) ([]uint32, error) {
 	if err != nil || view.values == 0 {
 		return dst[:0], err
 	}
-	codes, err := view.codes(dst)
+	codes, err := view.codes(dst, 0, view.values)
 	return codes, s.located(err, col, p)
 }
 
-// page implements [columns].
-func (s *segmentColumns) page(col, p int, v *vector) error {
-	v.from, v.sparse = uint32(p)*pageRows, col >= numFixed || fixed[col].sparse
+// read implements [columns].
+func (s *segmentColumns) read(col int, from, to uint32, v *vector) error {
+	p := int(from / pageRows)
+	v.from, v.to, v.sparse = from, to, col >= numFixed || fixed[col].sparse
 	v.rows, v.codes, v.nums, v.ids = v.rows[:0], v.codes[:0], v.nums[:0], v.ids[:0]
 	view, err := s.view(col, p)
 	if err != nil {
 		return err
 	}
-	return s.located(s.guard(func() error { return s.decode(col, &view, v) }), col, p)
+	return s.located(s.guard(func() error { return s.decode(col, p, &view, int(from%pageRows), int(to-from), v) }), col, p)
 }
 
-func (s *segmentColumns) decode(col int, view *pageView, v *vector) (err error) {
+// page sets v to a page of a column.
+func (s *segmentColumns) page(col, p int, v *vector) error {
+	from := p * pageRows
+	return s.read(col, uint32(from), uint32(from+pageLen(s.head.rows, p)), v)
+}
+
+// decode reads the n rows of a page from row first on.
+func (s *segmentColumns) decode(col, p int, view *pageView, first, n int, v *vector) (err error) {
+	k, end := view.rank(first), view.rank(first+n) // the values of these rows
 	if v.sparse {
-		v.rows = view.present(v.rows, v.from)
-	}
-	if view.values == 0 && v.sparse {
-		return nil
+		if v.rows = view.present(v.rows, first, n, v.from); k == end {
+			return nil
+		}
 	}
 	switch s.layoutOf(col) {
 	case textLayout:
-		v.codes, err = view.codes(v.codes)
+		v.codes, err = view.codes(v.codes, k, end)
 		return err
 	case idLayout:
-		return s.decodeTraces(col, view, v)
+		return s.decodeTraces(col, view, k, end, v)
 	case numLayout:
 	}
-	if err := s.decodeNums(col, view, v); err != nil {
+	if err := s.decodeNums(col, p, view, k, end, v); err != nil {
 		return err
 	}
-	if !v.sparse && view.values < view.rows { // an optional column that is dense here: 0 stands for absent
-		v.nums = slices.Grow(v.nums, view.rows-view.values)[:view.rows]
-		k := view.values
-		for i := view.rows - 1; i >= 0; i-- {
-			n := uint64(0)
-			if view.has(i) {
-				k--
-				n = v.nums[k]
+	if some := end - k; !v.sparse && some < n { // an optional column that is dense here: 0 stands for absent
+		v.nums = slices.Grow(v.nums, n-some)[:n]
+		for i := n - 1; i >= 0; i-- {
+			x := uint64(0)
+			if view.has(first + i) {
+				some--
+				x = v.nums[some]
 			}
-			v.nums[i] = n
+			v.nums[i] = x
 		}
 	}
 	return nil
 }
 
-// present appends the rows that have a value.
-func (v *pageView) present(rows []uint32, from uint32) []uint32 {
-	rows = slices.Grow(rows, v.values)
-	if v.bits == nil {
-		for i := range uint32(v.values) {
+// present appends those of n rows, from row first of the page on, that have a value; the first is row from of the source.
+func (v *pageView) present(rows []uint32, first, n int, from uint32) []uint32 {
+	switch {
+	case v.values == 0:
+		return rows
+	case v.bits == nil:
+		rows = slices.Grow(rows, n)
+		for i := range uint32(n) {
 			rows = append(rows, from+i)
 		}
 		return rows
 	}
-	for at := 0; at < v.rows; at += 8 {
-		for b := uint32(v.bits[at>>3]); b != 0; b &= b - 1 {
-			rows = append(rows, from+uint32(at+bits.TrailingZeros32(b)))
+	for at := first &^ 7; at < first+n; at += 8 {
+		b := uint32(v.bits[at>>3])
+		if at < first {
+			b = b >> (first - at) << (first - at)
+		}
+		if end := first + n - at; end < 8 {
+			b &= 1<<end - 1
+		}
+		for ; b != 0; b &= b - 1 {
+			rows = append(rows, from+uint32(at-first+bits.TrailingZeros32(b)))
 		}
 	}
 	return rows
 }
 
-func (s *segmentColumns) decodeTraces(col int, view *pageView, v *vector) error {
-	codes, err := view.codes(v.codes)
+func (s *segmentColumns) decodeTraces(col int, view *pageView, k, end int, v *vector) error {
+	codes, err := view.codes(v.codes, k, end)
 	if err != nil {
 		return err
 	}
@@ -411,28 +434,15 @@ func traceID(p []byte) span.TraceID {
 	return span.TraceID{Hi: binary.BigEndian.Uint64(p), Lo: binary.BigEndian.Uint64(p[8:])}
 }
 
-// deltaLen is how many numbers delta-encoded ones say that they are: after the size of blocks and of their parts.
-func deltaLen(p []byte) uint64 {
-	v := varints{p: p}
-	v.next()
-	v.next()
-	return v.next()
-}
-
-// decodeNums reads the values that are there of a column of numbers, or of ids of 8 bytes.
-func (s *segmentColumns) decodeNums(col int, view *pageView, v *vector) (err error) {
-	n, c := view.values, &s.directory.columns[col]
+// decodeNums reads values k to end of a page of a column of numbers, or of ids of 8 bytes.
+func (s *segmentColumns) decodeNums(col, p int, view *pageView, k, end int, v *vector) (err error) {
+	c, n := &s.directory.columns[col], end-k
 	body := view.body[:view.size]
-	if c.zstd && n > 0 {
-		if body, err = decompress(nil, body, 8*n); err != nil {
-			return err
-		}
-	}
-	v.nums = sized(v.nums, n)
 	switch {
 	case n == 0:
+		return nil
 	case s.hasCodes(col):
-		codes, err := view.codes(v.codes)
+		codes, err := view.codes(v.codes, k, end)
 		if err != nil {
 			return err
 		}
@@ -440,29 +450,59 @@ func (s *segmentColumns) decodeNums(col int, view *pageView, v *vector) (err err
 		if err != nil {
 			return err
 		}
+		v.nums = sized(v.nums, n)
 		for i, code := range codes {
 			v.nums[i] = binary.LittleEndian.Uint64(dict[8*code:])
 		}
 		v.codes = codes[:0]
+		return nil
+	case c.encoding == format.DeltaBinaryPacked && n == view.values:
+		v.nums, err = decodeDeltas(v.nums, view.body, view.size, n, nil)
+		return err
 	case c.encoding == format.DeltaBinaryPacked:
-		if total := deltaLen(body); total != uint64(n) { // before there is memory for them
-			return fmt.Errorf("%d numbers, want %d", total, n)
+		marks, err := s.marks(col, p, view)
+		if err == nil {
+			v.nums, err = decodeSomeDeltas(v.nums, view.body, view.size, view.values, marks, k, end)
 		}
-		var coder delta.BinaryPackedEncoding
-		ints, err := coder.DecodeInt64(unsafecast.Slice[int64](v.nums), body)
-		if err != nil {
+		return err
+	case c.encoding != format.Plain:
+		return fmt.Errorf("numbers in the encoding %s", c.encoding)
+	case c.zstd && n < view.values:
+		for k < end {
+			frame, err := s.frame(col, p, k/frameValues, body)
+			if err != nil {
+				return err
+			}
+			in := k % frameValues
+			some := min(end-k, frameValues-in)
+			for i := range some {
+				v.nums = append(v.nums, s.plainNumber(col, frame, in+i))
+			}
+			k += some
+		}
+		return nil
+	case c.zstd:
+		if body, err = decompress(nil, body, 8*n); err != nil {
 			return err
 		}
-		if len(ints) != n {
-			return fmt.Errorf("%d numbers, want %d", len(ints), n)
-		}
-		v.nums = unsafecast.Slice[uint64](ints)
-	case c.encoding == format.Plain:
-		for i := range v.nums {
-			v.nums[i] = s.plainNumber(col, body, i)
-		}
-	default:
-		return fmt.Errorf("numbers in the encoding %s", c.encoding)
+	}
+	v.nums = sized(v.nums, n)
+	for i := range v.nums {
+		v.nums[i] = s.plainNumber(col, body, k+i)
 	}
 	return nil
+}
+
+// marks are the marks of a page of deltas.
+func (s *segmentColumns) marks(col, p int, view *pageView) ([]mark, error) {
+	key := cacheKey{s.id, int32(col), int32(marksKey + p)}
+	if marks, ok := s.cache.get(key).([]mark); ok {
+		return marks, nil
+	}
+	var marks []mark
+	if _, err := decodeDeltas(nil, view.body, view.size, view.values, &marks); err != nil {
+		return nil, err
+	}
+	s.cache.put(key, marks, 64+16*len(marks))
+	return marks, nil
 }

@@ -139,6 +139,7 @@ const (
 	operationsKey = -2
 	framesKey     = 1 << 30 // and the number of the frame in the column
 	parsedKey     = 1 << 29 // and the code
+	marksKey      = 1 << 28 // and the number of the page
 )
 
 // columns implements [source].
@@ -401,7 +402,7 @@ func (s *segmentColumns) findCode(rows []uint32, code uint32, id span.TraceID) (
 		if err != nil {
 			return nil, err
 		}
-		codes, err := v.codes(nil)
+		codes, err := v.codes(nil, 0, v.values)
 		if err != nil {
 			return nil, s.located(err, colTrace, p)
 		}

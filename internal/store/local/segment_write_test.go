@@ -108,13 +108,18 @@ func randomHead(seed uint64, rows int, wide bool) *head {
 
 // reading reads columns row by row, as text.
 type reading struct {
-	columns
+	pagedColumns
 	t     testing.TB
 	pages map[[2]int]*vector
 	texts map[int]*texts
 }
 
-func readingOf(t testing.TB, c columns) *reading {
+type pagedColumns interface {
+	columns
+	page(col, p int, v *vector) error
+}
+
+func readingOf(t testing.TB, c pagedColumns) *reading {
 	return &reading{c, t, map[[2]int]*vector{}, map[int]*texts{}}
 }
 
@@ -136,6 +141,9 @@ func (r *reading) value(col int, row uint32) (string, bool) {
 	if err != nil || direct && has != (at >= 0) {
 		t.Fatalf("column %d, row %d: at says %t, %v; the page has %d", col, row, has, err, at)
 	}
+	if row%61 == 0 {
+		r.checkPart(col, row, v)
+	}
 	if at < 0 {
 		return "", false
 	}
@@ -147,7 +155,7 @@ func (r *reading) value(col int, row uint32) (string, bool) {
 			t.Fatalf("column %d, row %d: at says %d; the page has %d", col, row, x, v.codes[at])
 		}
 		if r.texts[col] == nil {
-			r.texts[col] = r.columns.texts(col)
+			r.texts[col] = r.pagedColumns.texts(col)
 		}
 		text, err := r.texts[col].at(v.codes[at])
 		if err != nil {
@@ -159,6 +167,37 @@ func (r *reading) value(col int, row uint32) (string, bool) {
 		t.Fatalf("column %d, row %d: at says %d; the page has %d", col, row, x, v.nums[at])
 	}
 	return fmt.Sprintf("%016x", v.nums[at]), true
+}
+
+// checkPart reads a part of a page around a row, which is to be what the page has there.
+func (r *reading) checkPart(col int, row uint32, page *vector) {
+	r.t.Helper()
+	from := max(int(page.from), int(row)-int(row*7919%1500))
+	to := min(int(page.to), int(row)+1+int(row*104729%1500))
+	var part vector
+	if err := r.read(col, uint32(from), uint32(to), &part); err != nil {
+		r.t.Fatal(err)
+	}
+	k, end := from-int(page.from), to-int(page.from)
+	if page.sparse {
+		k, _ = slices.BinarySearch(page.rows, uint32(from))
+		end, _ = slices.BinarySearch(page.rows, uint32(to))
+		if !slices.Equal(part.rows, page.rows[k:end]) {
+			r.t.Fatalf("column %d: rows %d to %d are other ones than the page's", col, from, to)
+		}
+	}
+	same := true
+	switch {
+	case len(page.ids) > 0:
+		same = slices.Equal(part.ids, page.ids[k:end])
+	case len(page.nums) > 0:
+		same = slices.Equal(part.nums, page.nums[k:end])
+	case len(page.codes) > 0:
+		same = slices.Equal(part.codes, page.codes[k:end])
+	}
+	if !same || part.from != uint32(from) || part.to != uint32(to) {
+		r.t.Fatalf("column %d: rows %d to %d have other values than the page", col, from, to)
+	}
 }
 
 // TestSegmentRoundTrip writes random heads and reads them with both readers.

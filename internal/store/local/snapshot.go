@@ -98,15 +98,14 @@ func (s *snapshot) parsed(_ int, _ uint32, parse func() (*parsed, error)) (*pars
 
 func (s *snapshot) ids() []span.TraceID { return s.cols[colTrace].ids[:s.n] }
 
-func (s *snapshot) page(col, p int, v *vector) error {
+func (s *snapshot) read(col int, first, end uint32, v *vector) error {
 	*v = s.cols[col].vector
-	v.from = uint32(p * pageRows)
-	from, to := p*pageRows, p*pageRows+pageLen(s.n, p)
+	v.from, v.to = first, end
+	from, to := int(first), int(end)
 	if v.sparse {
-		first, _ := slices.BinarySearch(v.rows, uint32(from))
-		end, _ := slices.BinarySearch(v.rows, uint32(to))
-		v.rows = v.rows[first:end]
-		from, to = first, end
+		from, _ = slices.BinarySearch(v.rows, first)
+		to, _ = slices.BinarySearch(v.rows, end)
+		v.rows = v.rows[from:to]
 	}
 	switch {
 	case v.ids != nil:
@@ -117,6 +116,12 @@ func (s *snapshot) page(col, p int, v *vector) error {
 		v.codes = v.codes[from:to]
 	}
 	return nil
+}
+
+// page sets v to a page of a column.
+func (s *snapshot) page(col, p int, v *vector) error {
+	from := p * pageRows
+	return s.read(col, uint32(from), uint32(from+pageLen(s.n, p)), v)
 }
 
 func (s *snapshot) codes(col, p int, dst []uint32) ([]uint32, error) {
