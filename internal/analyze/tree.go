@@ -9,7 +9,7 @@ package analyze
 
 import (
 	"cmp"
-	"fmt"
+	"encoding/binary"
 	"math"
 	"slices"
 
@@ -155,11 +155,17 @@ func (w *builder) identify() {
 
 // appendAttr appends a form of a that no other attribute has.
 func (w *builder) appendAttr(key []byte, a span.Attr) []byte {
-	key = fmt.Appendf(key, "%d:%s=%d:", a.Key.Len, w.b.Bytes(a.Key), a.Type)
+	num := a.Num
 	if a.Type.IsText() {
-		return fmt.Appendf(key, "%d:%s", a.Text().Len, w.b.Bytes(a.Text()))
+		num = uint64(a.Text().Len)
 	}
-	return fmt.Appendf(key, "%d,", a.Num)
+	key = binary.LittleEndian.AppendUint32(key, a.Key.Len)
+	key = append(append(key, w.b.Bytes(a.Key)...), byte(a.Type))
+	key = binary.LittleEndian.AppendUint64(key, num)
+	if a.Type.IsText() {
+		key = append(key, w.b.Bytes(a.Text())...)
+	}
+	return key
 }
 
 func (w *builder) processOf(row int32) int32 { return w.process[w.b.Resource[row]] }

@@ -220,50 +220,23 @@ type matchBrief struct {
 	Error    bool   `json:"error"`
 }
 
-// maxSelected bounds the matching spans that /traces looks at to find enough traces.
-const maxSelected = 1 << 16
-
 func (s *server) traces(ctx context.Context, p *params) ([]byte, error) {
-	q := store.Query{Filter: p.filter(), Range: p.timeRange(false), Brief: true}
+	q := store.Query{Filter: p.filter(), Range: p.timeRange(false), Brief: true, OnePerTrace: true}
 	if p.oneOf("sort", "newest", "slowest") == "slowest" {
 		q.Order = store.Slowest
 	}
-	limit := p.number("limit", 20, 1, maxRows)
+	q.Limit = p.number("limit", 20, 1, maxRows)
 	if p.err != nil {
 		return nil, p.err
 	}
-
-	// The store ranks spans; the first of each trace is the trace's best. When the spans asked for belong
-	// to too few traces, ask for more of them.
-	var res store.Result
-	var best []int
-	cut := false
-	for q.Limit = min(4*limit, maxSelected); ; q.Limit = min(q.Limit*8, maxSelected) {
-		var err error
-		if res, err = s.Store.Select(ctx, q); err != nil {
-			return nil, err
-		}
-		best = best[:0]
-		seen := make(map[span.TraceID]bool, limit)
-		for i, id := range res.Spans.TraceID {
-			if !seen[id] && len(best) < limit {
-				seen[id] = true
-				best = append(best, i)
-			}
-		}
-		if len(best) == limit || res.Spans.Len() < q.Limit {
-			break
-		}
-		if q.Limit == maxSelected {
-			cut = true
-			break
-		}
+	res, err := s.Store.Select(ctx, q)
+	if err != nil {
+		return nil, err
 	}
-
-	rows := make([]traceRow, len(best))
-	err := each(ctx, len(best), func(ctx context.Context, i int) error {
-		m, b := best[i], res.Spans
-		all, err := s.Store.BriefTrace(ctx, b.TraceID[m])
+	b := res.Spans
+	rows := make([]traceRow, b.Len())
+	err = each(ctx, len(rows), func(ctx context.Context, i int) error {
+		all, err := s.Store.BriefTrace(ctx, b.TraceID[i])
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // retention took it between the two questions
 		}
@@ -271,10 +244,10 @@ func (s *server) traces(ctx context.Context, p *params) ([]byte, error) {
 			return err
 		}
 		rows[i] = summary(all)
-		rows[i].TraceID = b.TraceID[m].String()
+		rows[i].TraceID = b.TraceID[i].String()
 		rows[i].Match = matchBrief{
-			SpanID: b.SpanID[m].String(), Service: b.Service(m), Name: b.String(b.Name[m]),
-			Start: number(b.Start[m]), Duration: b.Duration[m], Error: b.Status[m] == span.StatusError,
+			SpanID: b.SpanID[i].String(), Service: b.Service(i), Name: b.String(b.Name[i]),
+			Start: number(b.Start[i]), Duration: b.Duration[i], Error: b.Status[i] == span.StatusError,
 		}
 		return nil
 	})
@@ -293,10 +266,9 @@ func (s *server) traces(ctx context.Context, p *params) ([]byte, error) {
 		To      string       `json:"to"`
 		Matched int          `json:"matched"`
 		More    bool         `json:"more,omitempty"`
-		Cut     bool         `json:"cut,omitempty"`
 		Unknown []unknownKey `json:"unknown,omitempty"`
 		Traces  []traceRow   `json:"traces"`
-	}{number(q.Range.From), number(q.Range.To), res.Matched, res.More, cut, unknown, rows})
+	}{number(q.Range.From), number(q.Range.To), res.Matched, res.More, unknown, rows})
 }
 
 // summary is what the request page says at its top, by the same rules.

@@ -180,6 +180,16 @@ func (b *Batch) Add() int {
 	return len(b.TraceID) - 1
 }
 
+// Grow makes room for n more spans.
+func (b *Batch) Grow(n int) {
+	b.TraceID, b.SpanID, b.Parent = slices.Grow(b.TraceID, n), slices.Grow(b.SpanID, n), slices.Grow(b.Parent, n)
+	b.Start, b.Duration, b.Name = slices.Grow(b.Start, n), slices.Grow(b.Duration, n), slices.Grow(b.Name, n)
+	b.Kind, b.Status, b.StatusMessage = slices.Grow(b.Kind, n), slices.Grow(b.Status, n), slices.Grow(b.StatusMessage, n)
+	b.TraceState, b.Flags = slices.Grow(b.TraceState, n), slices.Grow(b.Flags, n)
+	b.Attrs, b.EventsOf, b.LinksOf = slices.Grow(b.Attrs, n), slices.Grow(b.EventsOf, n), slices.Grow(b.LinksOf, n)
+	b.Resource, b.Scope, b.Dropped = slices.Grow(b.Resource, n), slices.Grow(b.Scope, n), slices.Grow(b.Dropped, n)
+}
+
 // Truncate drops the spans from row n on; what they owned in the shared columns stays as garbage
 // until the next Reset. Codecs use it to take back a span that proves invalid.
 func (b *Batch) Truncate(n int) {

@@ -100,14 +100,16 @@ func (r TimeRange) Contains(t int64) bool { return t >= r.From && (r.To == 0 || 
 //
 // Count asks how many match in all, which may take much longer than to find the best. Brief asks for spans without
 // attributes, events, links, status message, flags, trace state, scope and what was dropped: all that is left of them is
-// what tells who called whom, when, and how it ended.
+// what tells who called whom, when, and how it ended. OnePerTrace asks for the best span of each trace, and so for Limit
+// traces; Matched counts all that match.
 type Query struct {
-	Filter Expr
-	Range  TimeRange
-	Order  Order
-	Limit  int
-	Count  bool
-	Brief  bool
+	Filter      Expr
+	Range       TimeRange
+	Order       Order
+	Limit       int
+	Count       bool
+	Brief       bool
+	OnePerTrace bool
 }
 
 // Result is the answer of Select: the best Limit spans, best first, and how many matched. More says that

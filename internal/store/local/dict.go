@@ -1,6 +1,7 @@
 package local
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"math"
 	"math/bits"
@@ -95,12 +96,21 @@ func (t *texts) find(text []byte) (code uint32, ok bool, err error) {
 	return 0, false, nil
 }
 
-// code is the code of a text, found by looking at all.
+// code is the code of a text, found by looking at all: first at the lengths and the last 8 bytes, in which texts differ more
+// than in the first.
 func (d *dict) code(text []byte) (uint32, bool) {
+	n := uint32(len(text))
+	tail := uint64(0)
+	if n >= 8 {
+		tail = binary.LittleEndian.Uint64(text[n-8:])
+	}
+	from := uint32(0)
 	for k := range d.len() {
-		if from, to := d.offsets[k], d.offsets[k+1]; to-from == uint32(len(text)) && string(d.text[from:to]) == string(text) {
+		to := d.offsets[k+1]
+		if to-from == n && (n < 8 || binary.LittleEndian.Uint64(d.text[to-8:]) == tail) && string(d.text[from:to]) == string(text) {
 			return uint32(k), true
 		}
+		from = to
 	}
 	return 0, false
 }

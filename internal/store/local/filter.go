@@ -82,6 +82,27 @@ func (t *table) of(code uint32) verdict {
 	return no
 }
 
+// mark sets out, which is empty, to the places of the codes whose verdict is yes.
+func (t *table) mark(codes []uint32, out *bitmap) {
+	for w := 0; len(codes) > 0; w++ {
+		word, some := uint64(0), codes[:min(len(codes), 64)]
+		if t.verdicts != nil {
+			for i, code := range some {
+				if t.verdicts[code] == yes {
+					word |= 1 << i
+				}
+			}
+		} else {
+			for i, code := range some {
+				if code == t.only {
+					word |= 1 << i
+				}
+			}
+		}
+		out[w], codes = word, codes[len(some):]
+	}
+}
+
 // tableKey names the table of a test on a column.
 type tableKey struct {
 	test store.Expr // a Compare or Exists
@@ -226,10 +247,19 @@ func (f *filter) done() {
 	f.forget()
 }
 
+// boundsOf bounds those rows of page p that may match.
+func (f *filter) boundsOf(p int) pageStats {
+	b := f.stats(p)
+	if bound, ok := f.plan.longest(p); ok {
+		b.maxDuration = min(b.maxDuration, bound)
+	}
+	return b
+}
+
 // matching sets out to the rows of page p that the filter matches; some is false if there are none.
 func (f *filter) matching(p int, out *bitmap) (some bool, err error) {
 	n := pageLen(f.rows(), p)
-	st := f.stats(p)
+	st := f.boundsOf(p)
 	if st.maxStart < f.within.From || f.within.To != 0 && st.minStart >= f.within.To {
 		return false, nil
 	}
@@ -252,12 +282,9 @@ func (f *filter) matching(p int, out *bitmap) (some bool, err error) {
 		}
 	}
 	if f.expr != nil && !out.empty() {
-		var m bitmap
-		if err := f.eval(f.expr, p, n, &m); err != nil {
+		in := *out
+		if err := f.eval(f.expr, p, n, &in, out); err != nil {
 			return false, err
-		}
-		for i := range out {
-			out[i] &= m[i]
 		}
 	}
 	return !out.empty(), nil
@@ -332,47 +359,50 @@ func (f *filter) somewhere(t test) (bool, error) {
 	return false, nil
 }
 
-// eval sets out to the rows of page p, which has n rows, of which e is true.
-func (f *filter) eval(e store.Expr, p, n int, out *bitmap) error {
+// eval sets out to those of the rows in of page p, which has n rows, of which e is true.
+func (f *filter) eval(e store.Expr, p, n int, in, out *bitmap) error {
+	var x bitmap
 	switch e := e.(type) {
 	case store.And:
-		if err := f.eval(e.X, p, n, out); err != nil || out.empty() {
+		if err := f.eval(e.X, p, n, in, &x); err != nil {
 			return err
 		}
-		var y bitmap
-		if err := f.eval(e.Y, p, n, &y); err != nil {
-			return err
+		if x.empty() {
+			*out = x
+			return nil
 		}
-		for i := range out {
-			out[i] &= y[i]
-		}
-		return nil
+		return f.eval(e.Y, p, n, &x, out)
 	case store.Or:
-		if err := f.eval(e.X, p, n, out); err != nil {
+		if err := f.eval(e.X, p, n, in, &x); err != nil {
 			return err
 		}
-		var y bitmap
-		if err := f.eval(e.Y, p, n, &y); err != nil {
+		if err := f.eval(e.Y, p, n, in, out); err != nil {
 			return err
 		}
 		for i := range out {
-			out[i] |= y[i]
+			out[i] |= x[i]
 		}
 		return nil
 	case store.Not:
-		var x bitmap
-		if err := f.eval(e.X, p, n, &x); err != nil {
+		if err := f.eval(e.X, p, n, in, &x); err != nil {
 			return err
 		}
-		out.fill(n)
 		for i := range out {
-			out[i] &^= x[i]
+			out[i] = in[i] &^ x[i]
 		}
 		return nil
 	case store.Exists, store.Compare:
 	}
 	t := leaf(e)
-	return f.pass(t, p, n, out)
+	if t.field == store.Duration {
+		*out = bitmap{}
+		return f.judgeDuration(t, p, in, out)
+	}
+	err := f.pass(t, p, n, out)
+	for i := range out {
+		out[i] &= in[i]
+	}
+	return err
 }
 
 // pass sets out to the rows of page p that pass the test.
@@ -394,8 +424,6 @@ func (f *filter) pass(t test, p, n int, out *bitmap) error {
 		return nil
 	}
 	switch t.field {
-	case store.Duration:
-		return f.judgeDuration(t, p, out)
 	case store.Root:
 		is, isNot := t.match(span.BoolValue(true)), t.match(span.BoolValue(false))
 		switch {
@@ -451,7 +479,8 @@ func (f *filter) judgeText(t test, col int, typ span.ValueType, p int, present, 
 	if present == nil && !tab.any {
 		return nil
 	}
-	if present == nil && tab.verdicts == nil { // one text of many: mostly it is not in this page
+	sparse := col >= numFixed || fixed[col].sparse
+	if present == nil && tab.verdicts == nil && sparse { // one text of many: mostly it is not in this page
 		codes, err := f.codes(col, p, f.memory.codes)
 		f.memory.codes = codes
 		if err != nil || !slices.Contains(codes, tab.only) {
@@ -461,6 +490,10 @@ func (f *filter) judgeText(t test, col int, typ span.ValueType, p int, present, 
 	v, err := f.vector(col, p)
 	if err != nil {
 		return err
+	}
+	if present == nil && !sparse {
+		tab.mark(v.codes, out)
+		return nil
 	}
 	for i, code := range v.codes {
 		switch tab.of(code) {
@@ -511,15 +544,28 @@ func (f *filter) judgeAttr(t test, p int, present, out *bitmap) error {
 	return nil
 }
 
-func (f *filter) judgeDuration(t test, p int, out *bitmap) error {
+// judgeDuration tests the rows in of a page.
+func (f *filter) judgeDuration(t test, p int, in, out *bitmap) error {
+	if in.count() < fewRows {
+		for i := range in.each {
+			d, err := f.num(colDuration, uint32(p*pageRows+i))
+			if err != nil {
+				return err
+			}
+			if t.match(span.IntValue(int64(d))) {
+				out.set(i)
+			}
+		}
+		return nil
+	}
 	v, err := f.vector(colDuration, p)
 	if err != nil {
 		return err
 	}
 	if c, ok := t.expr.(store.Compare); ok && c.Value.Type == store.DurationLiteral { // the usual case, without a call
-		for i, d := range v.nums {
+		for i := range in.each {
 			var is bool
-			switch d := int64(d); c.Op {
+			switch d := int64(v.nums[i]); c.Op {
 			case store.Eq:
 				is = d == c.Value.Int
 			case store.Ne:
@@ -540,8 +586,8 @@ func (f *filter) judgeDuration(t test, p int, out *bitmap) error {
 		}
 		return nil
 	}
-	for i, d := range v.nums {
-		if t.match(span.IntValue(int64(d))) {
+	for i := range in.each {
+		if t.match(span.IntValue(int64(v.nums[i]))) {
 			out.set(i)
 		}
 	}

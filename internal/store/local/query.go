@@ -241,7 +241,7 @@ func (v view) identify(h *hit, resources *names) error {
 	return nil
 }
 
-// find is [store.Store.Trace], or BriefTrace.
+// find is [store.Store.Trace], or BriefTrace, of a view of the sources that may have the trace.
 func (v view) find(ctx context.Context, id span.TraceID, brief bool) (*span.Batch, error) {
 	var hits []hit
 	seen := map[identity]bool{}
@@ -268,10 +268,6 @@ func (v view) find(ctx context.Context, id span.TraceID, brief bool) (*span.Batc
 	for _, c := range v {
 		if err := ctx.Err(); err != nil {
 			return nil, err
-		}
-		b := c.bounds()
-		if id.Hi != 0 && (b.firstTrace.Compare(id) > 0 || b.lastTrace.Compare(id) < 0) || c.rows() == 0 || !c.mayHave(id) {
-			continue
 		}
 		if err := c.open(); err != nil {
 			return nil, err
@@ -301,6 +297,7 @@ func (v view) find(ctx context.Context, id span.TraceID, brief bool) (*span.Batc
 // gather makes a batch of hits, in their order.
 func gather(hits []hit, brief bool) (*span.Batch, error) {
 	g := newGatherer(brief)
+	g.b.Grow(len(hits))
 	for i := range hits {
 		if err := g.add(&hits[i]); err != nil {
 			return nil, err

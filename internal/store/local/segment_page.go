@@ -213,6 +213,26 @@ func (v *pageView) code(k int) (uint32, error) {
 	}
 }
 
+// find is where in a page whose codes ascend a code stands: each is a run.
+func (v *pageView) find(code uint32) (from, to int, _ error) {
+	width, p := int(v.body[0]), v.body[1:]
+	for n := 0; n < v.values; {
+		r, err := v.run(p, width)
+		switch {
+		case err != nil:
+			return 0, 0, err
+		case r.n == 0 || r.packed != nil || r.n > v.values-n:
+			return 0, 0, errors.New("codes that are not one run of each")
+		case r.code == code:
+			return n, n + r.n, nil
+		case r.code > code:
+			return 0, 0, nil
+		}
+		n, p = n+r.n, r.rest
+	}
+	return 0, 0, nil
+}
+
 // at implements [columns].
 func (s *segmentColumns) at(col int, row uint32) (x uint64, has, direct bool, err error) {
 	c := &s.directory.columns[col]

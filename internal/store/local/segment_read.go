@@ -402,13 +402,12 @@ func (s *segmentColumns) findCode(rows []uint32, code uint32, id span.TraceID) (
 		if err != nil {
 			return nil, err
 		}
-		codes, err := v.codes(nil, 0, v.values)
+		from, to, err := v.find(code)
 		if err != nil {
 			return nil, s.located(err, colTrace, p)
 		}
-		at, _ := slices.BinarySearch(codes, code)
-		for ; at < len(codes) && codes[at] == code; at++ {
-			rows = append(rows, uint32(p*pageRows+at))
+		for ; from < to; from++ {
+			rows = append(rows, uint32(p*pageRows+from))
 		}
 	}
 	return rows, nil

@@ -139,7 +139,7 @@ func TestForget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, release, err := s.view()
+	v, release, err := s.view(func(source) bool { return true })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,16 +42,15 @@ type selection struct {
 	q         store.Query
 	limit     int
 	best      ranking
-	in        map[identity]bool // those in best
+	in        map[identity]bool // those in best; with OnePerTrace their traces
+	rows      found             // of the page that is being ranked
 	resources *names
 	res       store.Result
 }
 
-// How many sources are planned before their pages are looked at, the best first. To count, all must be planned anyway.
-const (
-	plannedAtOnce    = 8
-	plannedIfCounted = 64
-)
+// plannedAtOnce is how many sources are planned before their pages are looked at, the best first. Segments follow one another in
+// time, so that of the newest one after the other is planned.
+const plannedAtOnce = 64
 
 // choose is [store.Store.Select]. Sources, and within them pages, are looked at in the order of the best that they can
 // hold; those that cannot improve on what was found are passed over, unless their matches are to be counted
@@ -67,8 +66,8 @@ func (v view) choose(ctx context.Context, q store.Query) (store.Result, error) {
 	}
 	slices.SortStableFunc(filters, func(a, b *filter) int { return cmp.Compare(s.most(b.bounds()), s.most(a.bounds())) })
 	atOnce := plannedAtOnce
-	if q.Count {
-		atOnce = plannedIfCounted
+	if q.Order == store.Newest && !q.Count {
+		atOnce = 1
 	}
 	for some := range slices.Chunk(filters, atOnce) {
 		if !q.Count && s.hopeless(s.most(some[0].bounds())) {
@@ -141,11 +140,7 @@ func (s *selection) candidates(pages []candidate, f *filter) ([]candidate, error
 		if !f.plan.wants(p) {
 			continue
 		}
-		b := f.stats(p)
-		if bound, ok := f.plan.longest(p); ok {
-			b.maxDuration = min(b.maxDuration, bound)
-		}
-		pages = append(pages, candidate{f, p, s.most(b)})
+		pages = append(pages, candidate{f, p, s.most(f.boundsOf(p))})
 	}
 	return pages, nil
 }
@@ -181,66 +176,123 @@ func (s *selection) search(ctx context.Context, pages []candidate) error {
 }
 
 // fewRows are read one by one; of more the whole page is decoded.
-const fewRows = 8
+const fewRows = 16
 
-// rank enters those of some rows of a page that are among the best.
+// found is a heap of rows of a page, the best on top.
+type found []struct {
+	score int64
+	row   uint32
+}
+
+func (f found) Len() int           { return len(f) }
+func (f found) Less(i, j int) bool { return f[i].score > f[j].score }
+func (f found) Swap(i, j int)      { f[i], f[j] = f[j], f[i] }
+func (f *found) Push(any)          {}
+func (f *found) Pop() any          { return nil }
+
+// rank enters those of some rows of a page that are among the best, the best first.
 func (s *selection) rank(f *filter, p int, rows *bitmap) error {
-	scoreOf, err := s.scores(f, p)
+	s.rows = s.rows[:0]
+	scoreOf, err := s.scores(f, p, rows.count() < fewRows)
 	if err != nil {
 		return err
 	}
-	scanned := rows.count() < fewRows
 	for i := range rows.each {
-		score := scoreOf(i)
-		if s.hopeless(score) {
-			continue
+		row := uint32(p*pageRows + i)
+		score, err := scoreOf(row)
+		if err != nil {
+			return err
 		}
-		if !scanned { // one decoding for all the keys that follow
-			scanned = true
+		if !s.hopeless(score) {
+			s.rows = append(s.rows, struct {
+				score int64
+				row   uint32
+			}{score, row})
+		}
+	}
+	heap.Init(&s.rows)
+	for n := 0; len(s.rows) > 0 && !s.hopeless(s.rows[0].score); n++ {
+		if n == fewRows {
 			for _, col := range [...]int{colTrace, colStart, colDuration} {
 				if _, err := f.vector(col, p); err != nil {
 					return err
 				}
 			}
 		}
-		h := scored{hit{c: f.cursor, row: uint32(p*pageRows + i)}, score}
-		if h.key, err = f.key(h.row); err != nil {
+		if err := s.enter(f, s.rows[0].row, s.rows[0].score); err != nil {
 			return err
 		}
-		full := len(s.best) == s.limit
-		if full && h.compare(&s.best[0]) >= 0 {
-			continue
-		}
-		if err := s.identify(&h.hit, s.resources); err != nil {
-			return err
-		}
-		if s.in[h.identity] {
-			continue
-		}
-		s.in[h.identity] = true
-		if full {
-			delete(s.in, s.best[0].identity)
-			s.best[0] = h
-			heap.Fix(&s.best, 0)
-		} else {
-			heap.Push(&s.best, h)
+		last := len(s.rows) - 1
+		s.rows[0] = s.rows[last]
+		if s.rows = s.rows[:last]; last > 0 {
+			heap.Fix(&s.rows, 0)
 		}
 	}
 	return nil
 }
 
-// scores gives the scores of the rows of a page. Those of samples have a bit less than the ranks, which are as good as never
-// equal but for it.
-func (s *selection) scores(f *filter, p int) (func(i int) int64, error) {
+// enter enters a row if it is among the best.
+func (s *selection) enter(f *filter, row uint32, score int64) error {
+	h := scored{hit{c: f.cursor, row: row}, score}
+	var err error
+	if h.key, err = f.key(h.row); err != nil {
+		return err
+	}
+	full := len(s.best) == s.limit
+	if full && h.compare(&s.best[0]) >= 0 {
+		return nil
+	}
+	if s.q.OnePerTrace {
+		h.identity.trace = h.key.trace
+	} else if err := s.identify(&h.hit, s.resources); err != nil {
+		return err
+	}
+	switch {
+	case s.in[h.identity] && s.q.OnePerTrace:
+		i := slices.IndexFunc(s.best, func(o scored) bool { return o.identity == h.identity })
+		if h.compare(&s.best[i]) < 0 {
+			s.best[i] = h
+			heap.Fix(&s.best, i)
+		}
+		return nil
+	case s.in[h.identity]:
+		return nil
+	case full:
+		delete(s.in, s.best[0].identity)
+		s.best[0] = h
+		heap.Fix(&s.best, 0)
+	default:
+		heap.Push(&s.best, h)
+	}
+	s.in[h.identity] = true
+	return nil
+}
+
+// scores gives the scores of the rows of a page, of which few will be asked for or many. Those of samples have a bit less
+// than the ranks, which are as good as never equal but for it.
+func (s *selection) scores(f *filter, p int, few bool) (func(row uint32) (int64, error), error) {
 	col := colStart
 	switch s.q.Order {
 	case store.Newest:
 	case store.Slowest:
 		col = colDuration
 	case store.Sampled:
-		ids, err := f.vector(colTrace, p)
-		return func(i int) int64 { return -int64(store.SampleRank(ids.ids[i]) >> 1) }, err
+		if !few {
+			if _, err := f.vector(colTrace, p); err != nil {
+				return nil, err
+			}
+		}
+		return func(row uint32) (int64, error) {
+			id, err := f.trace(row)
+			return -int64(store.SampleRank(id) >> 1), err
+		}, nil
+	}
+	if few {
+		return func(row uint32) (int64, error) {
+			x, err := f.num(col, row)
+			return int64(x), err
+		}, nil
 	}
 	v, err := f.vector(col, p)
-	return func(i int) int64 { return int64(v.nums[i]) }, err
+	return func(row uint32) (int64, error) { return int64(v.nums[row-v.from]), nil }, err
 }

@@ -221,11 +221,16 @@ func (s *Store) Append(ctx context.Context, b *span.Batch) error {
 
 // query runs f on what is stored now. A segment that proves corrupt is set aside, and f asked again.
 func (s *Store) query(ctx context.Context, f func(view) error) error {
+	return s.queryOf(ctx, func(source) bool { return true }, f)
+}
+
+// queryOf is query with a view of those sources that want says.
+func (s *Store) queryOf(ctx context.Context, want func(source) bool, f func(view) error) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		v, release, err := s.view()
+		v, release, err := s.view(want)
 		if err != nil {
 			return err
 		}
@@ -239,8 +244,8 @@ func (s *Store) query(ctx context.Context, f func(view) error) error {
 	}
 }
 
-// view is what is stored now; release gives it back.
-func (s *Store) view() (v view, release func(), err error) {
+// view is what is stored now, of the sources that want says; release gives it back.
+func (s *Store) view(want func(source) bool) (v view, release func(), err error) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -256,10 +261,14 @@ func (s *Store) view() (v view, release func(), err error) {
 	// A head that is sealed from here on is read as the head it was: no span is seen twice, or not at all.
 	memory := &vectors{}
 	for _, seg := range segments {
-		v = append(v, newCursor(seg, memory))
+		if want(seg) {
+			v = append(v, newCursor(seg, memory))
+		}
 	}
 	for _, h := range heads {
-		v = append(v, newCursor(h.snapshot(), &vectors{}))
+		if snapshot := h.snapshot(); want(snapshot) {
+			v = append(v, newCursor(snapshot, &vectors{}))
+		}
 	}
 	return v, func() {
 		for _, seg := range segments {
@@ -286,7 +295,11 @@ func (s *Store) BriefTrace(ctx context.Context, id span.TraceID) (*span.Batch, e
 }
 
 func (s *Store) trace(ctx context.Context, id span.TraceID, brief bool) (b *span.Batch, err error) {
-	err = s.query(ctx, func(v view) (err error) {
+	mayHave := func(s source) bool {
+		b := s.bounds()
+		return s.rows() > 0 && (id.Hi == 0 || b.firstTrace.Compare(id) <= 0 && b.lastTrace.Compare(id) >= 0) && s.mayHave(id)
+	}
+	err = s.queryOf(ctx, mayHave, func(v view) (err error) {
 		b, err = v.find(ctx, id, brief)
 		return err
 	})

@@ -197,6 +197,14 @@ func (m *model) Select(ctx context.Context, q store.Query) (store.Result, error)
 		}
 	}
 	slices.SortStableFunc(found, func(a, b *span.Span) int { return compareSpans(q.Order, a, b) })
+	if q.OnePerTrace {
+		seen := map[span.TraceID]bool{}
+		found = slices.DeleteFunc(found, func(s *span.Span) bool {
+			again := seen[s.TraceID]
+			seen[s.TraceID] = true
+			return again
+		})
+	}
 	limit := q.Limit
 	if limit <= 0 {
 		limit = 100

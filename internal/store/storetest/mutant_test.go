@@ -223,6 +223,7 @@ var mutants = map[string]mutant{
 	"only newest":            changedQuery(func(q *store.Query) { q.Order = store.Newest }),
 	"samples the newest":     changedQuery(func(q *store.Query) { q.Order %= store.Sampled }),
 	"brief is in full":       changedQuery(func(q *store.Query) { q.Brief = false }),
+	"all spans of a trace":   changedQuery(func(q *store.Query) { q.OnePerTrace = false }),
 	"counts no more than it": {sel: moreIsLeft},
 	"absent is unequal":      changedQuery(func(q *store.Query) { q.Filter = notNot(q.Filter) }),
 	"brief trace in full": {brief: func(ctx context.Context, s store.Store, id span.TraceID) (*span.Batch, error) {

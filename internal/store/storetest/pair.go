@@ -145,13 +145,16 @@ func show(e store.Expr) string {
 	return "{ " + e.String() + " }"
 }
 
-// sel asks the query in its variants, in full or brief and counted or not, each of which must be as the model has it.
+// sel asks the query in its variants, in full or brief, counted or not and one span of a trace or all, each of which must be as the
+// model has it.
 func (p *pair) sel(q store.Query) {
 	p.tb.Helper()
 	p.asked++
 	q.Count, q.Brief = p.asked%2 == 0, p.asked%3 == 0
 	p.selOne(q)
 	q.Count = !q.Count
+	p.selOne(q)
+	q.OnePerTrace, q.Count = true, p.asked%5 == 0
 	p.selOne(q)
 }
 
@@ -161,7 +164,7 @@ func (p *pair) selOne(q store.Query) {
 	want, _ := p.model.Select(ctx, q)
 	most, _ := p.copies.Select(ctx, q)
 	got, err := p.got.Select(ctx, q)
-	where := fmt.Sprintf("Select(%s, range %v, order %d, limit %d, count %t, brief %t)", show(q.Filter), q.Range, q.Order, q.Limit, q.Count, q.Brief)
+	where := fmt.Sprintf("Select(%s, range %v, order %d, limit %d, count %t, brief %t, one per trace %t)", show(q.Filter), q.Range, q.Order, q.Limit, q.Count, q.Brief, q.OnePerTrace)
 	if err != nil {
 		p.tb.Fatalf("%s: %v", where, err)
 	}

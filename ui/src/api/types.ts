@@ -50,8 +50,6 @@ export interface Found {
   /** Matching spans, not traces. */
   matched: number
   traces: FoundTrace[]
-  /** Not all matching spans were looked at, and there may be more traces. */
-  cut?: boolean
   /** matched is a lower bound. */
   more?: boolean
   /** Attributes in the filter that no span has, and what might have been meant. */
