@@ -1,11 +1,11 @@
 package local
 
 import (
-	"encoding/binary"
 	"hash/maphash"
 	"math"
 	"math/bits"
 	"slices"
+	"sync"
 )
 
 // dict holds the distinct texts of a column; a code is a text's index. Entry i is
@@ -13,13 +13,32 @@ import (
 type dict struct {
 	text    []byte
 	offsets []uint32
+	finder  *finder // of pieces of segments
 }
+
+// finder finds the codes of a piece of a dictionary by hash; it is made when somebody looks for a text.
+type finder struct {
+	once  sync.Once
+	slots []uint16 // code + 1, open addressing, at most half of them in use
+}
+
+// maxFinder is the most texts that a finder has room for: more than a piece of short texts has.
+const maxFinder = 1 << 14
 
 func (d *dict) len() int { return max(len(d.offsets)-1, 0) }
 
 func (d *dict) at(code uint32) []byte { return d.text[d.offsets[code]:d.offsets[code+1]] }
 
-func (d *dict) size() int { return len(d.text) + 4*len(d.offsets) }
+// size is what the dict takes in memory, finder and all.
+func (d *dict) size() int {
+	n := len(d.text) + 4*len(d.offsets)
+	if d.finder != nil {
+		n += 2 * finderSlots(d.len())
+	}
+	return n
+}
+
+func finderSlots(texts int) int { return 2 << bits.Len(uint(texts)) }
 
 // texts is a dictionary in pieces, as one query sees it: a piece is loaded when a text of it is asked for. It
 // is not safe for concurrent use.
@@ -96,24 +115,41 @@ func (t *texts) find(text []byte) (code uint32, ok bool, err error) {
 	return 0, false, nil
 }
 
-// code is the code of a text, found by looking at all: first at the lengths and the last 8 bytes, in which texts differ more
-// than in the first.
+// code is the code of a text.
 func (d *dict) code(text []byte) (uint32, bool) {
-	n := uint32(len(text))
-	tail := uint64(0)
-	if n >= 8 {
-		tail = binary.LittleEndian.Uint64(text[n-8:])
+	if d.finder != nil {
+		return d.finder.find(d, text)
 	}
-	from := uint32(0)
 	for k := range d.len() {
-		to := d.offsets[k+1]
-		if to-from == n && (n < 8 || binary.LittleEndian.Uint64(d.text[to-8:]) == tail) && string(d.text[from:to]) == string(text) {
+		if from, to := d.offsets[k], d.offsets[k+1]; to-from == uint32(len(text)) && string(d.text[from:to]) == string(text) {
 			return uint32(k), true
 		}
-		from = to
 	}
 	return 0, false
 }
+
+// find is code of the dict that has the finder.
+func (f *finder) find(d *dict, text []byte) (uint32, bool) {
+	f.once.Do(func() {
+		f.slots = make([]uint16, finderSlots(d.len()))
+		for k := range uint32(d.len()) {
+			at := f.first(d.at(k))
+			for f.slots[at] != 0 {
+				at = f.next(at)
+			}
+			f.slots[at] = uint16(k + 1)
+		}
+	})
+	for at := f.first(text); f.slots[at] != 0; at = f.next(at) {
+		if k := uint32(f.slots[at] - 1); string(d.at(k)) == string(text) {
+			return k, true
+		}
+	}
+	return 0, false
+}
+
+func (f *finder) first(text []byte) int { return int(hashText(text)) & (len(f.slots) - 1) }
+func (f *finder) next(at int) int       { return (at + 1) & (len(f.slots) - 1) }
 
 // dictBuilder is a dict that finds codes by text.
 type dictBuilder struct {

@@ -43,6 +43,9 @@ func (f *filter) makePlan() (*plan, error) {
 		if maybe, err := f.possible(f.expr, f.bounds()); err != nil || !maybe {
 			return &plan{exact: true}, err
 		}
+		if !asksOperations(f.expr) {
+			return &plan{some: true}, nil
+		}
 	}
 	judge, err := f.judgeOperations(f.expr)
 	if err != nil {
@@ -77,6 +80,21 @@ func (f *filter) makePlan() (*plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// asksOperations says whether operations can tell anything of e: not of attributes.
+func asksOperations(e store.Expr) bool {
+	switch e := e.(type) {
+	case store.And:
+		return asksOperations(e.X) || asksOperations(e.Y)
+	case store.Or:
+		return asksOperations(e.X) || asksOperations(e.Y)
+	case store.Not:
+		return asksOperations(e.X)
+	case store.Exists, store.Compare:
+	}
+	field := leaf(e).field
+	return field.Scope == store.Intrinsic || field == store.ServiceName
 }
 
 func (f *filter) inTime(o *operation) truth {

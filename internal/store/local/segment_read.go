@@ -265,6 +265,9 @@ func (s *segmentColumns) texts(col int) *texts {
 			if err == nil {
 				d, err = parseTexts(plain, int(c.chunks[i].entries))
 			}
+			if err == nil && d.len() <= maxFinder {
+				d.finder = &finder{}
+			}
 			return err
 		})
 		if err == nil {

@@ -243,7 +243,7 @@ func (s *selection) enter(f *filter, row uint32, score int64) error {
 		return nil
 	}
 	if s.q.OnePerTrace {
-		h.identity.trace = h.key.trace
+		h.identity = identity{trace: h.key.trace}
 	} else if err := s.identify(&h.hit, s.resources); err != nil {
 		return err
 	}

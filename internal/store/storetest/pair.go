@@ -152,9 +152,7 @@ func (p *pair) sel(q store.Query) {
 	p.asked++
 	q.Count, q.Brief = p.asked%2 == 0, p.asked%3 == 0
 	p.selOne(q)
-	q.Count = !q.Count
-	p.selOne(q)
-	q.OnePerTrace, q.Count = true, p.asked%5 == 0
+	q.Count, q.OnePerTrace = !q.Count, p.asked%4 < 2
 	p.selOne(q)
 }
 
