@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/fuwu-project/fuwu/internal/api"
+	"github.com/fuwu-project/fuwu/internal/catalog"
 	"github.com/fuwu-project/fuwu/internal/collect"
 	"github.com/fuwu-project/fuwu/internal/findings"
 	"github.com/fuwu-project/fuwu/internal/sampling"
@@ -56,6 +57,8 @@ type ServeCmd struct {
 	MaxInFlightBytes byteCount `default:"256MiB" placeholder:"SIZE" env:"SHUAI_MAX_IN_FLIGHT_BYTES" help:"Ask clients to come again (503, UNAVAILABLE) while requests under way hold more than this. (${default})"`
 	MaxConnections   int       `default:"4096" placeholder:"N" env:"SHUAI_MAX_CONNECTIONS" help:"Turn away (503) connections beyond this many of --otlp-http and --otlp-grpc together. (${default})"`
 	TracesPerMinute  float64   `default:"60" placeholder:"N" env:"SHUAI_TRACES_PER_MINUTE" help:"Tell the tracers to keep about so many traces a minute of each endpoint of a service, all of a rarer one; 0 leaves it to their own ratio. (${default})"`
+	Redeye           []string  `placeholder:"NAME=URL" env:"SHUAI_REDEYE" help:"A service that is asked with Redeye, under the name by which it sends spans: its schema makes queries of findings, and its call sites and breakers are shown. May be repeated. No other address is ever asked."`
+	RedeyeToken      string    `placeholder:"TOKEN" env:"SHUAI_REDEYE_TOKEN" help:"Sent to the services of --redeye as a bearer token, for those that show their call sites to operators only. Better in the environment, where nobody sees it."`
 	CORSOrigin       []string  `name:"cors-origin" placeholder:"ORIGIN" env:"SHUAI_CORS_ORIGIN" help:"Let web pages of this origin send spans; \"*\" is any. May be repeated. (none)"`
 	LogLevel         string    `default:"info" enum:"debug,info,warn,error" env:"SHUAI_LOG_LEVEL" help:"What to write to standard error: debug, info, warn or error. (${default})"`
 
@@ -145,6 +148,12 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 		}
 	}()
 
+	services := make([]catalog.Service, len(cmd.Redeye))
+	for i, text := range cmd.Redeye {
+		if services[i], err = catalog.ParseService(text); err != nil {
+			return nil, fmt.Errorf("--redeye: %w", err)
+		}
+	}
 	listen := func(flag, addr string) net.Listener {
 		if err != nil {
 			return nil
@@ -225,7 +234,8 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 
 	// Closed in reverse: first the doors, last the store.
 	answers := api.New(api.Config{
-		Store: spans, Findings: watcher, Views: named, UI: ui.Files(), Version: version(), Logger: logger,
+		Catalog: catalog.New(catalog.Config{Services: services, Token: cmd.RedeyeToken}),
+		Store:   spans, Findings: watcher, Views: named, UI: ui.Files(), Version: version(), Logger: logger,
 		Ingest: func() api.Ingest {
 			st := collector.Stats()
 			return api.Ingest{

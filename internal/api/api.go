@@ -26,6 +26,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/fuwu-project/fuwu/internal/api/jaeger"
+	"github.com/fuwu-project/fuwu/internal/catalog"
 	"github.com/fuwu-project/fuwu/internal/findings"
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
@@ -45,6 +46,7 @@ type Config struct {
 	Ingest   func() Ingest     // the collector's counters for /status and /metrics; nil: none
 	Views    *views.List       // what people gave a name; nil: nothing is kept
 	Findings *findings.Watcher // what requests waste; nil: nobody looks
+	Catalog  *catalog.Catalog  // the Redeye services that are known; nil: none
 	Ready    func() error      // why the server should get no more requests, for /readyz; nil: the store decides
 	Logger   *slog.Logger      // told of internal errors; nil: nobody is
 	Now      func() time.Time
@@ -203,7 +205,7 @@ type endpoint func(ctx context.Context, p *params) ([]byte, error)
 // nativeKinds are the questions of the native API, as the metrics name them.
 var nativeKinds = []string{
 	"endpoints", "traces", "names", kindStatus, "skeleton", "stats", "spans", "paths", "percentile",
-	"services", "endpoint", "heatmap", "why", "patterns", "compare", "map", "findings", "views", "change", kindFile, "look",
+	"services", "endpoint", "heatmap", "why", "patterns", "compare", "map", "findings", "views", "redeye", "change", kindFile, "look",
 }
 
 // kindFile is a download.
@@ -241,9 +243,13 @@ func (s *server) find(path string) (kind string, _ endpoint) {
 		return "findings", s.findings
 	case "/views":
 		return "views", s.listViews
+	case "/redeye":
+		return "redeye", s.interfaces
+	case "/redeye/plan":
+		return "redeye", s.interfacePlan
 	}
 	if id, ok := strings.CutPrefix(path, "/findings/"); ok {
-		return "findings", func(_ context.Context, p *params) ([]byte, error) { return s.finding(p, id) }
+		return "findings", func(ctx context.Context, p *params) ([]byte, error) { return s.finding(ctx, p, id) }
 	}
 	rest, ok := strings.CutPrefix(path, "/traces/")
 	if !ok {

@@ -49,6 +49,46 @@ type findingRow struct {
 	Evidence     []evidenceRow `json:"evidence"`
 	Reason       string        `json:"reason,omitempty"`
 	MutedUntil   string        `json:"mutedUntil,omitempty"`
+	Site         *siteRow      `json:"site,omitempty"`
+	Mending      *mendingRow   `json:"mending,omitempty"`
+}
+
+// siteRow is where in the code the calls are made.
+type siteRow struct {
+	Function string `json:"function,omitempty"`
+	File     string `json:"file,omitempty"`
+	Line     int64  `json:"line,omitempty"`
+}
+
+// mendingRow compares what was estimated to be saved of a request of the endpoint with what was.
+type mendingRow struct {
+	At        string    `json:"at"`
+	Together  []string  `json:"together"`
+	Estimated float64   `json:"estimated"`
+	Measured  float64   `json:"measured"`
+	Error     float64   `json:"error"`
+	Before    sampleRow `json:"before"`
+	After     sampleRow `json:"after"`
+}
+
+type sampleRow struct {
+	Requests int64   `json:"requests"`
+	Mean     float64 `json:"mean"`
+}
+
+func (s *server) mendingRow(f *findings.Finding, now time.Time) *mendingRow {
+	m := f.MendingAt(now, s.findingsOf(f.Service, f.Name))
+	if m == nil {
+		return nil
+	}
+	row := &mendingRow{
+		At: number(m.At), Together: []string{}, Estimated: m.Estimated, Measured: m.Measured, Error: m.Error,
+		Before: sampleRow(m.Before), After: sampleRow(m.After),
+	}
+	for _, id := range m.Together {
+		row.Together = append(row.Together, span.ID(id).String())
+	}
+	return row
 }
 
 type evidenceRow struct {
@@ -78,6 +118,10 @@ func newFindingRow(f *findings.Finding, now time.Time) findingRow {
 	}
 	for _, e := range f.Evidence {
 		row.Evidence = append(row.Evidence, evidenceRow{e.TraceID, e.SpanID, number(e.Start), e.Duration, e.Calls, e.Saving})
+	}
+	if f.Site != (analyze.CodeSite{}) {
+		site := siteRow(f.Site)
+		row.Site = &site
 	}
 	row.Title, row.Advice = wordsFor(f, x)
 	return row
@@ -134,8 +178,12 @@ func (s *server) findingRows(list []*findings.Finding, wanted func(*findings.Fin
 	rows := []findingRow{}
 	now := s.Now()
 	for _, f := range list {
-		if wanted(f, f.StateAt(now)) {
-			rows = append(rows, newFindingRow(f, now))
+		if state := f.StateAt(now); wanted(f, state) {
+			row := newFindingRow(f, now)
+			if state == findings.Resolved {
+				row.Mending = s.mendingRow(f, now)
+			}
+			rows = append(rows, row)
 		}
 	}
 	slices.SortFunc(rows, func(x, y findingRow) int {
@@ -195,7 +243,7 @@ func (s *server) findings(_ context.Context, p *params) ([]byte, error) {
 
 var errNoFinding = &requestError{status: http.StatusNotFound, msg: "there is no such finding; /findings?state=all lists them"}
 
-func (s *server) finding(p *params, text string) ([]byte, error) {
+func (s *server) finding(ctx context.Context, p *params, text string) ([]byte, error) {
 	id, err := span.ParseID(text)
 	if err != nil {
 		return nil, badRequest("%v", err)
@@ -203,11 +251,24 @@ func (s *server) finding(p *params, text string) ([]byte, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	rows := s.findingRows(s.allFindings(), func(f *findings.Finding, _ findings.State) bool { return f.ID == uint64(id) })
+	var found *findings.Finding
+	rows := s.findingRows(s.allFindings(), func(f *findings.Finding, _ findings.State) bool {
+		if f.ID == uint64(id) {
+			found = f
+		}
+		return f.ID == uint64(id)
+	})
 	if len(rows) == 0 {
 		return nil, errNoFinding
 	}
-	return json.Marshal(rows[0])
+	answer := struct {
+		findingRow
+		Suggestion *suggestionRow `json:"suggestion,omitempty"`
+	}{findingRow: rows[0]}
+	if answer.Suggestion, err = s.suggestion(ctx, found); err != nil {
+		return nil, err
+	}
+	return json.Marshal(answer)
 }
 
 // maxDecision bounds the body of a person's decision, and maxReason the words in it.
@@ -217,7 +278,7 @@ const (
 )
 
 // decide mutes, resolves or reopens a finding.
-func (s *server) decide(text, what string, body io.Reader) ([]byte, error) {
+func (s *server) decide(ctx context.Context, text, what string, body io.Reader) ([]byte, error) {
 	id, err := span.ParseID(text)
 	if err != nil {
 		return nil, badRequest("%v", err)
@@ -263,7 +324,7 @@ func (s *server) decide(text, what string, body io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.finding(&params{now: now}, text)
+	return s.finding(ctx, &params{now: now}, text)
 }
 
 // causeRow is what one request wastes.

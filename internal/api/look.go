@@ -34,11 +34,17 @@ func (s *server) postNative(w http.ResponseWriter, r *http.Request) {
 	if rest, ok := strings.CutPrefix(path, "/findings/"); ok {
 		id, what, _ := strings.Cut(rest, "/")
 		if what == "mute" || what == "resolve" || what == "reopen" {
-			s.ask(w, r, "change", nativeErrors, func(context.Context) ([]byte, error) {
-				return s.decide(id, what, http.MaxBytesReader(w, r.Body, maxDecision))
+			s.ask(w, r, "change", nativeErrors, func(ctx context.Context) ([]byte, error) {
+				return s.decide(ctx, id, what, http.MaxBytesReader(w, r.Body, maxDecision))
 			})
 			return
 		}
+	}
+	if path == "/redeye/switch" {
+		s.ask(w, r, "change", nativeErrors, func(ctx context.Context) ([]byte, error) {
+			return s.switchInterface(ctx, http.MaxBytesReader(w, r.Body, maxDecision))
+		})
+		return
 	}
 	if id, isRemove := strings.CutSuffix(strings.TrimPrefix(path, "/views/"), "/remove"); path == "/views" || isRemove && strings.HasPrefix(path, "/views/") {
 		s.ask(w, r, "change", nativeErrors, func(context.Context) ([]byte, error) {

@@ -230,10 +230,10 @@ type Refusal struct {
 
 // Error says what the service said.
 func (r *Refusal) Error() string {
-	switch r.Status {
-	case http.StatusNotFound:
+	switch {
+	case r.Status == http.StatusNotFound && r.Msg == "404 page not found": // of net/http: nothing is served there
 		return "the service shows no call sites: it has no Operator, or an older version"
-	case http.StatusUnauthorized, http.StatusForbidden:
+	case r.Status == http.StatusUnauthorized, r.Status == http.StatusForbidden:
 		return "the service shows its call sites to operators only; give the server their token with --redeye-token"
 	}
 	return fmt.Sprintf("the service answers %d: %s", r.Status, r.Msg)

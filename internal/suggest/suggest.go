@@ -53,10 +53,10 @@ const (
 
 // Suggestion is a query in place of calls.
 type Suggestion struct {
-	Service string // whose schema it is made of; "" of a sketch
-	Sketch  bool   // no service offers what the query would need: it says what to register
-	Query   string // the program, as text
-	Go      string // the same with the package that redeye gen writes; "" where Go has no such form
+	Schema  *schema.Schema // that it is made of; nil of a sketch
+	Sketch  bool           // no service offers what the query would need: it says what to register
+	Query   string         // the program, as text
+	Go      string         // the same with the package that redeye gen writes; "" where Go has no such form
 	Params  []schema.Arg
 	Parts   []Part // calls that it makes needless
 	Kept    []Part // calls that it does not
@@ -140,7 +140,7 @@ func of(calls []Call, finding string, sch *schema.Schema) *Suggestion {
 	if subject == nil || !b.build(subject) {
 		return nil
 	}
-	s := &Suggestion{Service: sch.Service, Kept: kept, Assumed: b.assumed, Batches: b.batches, Params: b.args}
+	s := &Suggestion{Schema: sch, Kept: kept, Assumed: b.assumed, Batches: b.batches, Params: b.args}
 	for _, o := range b.ops {
 		p := Part{Label: o.Label, Calls: o.Count}
 		if b.done[o] {

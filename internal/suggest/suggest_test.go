@@ -65,7 +65,7 @@ const whole = "package suggest_test\n\n// What is suggested in place of the talk
 func TestTalk(t *testing.T) {
 	c, sch := service(t)
 	s := suggest.For(talk, "movie.service.title", []*schema.Schema{sch})
-	if s.Sketch || s.Service != "movies" || s.Batches != 4 || len(s.Parts) != 4 || len(s.Kept) != 0 {
+	if s.Sketch || s.Schema != sch || s.Batches != 4 || len(s.Parts) != 4 || len(s.Kept) != 0 {
 		t.Fatalf("%+v", s)
 	}
 	golden(t, "talk_page_test.go", whole+s.Go)
@@ -199,7 +199,11 @@ func TestSuggestions(t *testing.T) {
 				t.Errorf("no program: %v\n%s", err, s.Query)
 			}
 			var w strings.Builder
-			fmt.Fprintf(&w, "service %q, sketch %v, %d batches, parameters %v\nin place of %v\nnot of %v\nassumed %v\n\n%s\n\n%s", s.Service, s.Sketch, s.Batches, s.Params, s.Parts, s.Kept, s.Assumed, s.Query, s.Go)
+			service := ""
+			if s.Schema != nil {
+				service = s.Schema.Service
+			}
+			fmt.Fprintf(&w, "service %q, sketch %v, %d batches, parameters %v\nin place of %v\nnot of %v\nassumed %v\n\n%s\n\n%s", service, s.Sketch, s.Batches, s.Params, s.Parts, s.Kept, s.Assumed, s.Query, s.Go)
 			golden(t, filepath.Join("testdata", name+".golden"), w.String())
 			if s.Go != "" {
 				if formatted, err := format.Source([]byte(s.Go)); err != nil || string(formatted) != s.Go {

@@ -1,0 +1,163 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/fuwu-project/fuwu/internal/analyze"
+	"github.com/fuwu-project/fuwu/internal/catalog"
+	"github.com/fuwu-project/fuwu/internal/findings"
+	"github.com/fuwu-project/fuwu/internal/span"
+	"github.com/fuwu-project/fuwu/internal/store"
+	"github.com/fuwu-project/fuwu/internal/suggest"
+	"github.com/fuwu-project/fuwu/redeye"
+	"github.com/fuwu-project/fuwu/redeye/schema"
+)
+
+// suggestionRow is the Redeye query that a page should be, in place of its calls.
+type suggestionRow struct {
+	Service  string               `json:"service"` // under which its spans come
+	Sketch   bool                 `json:"sketch"`
+	Query    string               `json:"query"`
+	Go       string               `json:"go"`
+	Params   []paramRow           `json:"params"`
+	Replaced []suggest.Part       `json:"replaced"`
+	Kept     []suggest.Part       `json:"kept"`
+	Batches  int                  `json:"batches"`
+	Assumed  []suggest.Assumption `json:"assumed"`
+	Checked  bool                 `json:"checked"`           // the service's own checker takes it
+	Refused  string               `json:"refused,omitempty"` // why it does not
+	TraceID  string               `json:"traceId"`           // the request it is made of
+	Services int                  `json:"services"`          // that the server knows
+	Silent   []silentRow          `json:"silent"`            // of these, that do not answer
+}
+
+type paramRow struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+type silentRow struct {
+	Name  string `json:"name"`
+	Error string `json:"error"`
+}
+
+// suggestion is the query in place of the calls of a chatty finding, made of the latest request that has it and is still stored;
+// nil of other findings, and where there is no such request.
+func (s *server) suggestion(ctx context.Context, f *findings.Finding) (*suggestionRow, error) {
+	if f.Kind != analyze.Chatty {
+		return nil, nil
+	}
+	calls, label, traceID, err := s.callsOf(ctx, f)
+	if err != nil || len(calls) == 0 {
+		return nil, err
+	}
+	row := &suggestionRow{TraceID: traceID, Silent: []silentRow{}}
+	var schemas []*schema.Schema
+	of := map[*schema.Schema]string{}
+	for _, known := range s.Catalog.Services() {
+		row.Services++
+		sch, err := s.Catalog.Schema(ctx, known.Name)
+		if err != nil {
+			row.Silent = append(row.Silent, silentRow{known.Name, wordsOf(err)})
+			continue
+		}
+		schemas = append(schemas, sch)
+		of[sch] = known.Name
+	}
+	x := suggest.For(calls, label, schemas)
+	row.Sketch, row.Query, row.Go, row.Batches = x.Sketch, x.Query, x.Go, x.Batches
+	row.Replaced, row.Kept, row.Assumed = notNil(x.Parts), notNil(x.Kept), notNil(x.Assumed)
+	row.Params = []paramRow{}
+	for _, p := range x.Params {
+		row.Params = append(row.Params, paramRow{p.Name, p.Type.String()})
+	}
+	if x.Sketch {
+		return row, nil
+	}
+	for sch, name := range of {
+		if sch == x.Schema {
+			row.Service = name
+		}
+	}
+	if err := s.Catalog.Check(ctx, row.Service, x.Query); err != nil {
+		row.Refused = wordsOf(err)
+	} else {
+		row.Checked = true
+	}
+	return row, nil
+}
+
+// wordsOf is what an error of a Redeye service says to people.
+func wordsOf(err error) string {
+	if e, ok := errors.AsType[*redeye.Error](err); ok && e.Where != "" {
+		return e.Error()
+	}
+	return clipTo(err.Error(), 500)
+}
+
+// callsOf are the calls around those of a finding, and their label, in the latest request of its evidence that is stored.
+func (s *server) callsOf(ctx context.Context, f *findings.Finding) (calls []suggest.Call, label, traceID string, err error) {
+	evidence := slices.Clone(f.Evidence)
+	slices.SortStableFunc(evidence, func(x, y findings.Evidence) int { return cmp.Compare(y.Start, x.Start) })
+	for _, e := range evidence {
+		id, err := span.ParseTraceID(e.TraceID)
+		if err != nil {
+			continue
+		}
+		b, err := s.Store.Trace(ctx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, "", "", err
+		}
+		t := analyze.NewTree(b)
+		rows := rowsOf(t, e.SpanID, f)
+		if len(rows) == 0 {
+			continue
+		}
+		most := 0
+		for _, m := range analyze.CallsAround(t, int(rows[0])) {
+			calls = append(calls, suggest.Call{Label: m.Label, Names: m.Names, Count: m.Count, First: m.First})
+			// The body of a loop is no call itself: the one that it makes most often is meant.
+			if m.Label == f.Label {
+				label, most = m.Label, len(t.Row)+1
+			} else if m.Count > most {
+				label, most = m.Label, m.Count
+			}
+		}
+		return calls, label, e.TraceID, nil
+	}
+	return nil, "", "", nil
+}
+
+// rowsOf are the positions of a finding's calls in the request that begins with the span.
+func rowsOf(t *analyze.Tree, root string, f *findings.Finding) []int32 {
+	for p := 0; p < t.Len(); p = int(t.End[p]) {
+		if t.Batch.SpanID[t.Row[p]].String() != root {
+			continue
+		}
+		_, causes := analyze.NewProfiler().Examine(t, p)
+		for i := range causes {
+			if causes[i].Kind == f.Kind && causes[i].Path.ID == f.Path {
+				return causes[i].Rows
+			}
+		}
+	}
+	return nil
+}
+
+func notNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// known says whether the server was told of a Redeye service.
+func (s *server) known(service string) bool {
+	return slices.ContainsFunc(s.Catalog.Services(), func(k catalog.Service) bool { return k.Name == service })
+}
