@@ -113,7 +113,7 @@ func BenchmarkEncode4(b *testing.B) {
 // What compression adds, per span of 1,000 in a request.
 func BenchmarkGzip(b *testing.B) {
 	t := benchTracer(b, 1)
-	r := &runState{e: newExporter(settings{limit: 1 << 40, gzip: true}, shards{}, nil)}
+	r := &runState{e: newExporter(settings{limit: 1 << 40, gzip: true}, new(shards), nil)}
 	var spans []*record
 	for range 1000 {
 		_, s := t.StartSpan(context.Background(), "GET /subject/{id}", KindServer)

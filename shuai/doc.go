@@ -19,7 +19,9 @@
 //
 // Every span, recorded or not, is counted with its duration under its name, kind, type and outcome, and the counts are sent as
 // OpenTelemetry metrics: rates, shares of errors and quantiles are exact while a thousandth of the traces is kept. What is kept of
-// each endpoint the collector may say, where it is Shuai's server, so that a rare one is always seen; see [Config.Ratio].
+// each endpoint the collector may say, where it is Shuai's server, so that a rare one is always seen; see [Config.Ratio]. A span that
+// is kept says for how many it stands: its tracestate, and that of the calls made, has the threshold of OpenTelemetry's consistent
+// probability sampling, ot=th:….
 //
 // Ended spans go to bounded buffers. One goroutine turns them into OTLP protobuf, another sends one
 // request at a time. Nothing that the collector does (hang, refuse, reset, talk nonsense) makes the

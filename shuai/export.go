@@ -42,8 +42,9 @@ type exporter struct {
 	resource   []byte
 	statistics *statistics // nil: off
 
-	offset  atomic.Int64  // from the monotonic clock to the real one, nanoseconds; set as unix is
-	unix    atomic.Uint32 // seconds; set whenever run wakes, at least once a second; 0 when it has ended
+	ids     *idSource     // nil: random
+	offset  atomic.Int64  // from the monotonic clock to the real one, nanoseconds; set whenever run wakes, at least once a second
+	born    atomic.Uint64 // the first half of the ids of traces that begin now, set likewise; 0: ids are random, or run has ended
 	stopped atomic.Bool   // record no more
 	stopCtx context.Context
 	stops   sync.Once
@@ -55,7 +56,7 @@ type exporter struct {
 	exported, bufferFull, rejected, expired, tooLate atomic.Uint64
 }
 
-func newExporter(s settings, parts shards, resource []byte) *exporter {
+func newExporter(s settings, parts *shards, resource []byte) *exporter {
 	return &exporter{
 		settings: s,
 		buffer:   newBuffer(s.limit, parts.number()),
@@ -67,7 +68,9 @@ func newExporter(s settings, parts shards, resource []byte) *exporter {
 
 func (e *exporter) setClock(now time.Time) {
 	e.offset.Store(now.UnixNano() - int64(now.Sub(epoch)))
-	e.unix.Store(uint32(now.Unix()))
+	if e.ids != nil {
+		e.born.Store(e.ids.traceID(uint32(now.Unix()), 0).Hi)
+	}
 }
 
 // outcome is what became of a request.
@@ -114,7 +117,7 @@ func (e *exporter) run() {
 	defer close(e.done)
 	defer func() {
 		e.stopped.Store(true)
-		e.unix.Store(0)
+		e.born.Store(0)
 		if p := recover(); p != nil { // a fault of ours is no reason for the application to die
 			e.err = fmt.Errorf("panic: %v", p)
 			e.logPanic()

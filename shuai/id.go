@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math/bits"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -197,8 +198,12 @@ func (i IDInfo) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// ticksPerSecond makes a tick 15 µs, and the seconds of a tick the low 16 bits of Unix time.
-const ticksPerSecond = 1 << 16
+// ticksPerSecond makes a tick 15 µs, and the seconds of a tick the low 16 bits of Unix time; ticksPerNano is in units of 2^-64, rounded up, so
+// that a second begins with its tick.
+const (
+	ticksPerSecond = 1 << 16
+	ticksPerNano   = ticksPerSecond<<64/1_000_000_000 + 1
+)
 
 // An idSource makes the ids of a process. All tracers of a process share one: what keeps its span
 // ids apart from another process' is the process.
@@ -216,8 +221,7 @@ func newIDSource(ip uint32, pid uint16) *idSource {
 // a burst, or a clock that was set back, takes ticks from the near future; more than a second ahead
 // of now, ids are random, so that an id does not lie about its time.
 func (s *idSource) spanID(unixNano int64) SpanID {
-	now := uint64(max(0, unixNano))
-	tick := now/uint64(time.Second)<<16 | now%uint64(time.Second)<<16/uint64(time.Second)
+	tick, _ := bits.Mul64(uint64(max(0, unixNano)), ticksPerNano)
 	for {
 		last := s.last.Load()
 		next := max(tick, last+1)

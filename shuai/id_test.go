@@ -206,36 +206,3 @@ func TestHostIP(t *testing.T) {
 		}
 	}
 }
-
-func TestSampling(t *testing.T) {
-	for _, tt := range []struct {
-		ratio float64
-		want  uint64
-	}{{1, 0}, {7, 0}, {0.5, 1 << 55}, {0.25, 3 << 54}, {-1, 1 << 56}, {0, 1 << 56}, {1e-30, 1<<56 - 1}} {
-		if got := threshold(tt.ratio); got != tt.want {
-			t.Errorf("threshold(%v) = %x, want %x", tt.ratio, got, tt.want)
-		}
-	}
-	// OpenTelemetry's rule: sampled if the right-most 56 bits reach the threshold; the rest does not matter.
-	half := threshold(0.5)
-	for lo, want := range map[uint64]bool{1 << 55: true, 1<<55 - 1: false, 0xff<<56 | 1<<55: true, 0xff << 56: false} {
-		if got := sampled(TraceID{1, lo}, half); got != want {
-			t.Errorf("sampled(%x) = %v, want %v", lo, got, want)
-		}
-	}
-	// A trace kept at a small ratio is kept at every larger one.
-	src := &Tracer{pipeline: &pipeline{}} // random ids
-	kept := 0
-	for range 20_000 {
-		id := src.newTraceID()
-		if sampled(id, threshold(0.01)) {
-			kept++
-			if !sampled(id, threshold(0.1)) {
-				t.Fatalf("%s is kept at 0.01 but not at 0.1", id)
-			}
-		}
-	}
-	if kept < 100 || kept > 320 { // 200 ± 8 standard deviations
-		t.Errorf("kept %d of 20,000 at ratio 0.01", kept)
-	}
-}

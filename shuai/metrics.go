@@ -62,7 +62,7 @@ func (r *metricsReport) appendDurations(b []byte) []byte {
 			b = appendFixed64(b, 2, uint64(r.start))
 			b = appendFixed64(b, 3, uint64(r.now))
 			b = appendFixed64(b, 4, h.count)
-			b = appendFixed64(b, 5, math.Float64bits(float64(h.nanos)*1e-9))
+			b = appendFixed64(b, 5, math.Float64bits(h.seconds))
 			b = appendVarint(b, 6, zigzag(scale))
 			b, buckets = open(b, 8)
 			if first != 0 {

@@ -140,8 +140,12 @@ func appendSpan(b []byte, r *record) []byte {
 	b, at := open(b, 2)
 	b = appendTraceID(b, 1, r.trace)
 	b = appendSpanID(b, 2, r.id)
-	if r.more != nil {
+	if r.flags&flagState != 0 {
 		b = appendText(b, 3, r.more.state)
+	} else if r.odds != 0 {
+		var state int
+		b, state = open(b, 3)
+		b = closeMessage(r.odds.appendTo(b), state)
 	}
 	if r.parent != 0 {
 		b = appendSpanID(b, 4, r.parent)

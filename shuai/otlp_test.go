@@ -15,7 +15,7 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files")
 
-var goldenTracer = &Tracer{pipeline: &pipeline{exporter: newExporter(settings{limit: 1 << 20}, shards{}, nil)}, scope: ownScope}
+var goldenTracer = &Tracer{pipeline: &pipeline{exporter: newExporter(settings{limit: 1 << 20}, new(shards), nil)}, scope: ownScope}
 
 // goldenSpans are made of fixed parts; bench/tracer checks the encoder against the official types with random ones.
 func goldenSpans() map[string][]*record {
@@ -33,6 +33,7 @@ func goldenSpans() map[string][]*record {
 	full := span(func(s *Span) {
 		s.rec.parent, s.rec.remote = 0x0102030405060708, true
 		s.rec.extra().state = "rojo=00f067aa0ba902b7"
+		s.rec.flags |= flagState
 		s.SetString("text", "豆瓣")
 		s.SetString("empty", "")
 		s.SetString("broken", "a\xffb")
@@ -72,8 +73,9 @@ func goldenSpans() map[string][]*record {
 	other := span(func(s *Span) {
 		s.rec.tracer = goldenTracer.Scope("redis", "9", "https://opentelemetry.io/schemas/1.44.0", Bool("pooled", true))
 	})
+	kept := span(func(s *Span) { s.rec.odds = oddsOf(threshold(0.001)) })
 	return map[string][]*record{
-		"minimal": {minimal}, "full": {full}, "limits": {limits}, "three": {minimal, full, minimal},
+		"kept": {kept}, "minimal": {minimal}, "full": {full}, "limits": {limits}, "three": {minimal, full, minimal},
 		"composites": {composites}, "scopes": {other, minimal, other},
 	}
 }

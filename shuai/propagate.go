@@ -218,7 +218,15 @@ func remote(ctx context.Context, trace TraceID, span SpanID, flags uint8) *Span 
 
 // setState is for a remote span that nobody else knows yet.
 func (s *Span) setState(header string) {
-	if state := parseTracestate(header); state != "" {
+	if o, ok := parseOdds(header); ok && s.Sampled() { // a service's with this tracer
+		s.meta |= uint64(o) << metaShift
+		return
+	}
+	state := parseTracestate(header)
+	if !s.Sampled() {
+		state = withoutOdds(state)
+	}
+	if state != "" {
 		s.rec = &record{more: &moreThanMostNeed{state: state}}
 		s.meta |= flagState
 	}

@@ -37,7 +37,7 @@ func TestFormats(t *testing.T) {
 		{name: "default: what is not valid is passed by", in: headersOf(MapCarrier{"traceparent": "x", "b3": "y"}, b3mHeaders), parent: "4444444444444444", out: []string{"traceparent"}},
 		{name: "accept", accept: []string{"b3multi"}, in: all, parent: "4444444444444444", out: []string{"traceparent"}},
 		{name: "accept: order counts", accept: []string{"b3", "tracecontext"}, in: all, parent: "2222222222222222", out: []string{"traceparent"}},
-		{name: "accept none", accept: []string{"none"}, in: all, out: []string{"traceparent"}},
+		{name: "accept none", accept: []string{"none"}, in: all, out: []string{"traceparent", "tracestate"}},
 		{name: "send", send: []string{"B3", " b3multi "}, in: all, parent: hexSpan, out: []string{"b3", "x-b3-sampled", "x-b3-spanid", "x-b3-traceid"}},
 		{name: "send none", send: []string{"none"}, in: all, parent: hexSpan},
 		{name: "environment", env: "b3, baggage", in: all, parent: "2222222222222222", out: []string{"b3", "baggage"}},

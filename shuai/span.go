@@ -66,7 +66,8 @@ const (
 	metaRoot   = 1 << 11 // the span began a trace
 	metaLocked = 1 << 12 // somebody is at the record
 
-	startShift = 13 // above, the start
+	metaShift     = 13 // above: the odds of a span that is recorded or remote; of another, the start
+	flagsAndState = 1<<metaShift - 1
 )
 
 // Span is one timed piece of work, and the context in which it is done. All methods are safe for
@@ -82,7 +83,7 @@ type Span struct {
 	rec    *record         // if it is recorded, until it has ended; or, with flagState, where the tracestate is
 	trace  TraceID
 	id     uint64 // a span that is not recorded gets its id when it is first asked for; atomic
-	meta   uint64 // the flags; what has become of it; the start, nanoseconds of the monotonic clock modulo 26 days; atomic
+	meta   uint64 // the flags; what has become of it; its odds or the start, nanoseconds of the monotonic clock modulo 26 days; atomic
 }
 
 // record is what only a recorded span has. While the span is open it belongs to who has set metaLocked, and when the span has ended to
@@ -92,7 +93,9 @@ type record struct {
 	trace    TraceID
 	id       SpanID
 	parent   SpanID
-	start    int64 // Unix nanoseconds
+	odds     odds
+	begin    int64 // nanoseconds of the monotonic clock
+	start    int64 // the same as Unix nanoseconds
 	duration time.Duration
 	name     string
 	more     *moreThanMostNeed
@@ -173,7 +176,11 @@ func SpanFromContext(ctx context.Context) *Span {
 		return nil
 	}
 	if b := bridge.Installed.Load(); b != nil {
-		s, _ := b.Span(ctx.Value(b.Key)).(*Span) // the nearest of both kinds: ours answer for that key too
+		view := ctx.Value(b.Key) // the nearest of both kinds: ours answer for that key too
+		if view == nil {
+			return nil
+		}
+		s, _ := b.Span(view).(*Span)
 		return s
 	}
 	s, _ := ctx.Value(spanKey{}).(*Span)
@@ -289,19 +296,31 @@ func (s *Span) counted() *series {
 	return (*atomic.Pointer[series])(unsafe.Pointer(&s.series)).Load()
 }
 
-// elapsed is the time from the start, which is in meta, to now.
+// elapsed is the time to now from the start of a span that is not recorded, which is in meta.
 func elapsed(meta uint64, now int64) int64 {
-	return int64(uint64(now)<<startShift-meta&^(1<<startShift-1)) >> startShift
+	return int64(uint64(now)<<metaShift-meta&^flagsAndState) >> metaShift
+}
+
+// odds are those of the span's trace.
+func (s *Span) odds() odds {
+	meta := atomic.LoadUint64(&s.meta)
+	if meta&(flagRecorded|flagRemote) == 0 {
+		return 0
+	}
+	return odds(meta >> metaShift)
 }
 
 // valid reports whether the span can be a parent.
 func (s *Span) valid() bool { return s != nil && !s.trace.IsZero() }
 
 func (s *Span) state() string {
-	if s.flags()&flagState == 0 {
-		return ""
+	if s.flags()&flagState != 0 {
+		return s.rec.more.state
 	}
-	return s.rec.more.state
+	if o := s.odds(); o != 0 {
+		return o.String()
+	}
+	return ""
 }
 
 // lock returns the record if it can be changed, locked; else nil.
@@ -366,7 +385,7 @@ func (s *Span) setBool(key string, v bool) { s.set(Bool(key, v)) }
 
 func (s *Span) set(a Attr) {
 	if r := s.lock(); r != nil {
-		r.set(a)
+		r.set(&a)
 		s.unlock()
 	}
 }
@@ -374,15 +393,15 @@ func (s *Span) set(a Attr) {
 // Set sets attributes. Setting a key again replaces its value.
 func (s *Span) Set(attrs ...Attr) {
 	if r := s.lock(); r != nil {
-		for _, a := range attrs {
-			r.set(a)
+		for i := range attrs {
+			r.set(&attrs[i])
 		}
 		s.unlock()
 	}
 }
 
 // set is called with the lock held. An attribute without a key is none.
-func (r *record) set(a Attr) {
+func (r *record) set(a *Attr) {
 	if a.key == "" {
 		r.extra().droppedAttrs++
 		return
@@ -395,7 +414,7 @@ func (r *record) set(a Attr) {
 		}
 	}
 	if n < inlineAttrs {
-		r.first[n] = a
+		r.first[n] = *a
 		r.count++
 		r.size += int32(a.size())
 		return
@@ -411,13 +430,13 @@ func (r *record) set(a Attr) {
 		m.droppedAttrs++
 		return
 	}
-	m.attrs = append(m.attrs, a)
+	m.attrs = append(m.attrs, *a)
 	r.size += int32(attrBytes + a.size())
 }
 
-func (r *record) replace(old *Attr, a Attr) {
+func (r *record) replace(old, a *Attr) {
 	r.size += int32(a.size() - old.size())
-	*old = a
+	*old = *a
 }
 
 func (r *record) extra() *moreThanMostNeed {
@@ -544,7 +563,7 @@ func (s *Span) Panic(value any) {
 // AddEvent notes that something happened now.
 func (s *Span) AddEvent(name string, attrs ...Attr) {
 	if r := s.lock(); r != nil {
-		r.addEvent(r.start+elapsed(atomic.LoadUint64(&s.meta), monotonic()), name, attrs)
+		r.addEvent(r.start+monotonic()-r.begin, name, attrs)
 		s.unlock()
 	}
 }
@@ -603,29 +622,27 @@ func attrsSize(attrs []Attr) int {
 // SetStart says that the work began at t, which need not be when the span was started: of a message that waited, for
 // instance, only its consumer makes a span.
 func (s *Span) SetStart(t time.Time) {
-	r := s.lock()
+	if r := s.lock(); r != nil {
+		later := t.UnixNano() - r.start
+		r.start += later
+		r.begin += later
+		s.unlock()
+		return
+	}
 	c := s.countable()
-	if c == nil && r == nil {
+	if c == nil {
 		return
 	}
 	for {
 		meta := atomic.LoadUint64(&s.meta)
-		if meta&metaEnded != 0 { // which cannot be while r is locked
+		if meta&metaEnded != 0 {
 			return
 		}
 		now := monotonic()
-		start := s.Tracer().unixNano(now - elapsed(meta, now))
-		if r != nil {
-			start = r.start
+		later := t.UnixNano() - c.tracer.unixNano(now-elapsed(meta, now))
+		if atomic.CompareAndSwapUint64(&s.meta, meta, meta+uint64(later)<<metaShift) {
+			return
 		}
-		moved := meta + uint64(t.UnixNano()-start)<<startShift
-		if atomic.CompareAndSwapUint64(&s.meta, meta, moved) {
-			break
-		}
-	}
-	if r != nil {
-		r.start = t.UnixNano()
-		s.unlock()
 	}
 }
 
@@ -649,8 +666,7 @@ func (s *Span) EndAt(t time.Time) {
 		return
 	}
 	if r := s.lock(); r != nil {
-		now := monotonic() // the times are those of another clock: what counts is how far they are apart
-		end := now - elapsed(atomic.LoadUint64(&s.meta), now) + t.UnixNano() - r.start
+		end := r.begin + t.UnixNano() - r.start // the times are those of another clock: what counts is how far they are apart
 		s.unlock()
 		s.end(c.tracer, end)
 		return
@@ -672,10 +688,15 @@ func (s *Span) end(t *Tracer, now int64) {
 			ended = atomic.CompareAndSwapUint64(&s.meta, meta, meta|metaEnded)
 		}
 	}
-	nanos := max(0, elapsed(meta, now))
-	shard := t.shardOf(s)
-	if t.statistics != nil {
-		s.counted().add(shard, nanos, meta&(metaFailed|metaOK) == metaFailed, meta&metaRoot != 0)
+	nanos := elapsed(meta, now)
+	if meta&flagRecorded != 0 {
+		nanos = now - s.rec.begin
+	}
+	nanos = max(0, nanos)
+	page := page(s)
+	shard := t.shardOf(page)
+	if t.statistics != nil && s.counted().add(shard, nanos, meta&(metaFailed|metaOK) == metaFailed, meta&metaRoot != 0) {
+		t.leave(page, shard)
 	}
 	if meta&flagRecorded == 0 {
 		return

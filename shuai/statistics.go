@@ -16,7 +16,7 @@ import (
 //
 // A series is found in a hash table that only grows, to a limit; what comes later goes to the series overflow of its kind. Its
 // counters are split into shards, so that cores do not fight for a word, and made when they are first needed: most series know a
-// few octaves of durations and no errors.
+// few octaves of durations and no errors. A span is one addition to one word, which counts it and sums the durations.
 type statistics struct {
 	tracer    *Tracer
 	threshold uint64 // of roots of a new series
@@ -48,16 +48,41 @@ type series struct {
 
 // counters are those of one shard since they were last collected.
 type counters struct {
-	nanos  atomic.Uint64 // sum of durations
 	blocks [numBuckets / blockSize]atomic.Pointer[block]
+
+	mu    sync.Mutex
+	spill map[int]tally // of buckets whose word was full
 }
 
-// block is one line of the cache: two octaves of buckets.
-type block [blockSize]atomic.Uint32
+// block is two octaves of buckets.
+type block [blockSize]atomic.Uint64
+
+// The word of a bucket: in its high bits the number of spans, in its low ones the sum of their offsets. It is full when there are
+// 2^23 spans, which takes a second, and has room for as many again.
+const (
+	countShift = 40
+	offsetSum  = 1<<countShift - 1
+	wordFull   = 1 << 63
+)
+
+// tally is what a bucket holds. The offset of a duration is what it has more than the least of its bucket, in units of 2^-18 of the
+// least of its octave; a sum of offsets is off by half a unit a span at most: less than two millionths.
+type tally struct{ count, offsets uint64 }
+
+func (t *tally) add(word uint64) {
+	t.count += word >> countShift
+	t.offsets += word & offsetSum
+}
+
+// seconds is the sum of the durations in bucket i.
+func (t tally) seconds(i int) float64 {
+	least := float64(bounds[i%perOctave])/(1<<52) + 1
+	return math.Ldexp(float64(t.count)*least+(float64(t.offsets)+float64(t.count)/2)/(1<<18), i/perOctave+firstOctave)
+}
 
 // The buckets are those of an OTLP exponential histogram of scale 3, in seconds: bucket i holds durations of 2^(i/8) s and more,
 // and less than 2^((i+1)/8) s, so that a quantile read from its middle is off by at most 2^(1/16), 4.5 %. They begin at 2^-30 s,
-// which is less than a nanosecond, and end at 2^18 s, three days; what lies outside is counted in the first or last.
+// which is less than a nanosecond, and end at 2^18 s, three days; what lies outside is counted in the first or last, with the least duration of it.
 const (
 	scale       = 3
 	perOctave   = 1 << scale
@@ -85,22 +110,22 @@ var bounds, guess = func() (bounds [perOctave + 1]uint64, guess [16]uint8) {
 
 const mantissa = 1<<52 - 1
 
-// bucketOf is the number of a duration's bucket, from 0.
-func bucketOf(nanos int64) int {
+// bucketOf is the number of a duration's bucket, from 0, and its offset, less than 2^16.
+func bucketOf(nanos int64) (bucket int, offset uint64) {
 	b := math.Float64bits(float64(nanos) * 1e-9)
 	octave := int(b>>52) - 1023 - firstOctave
 	if octave < 0 {
-		return 0
+		return 0, 0
 	}
 	if octave >= octaves {
-		return numBuckets - 1
+		return numBuckets - 1, 0
 	}
 	m := b & mantissa
 	k := int(guess[m>>48])
 	if m >= bounds[k+1] {
 		k++
 	}
-	return octave*perOctave + k
+	return octave*perOctave + k, (m - bounds[k]) >> (52 - 18)
 }
 
 func newStatistics(t *Tracer, limit int, threshold uint64) *statistics {
@@ -183,8 +208,8 @@ func (st *statistics) overflowOf(kind Kind) *series {
 	return st.overflow[kind]
 }
 
-// add counts a span that took some time.
-func (s *series) add(shard int, nanos int64, failed, root bool) {
+// add counts a span that took some time. It says whether another processor was counting in the same place.
+func (s *series) add(shard int, nanos int64, failed, root bool) (contended bool) {
 	if failed {
 		shard += len(s.counters) / 4
 	}
@@ -195,13 +220,33 @@ func (s *series) add(shard int, nanos int64, failed, root bool) {
 	if c == nil {
 		c = s.makeCounters(shard)
 	}
-	i := bucketOf(nanos)
+	i, offset := bucketOf(nanos)
 	b := c.blocks[i/blockSize].Load()
 	if b == nil {
 		b = c.makeBlock(i / blockSize)
 	}
-	b[i%blockSize].Add(1)
-	c.nanos.Add(uint64(nanos))
+	word := &b[i%blockSize]
+	before := word.Load()
+	after := before + (1<<countShift | offset)
+	if contended = !word.CompareAndSwap(before, after); contended {
+		after = word.Add(1<<countShift | offset)
+	}
+	if after >= wordFull {
+		c.empty(i, word)
+	}
+	return contended
+}
+
+// empty puts what a full word holds where there is more room.
+func (c *counters) empty(i int, word *atomic.Uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.spill == nil {
+		c.spill = map[int]tally{}
+	}
+	t := c.spill[i]
+	t.add(word.Swap(0))
+	c.spill[i] = t
 }
 
 func (s *series) makeCounters(shard int) *counters {
@@ -216,13 +261,13 @@ func (c *counters) makeBlock(i int) *block {
 
 // A histogram is one series' durations over a longer time. Only the exporter uses it.
 type histogram struct {
-	count  uint64
-	nanos  uint64
-	blocks [numBuckets / blockSize]*[blockSize]uint64
+	count   uint64
+	seconds float64 // sum of durations
+	blocks  [numBuckets / blockSize]*[blockSize]uint64
 }
 
 // collect moves what has been counted into the totals, and returns all series. A span that is counted meanwhile is in these totals or in
-// the next, or its duration in these and itself in the next.
+// the next.
 func (st *statistics) collect() []*series {
 	st.mu.Lock()
 	all := st.all
@@ -242,30 +287,40 @@ func (st *statistics) collect() []*series {
 }
 
 func (h *histogram) take(c *counters) (spans uint64) {
+	move := func(i int, t tally) {
+		if h.blocks[i/blockSize] == nil {
+			h.blocks[i/blockSize] = new([blockSize]uint64)
+		}
+		h.blocks[i/blockSize][i%blockSize] += t.count
+		h.seconds += t.seconds(i)
+		spans += t.count
+	}
 	for i := range c.blocks {
 		b := c.blocks[i].Load()
 		if b == nil {
 			continue
 		}
-		if h.blocks[i] == nil {
-			h.blocks[i] = new([blockSize]uint64)
-		}
 		for k := range b {
 			if b[k].Load() != 0 {
-				n := uint64(b[k].Swap(0))
-				h.blocks[i][k] += n
-				spans += n
+				var t tally
+				t.add(b[k].Swap(0))
+				move(i*blockSize+k, t)
 			}
 		}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, t := range c.spill {
+		move(i, t)
+	}
+	clear(c.spill)
 	h.count += spans
-	h.nanos += c.nanos.Swap(0)
 	return spans
 }
 
 // reset forgets what has been sent, where the next export is to hold only what is new.
 func (h *histogram) reset() {
-	h.count, h.nanos = 0, 0
+	h.count, h.seconds = 0, 0
 	for _, b := range h.blocks {
 		if b != nil {
 			clear(b[:])

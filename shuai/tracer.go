@@ -25,7 +25,7 @@ type pipeline struct {
 	propagation formats
 	statistics  *statistics // nil: off
 	bare        *series     // of all spans, where statistics are off
-	shards                  // of statistics and exporter
+	*shards                 // of statistics and exporter
 	limiter     limiter     // of traces that begin here
 	ids         *idSource   // nil: random
 	exporter    *exporter
@@ -57,6 +57,7 @@ func New(cfg Config) (*Tracer, error) {
 		close(t.exporter.done)
 		return t, nil
 	}
+	t.exporter.ids = t.ids
 	t.exporter.setClock(time.Now())
 	go t.exporter.run()
 	return t, nil
@@ -165,26 +166,31 @@ func (t *Tracer) start(ctx context.Context, parent *Span, name string, kind Kind
 		ctx = p.base() // the new span answers for spans: keep chains short and parents collectable
 	}
 	var trace TraceID
-	meta := uint64(now) << startShift
+	var meta uint64
+	var odds odds
 	if parent.valid() {
 		trace = parent.trace
-		meta |= uint64(above & (wireFlags | flagState))
-		if above&flagUndecided != 0 && sampled(trace, c.threshold.Load()) {
+		meta = uint64(above & (wireFlags | flagState))
+		if above&flagUndecided == 0 {
+			odds = parent.odds()
+		} else if threshold := c.threshold.Load(); sampled(trace, threshold) {
 			meta |= flagSampled
+			odds = oddsOf(threshold)
 		}
 	} else {
 		parent = nil
 		trace = t.newTraceID()
-		meta |= metaRoot | flagRandom
+		meta = metaRoot | flagRandom
 		if above&flagDecided != 0 {
 			meta |= uint64(above & flagSampled)
-		} else if sampled(trace, c.threshold.Load()) && t.limiter.allow() {
+		} else if threshold := c.threshold.Load(); sampled(trace, threshold) && t.limiter.allow() {
 			meta |= flagSampled
+			odds = oddsOf(threshold)
 		}
 	}
-	s := &Span{ctx: ctx, series: c, trace: trace, meta: meta}
+	s := &Span{ctx: ctx, series: c, trace: trace, meta: meta | uint64(now)<<metaShift}
 	if meta&flagSampled != 0 && !t.exporter.stopped.Load() {
-		t.record(s, parent, now, name, kind)
+		t.record(s, parent, odds, now, name, kind)
 	} else if meta&flagState != 0 {
 		s.rec = stateOnly(parent)
 	}
@@ -200,15 +206,14 @@ func stateOnly(parent *Span) *record {
 }
 
 // record gives a span that nobody else knows yet a record.
-func (t *Tracer) record(s, parent *Span, now int64, name string, kind Kind) {
+func (t *Tracer) record(s, parent *Span, odds odds, now int64, name string, kind Kind) {
 	if t.statistics == nil {
 		now = monotonic()
-		s.meta |= uint64(now) << startShift
 	}
-	s.meta |= flagRecorded
+	s.meta = s.meta&flagsAndState | flagRecorded | uint64(odds)<<metaShift
 	r, _ := records.Get().(*record)
 	s.rec = r
-	r.start = t.unixNano(now)
+	r.begin, r.start, r.odds = now, t.unixNano(now), odds
 	if parent != nil {
 		r.parent = parent.SpanID()
 		r.remote = parent.flags()&flagRemote != 0
@@ -231,15 +236,18 @@ func (t *Tracer) unixNano(monotonic int64) int64 { return monotonic + t.exporter
 // newTraceID takes the second from a clock that the exporter sets whenever it wakes, so that a span that is neither recorded nor
 // counted reads none.
 func (t *Tracer) newTraceID() TraceID {
-	random := rand.Uint64()
+	hi := t.exporter.born.Load()
+	if hi == 0 {
+		hi = t.bornNow()
+	}
+	return TraceID{hi, rand.Uint64()}
+}
+
+func (t *Tracer) bornNow() uint64 {
 	if t.ids == nil {
-		return TraceID{rand.Uint64() | 1, random} // never zero
+		return rand.Uint64() | 1 // never zero
 	}
-	unix := t.exporter.unix.Load()
-	if unix == 0 { // stopped
-		unix = uint32(time.Now().Unix())
-	}
-	return t.ids.traceID(unix, random)
+	return t.ids.traceID(uint32(time.Now().Unix()), 0).Hi
 }
 
 func (t *Tracer) newSpanID(unixNano int64) SpanID {
@@ -252,17 +260,36 @@ func (t *Tracer) newSpanID(unixNano int64) SpanID {
 // muted returns a context below which nothing is traced: the exporter's own requests.
 func muted(ctx context.Context) context.Context { return &Span{ctx: ctx, meta: flagMuted} }
 
-// shards says into how many parts the counters and buffers are split that all spans share.
-type shards struct{ log2 uint8 }
+// shards says into how many parts the counters and buffers are split that all spans share, and which part a span meets.
+//
+// Go's allocator gives a page of memory to one processor at a time, so spans are told apart by the page that they lie in: spans of one page end,
+// mostly, on one processor. Which pages are in use at the same time nobody knows; so a page is given a part by chance, and another one when a span
+// of it meets somebody else there.
+type shards struct {
+	log2 uint8
+	of   [64]atomic.Uint32 // by a hash of the page; a hint
+}
 
-func newShards() shards { return shards{uint8(min(bits.Len(uint(runtime.GOMAXPROCS(0)-1)), 4))} }
+func newShards() *shards {
+	s := &shards{log2: uint8(min(bits.Len(uint(runtime.GOMAXPROCS(0)-1)), 4))}
+	for i := range s.of {
+		s.of[i].Store(uint32(i & (s.number() - 1)))
+	}
+	return s
+}
 
-func (s shards) number() int { return 1 << s.log2 }
+func (s *shards) number() int { return 1 << s.log2 }
 
-// shardOf spreads spans by the page of memory that they lie in: Go's allocator gives a page to one processor at a time, so
-// what runs at the same time on two of them meets in different places.
-func (s shards) shardOf(span *Span) int {
-	return int(uint64(uintptr(unsafe.Pointer(span))>>13) * 0x9e3779b97f4a7c15 >> (64 - s.log2))
+// page is a hash of the page in which a span lies.
+func page(span *Span) uint8 {
+	return uint8(uint64(uintptr(unsafe.Pointer(span))>>13) * 0x9e3779b97f4a7c15 >> (64 - 6))
+}
+
+func (s *shards) shardOf(page uint8) int { return int(s.of[page&63].Load()) }
+
+// leave gives a page another shard than the one that it has.
+func (s *shards) leave(page uint8, shard int) {
+	s.of[page&63].Store(uint32((shard + 1) & (s.number() - 1)))
 }
 
 // Stats counts recorded spans that have ended, since the tracer was made. How many there are in all, the statistics say.

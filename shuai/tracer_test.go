@@ -73,7 +73,15 @@ func reply(code int, body string, headers ...string) *http.Response {
 }
 
 // spans returns the name of each span received, in order, and the number of requests.
-func (c *collector) spans(t *testing.T) (names []string, requests int) {
+func (c *collector) spans(t *testing.T) (names []string, requests int) { return c.texts(t, 5) }
+
+// states returns the tracestate of each span received, in order.
+func (c *collector) states(t *testing.T) []string {
+	states, _ := c.texts(t, 3)
+	return states
+}
+
+func (c *collector) texts(t *testing.T, spanField uint64) (texts []string, requests int) {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,12 +99,13 @@ func (c *collector) spans(t *testing.T) (names []string, requests int) {
 		inner(r, 1, func(b []byte) { // ResourceSpans
 			inner(b, 2, func(b []byte) { // ScopeSpans
 				inner(b, 2, func(b []byte) { // Span
-					inner(b, 5, func(name []byte) { names = append(names, string(name)) })
+					texts = append(texts, "")
+					inner(b, spanField, func(text []byte) { texts[len(texts)-1] = string(text) })
 				})
 			})
 		})
 	}
-	return names, len(c.requests)
+	return texts, len(c.requests)
 }
 
 // testTracer records everything; it is stopped when the test ends.

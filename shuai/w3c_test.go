@@ -137,6 +137,8 @@ func FuzzTraceparent(f *testing.F) {
 func FuzzTracestate(f *testing.F) {
 	f.Add("rojo=00f067aa0ba902b7, congo=t61rcWkgMzE,,")
 	f.Add(strings.Repeat("k=v,", 40))
+	f.Add("ot=th:ffbe76d")
+	f.Add("a=1,ot=rv:0123456789abcd;th:8")
 	f.Fuzz(func(t *testing.T, s string) {
 		out := parseTracestate(s)
 		if len(out) > maxStateBytes || strings.Count(out, ",") >= maxStateMembers {
@@ -144,6 +146,12 @@ func FuzzTracestate(f *testing.F) {
 		}
 		if again := parseTracestate(out); again != out {
 			t.Errorf("%q is passed on as %q, then as %q", s, out, again)
+		}
+		if o, ok := parseOdds(s); ok && string(o.appendTo(nil)) != s {
+			t.Errorf("%q is read as %s", s, o.appendTo(nil))
+		}
+		if rest := withoutOdds(out); rest != "" && parseTracestate(rest) != rest || len(rest) > len(out) {
+			t.Errorf("%q without its threshold is %q", out, rest)
 		}
 	})
 }

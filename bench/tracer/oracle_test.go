@@ -240,10 +240,10 @@ func TestOracle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, state, remote := context.Background(), "", rapid.Bool().Draw(t, "remote")
+		ctx, state, remote := context.Background(), "ot=th:0", rapid.Bool().Draw(t, "remote")
 		var parent *shuai.Span
 		if remote {
-			state = rapid.SampledFrom([]string{"", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"}).Draw(t, "state")
+			state = rapid.SampledFrom([]string{"", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", "ot=th:ffbe76d"}).Draw(t, "state")
 			ctx = shuai.Extract(ctx, shuai.MapCarrier{"traceparent": "00-6b0349c00a112a079f3b6c1de85a7042-1503bc5349c04000-03", "tracestate": state})
 			parent = shuai.SpanFromContext(ctx)
 		}

@@ -137,9 +137,13 @@ func TestW3C(t *testing.T) {
 		}
 		h.ServeHTTP(httptest.NewRecorder(), r)
 		parents := map[string]bool{}
+		state := tt.state
+		if !tt.inherits {
+			state = "ot=th:0" // a new trace, recorded without a choice
+		}
 		for _, c := range sent {
 			p := c["traceparent"]
-			if len(p) != 55 || strings.Contains(p, trace) != tt.inherits || c["tracestate"] != tt.state {
+			if len(p) != 55 || strings.Contains(p, trace) != tt.inherits || c["tracestate"] != state {
 				t.Errorf("%s: sent %v", tt.name, c)
 				continue
 			}

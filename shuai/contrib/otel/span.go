@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"unsafe"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -91,9 +92,27 @@ func (s span) SpanContext() trace.SpanContext {
 	cfg.TraceFlags = trace.TraceFlags(c.Flags())
 	cfg.Remote = c.Remote()
 	if state := c.Tracestate(); state != "" {
-		cfg.TraceState, _ = trace.ParseTraceState(state) // an error leaves it empty: what ours takes, theirs may not
+		cfg.TraceState = parseState(state)
 	}
 	return trace.NewSpanContext(cfg)
+}
+
+// lastState is the tracestate that was last asked for: most traces have the same, which says how they were sampled.
+var lastState atomic.Pointer[parsedState]
+
+type parsedState struct {
+	text  string
+	state trace.TraceState
+}
+
+func parseState(text string) trace.TraceState {
+	last := lastState.Load()
+	if last == nil || last.text != text {
+		state, _ := trace.ParseTraceState(text) // an error leaves it empty: what ours takes, theirs may not
+		last = &parsedState{text, state}
+		lastState.Store(last)
+	}
+	return last.state
 }
 
 func (s span) IsRecording() bool { return s.core().Recording() }
