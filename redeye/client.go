@@ -165,7 +165,7 @@ func (c *Client) deadline(ctx context.Context) (context.Context, context.CancelF
 type report struct {
 	errors               []CellError
 	errorsTotal, dropped int64
-	usage                Budget
+	usage                Usage
 }
 
 // run sends a program and puts its answer into out, a pointer to a zero value.
@@ -267,7 +267,7 @@ func readAnswer(body []byte, out any, partial bool) (rep report, err error) {
 		case 5:
 			rep.dropped = int64(r.Uint())
 		case 6:
-			rep.usage = readBudget(r.Message(), &r)
+			rep.usage = readUsage(r.Message(), &r)
 		default:
 			r.Skip()
 		}

@@ -51,6 +51,7 @@ type Error struct {
 	Budget string        // that was exceeded,
 	Limit  uint64        // its bound,
 	Used   uint64        // and what would have been used
+	Usage  Usage         // what the execution used until it failed
 	Site   string        // label of the call site
 	Wait   time.Duration // after which the server may be asked again; 0 if it says nothing
 	Cause  error         // on this side, as context.DeadlineExceeded
@@ -151,6 +152,8 @@ func (e *Error) readDetail(r pb.Reader) {
 			e.Method = r.String()
 		case 9:
 			e.Wait = time.Duration(min(r.Uint(), uint64(time.Hour)))
+		case 10:
+			e.Usage = readUsage(r.Message(), &r)
 		default:
 			r.Skip()
 		}

@@ -94,7 +94,15 @@ type Answer[R any] struct {
 	Errors      []CellError // of [Query.Partial]: cells that became null, at most 100 of them,
 	ErrorsTotal int64       // and how many there are
 	RowsDropped int64       // whose predicate or key failed
-	Usage       Budget      // what the execution used
+	Usage       Usage       // what the execution used
+}
+
+// Usage is what an execution used.
+type Usage struct {
+	Budget        // the same measures as its bounds
+	Planned int64 // calls that the program asked for, one for each row; Calls of them were made
+	Hits    int64 // values that the server's cache had
+	Misses  int64 // values that were looked for there, and had to be computed
 }
 
 // CellError is a cell of a partial answer that became null.
@@ -130,9 +138,9 @@ func (b Budget) append(buf []byte) []byte {
 	return buf
 }
 
-func readBudget(r pb.Reader, outer *pb.Reader) (b Budget) {
+func readUsage(r pb.Reader, outer *pb.Reader) (u Usage) {
 	wall := int64(0)
-	fields := []*int64{&b.Steps, &b.Rows, &b.RowsOut, &b.Memory, &b.BytesOut, &b.Calls, &b.Items, &wall}
+	fields := []*int64{&u.Steps, &u.Rows, &u.RowsOut, &u.Memory, &u.BytesOut, &u.Calls, &u.Items, &wall, &u.Planned, &u.Hits, &u.Misses}
 	for r.Next() {
 		if r.Field > len(fields) {
 			r.Skip()
@@ -143,8 +151,8 @@ func readBudget(r pb.Reader, outer *pb.Reader) (b Budget) {
 	if r.Err() != nil {
 		outer.Fail(r.Err().Error())
 	}
-	b.Wall = time.Duration(wall)
-	return b
+	u.Wall = time.Duration(wall)
+	return u
 }
 
 // Fields of the message redeye.v1.QueryRequest.

@@ -302,6 +302,13 @@ func Cache[X Symbol[X, T], T any](x X, ttl time.Duration, who string) X {
 	}})
 }
 
+// Warm computes x and fills what [Cache] of the same scope reads. It is how many rows x has.
+func Warm[X Symbol[X, T], T any](x X, ttl time.Duration, who string) Int {
+	return from[Int](Node{func(s *scope) ast.Node {
+		return &ast.Warm{X: x.node().in(s), TTL: ast.Duration(ttl), Scope: who}
+	}})
+}
+
 // Timeout is x, in error with DEADLINE_EXCEEDED where it is not there in time.
 func Timeout[X Symbol[X, T], T any](x X, after time.Duration) X {
 	return from[X](Node{func(s *scope) ast.Node { return &ast.Timeout{X: x.node().in(s), After: ast.Duration(after)} }})

@@ -153,13 +153,14 @@ func TestReadJSONErrors(t *testing.T) {
 		`["map", 1, 2]`:                   "[, not 2, is expected",
 		`["object", {"a": 1, "a": 2}]`:    `"a" is there twice`,
 		`["cache", 1, 5, "public"]`:       "takes a duration",
-		`["cache", 1, ["duration", "1s"], "mine"]`: "the scope of a cache",
-		`["warm", 1, ["duration", "-1s"]]`:         "above zero",
-		`99999999999999999999`:                     "no int of 64 bits",
-		`1e999`:                                    "no float",
-		`["time", "0001-01-01T00:00:00Z"]`:         "between 1678 and 2262",
-		`["sort", 1]`:                              "takes 1 to 16 keys",
-		`1 2`:                                      "something follows",
+		`["cache", 1, ["duration", "1s"], "mine"]`:   "the scope of a cache",
+		`["warm", 1, ["duration", "-1s"], "public"]`: "above zero",
+		`["warm", 1, ["duration", "1s"], ""]`:        "the scope of a cache",
+		`99999999999999999999`:                       "no int of 64 bits",
+		`1e999`:                                      "no float",
+		`["time", "0001-01-01T00:00:00Z"]`:           "between 1678 and 2262",
+		`["sort", 1]`:                                "takes 1 to 16 keys",
+		`1 2`:                                        "something follows",
 	} {
 		n, err := ast.ReadJSON([]byte(text), ast.Limits{})
 		if err == nil || !strings.Contains(err.Error(), want) {

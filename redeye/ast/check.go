@@ -135,11 +135,10 @@ func (c *checker) own(n Node) {
 		}
 	case *Cache:
 		c.duration(n.TTL)
-		if !slices.Contains([]string{"public", "tenant", "principal"}, n.Scope) {
-			c.fail("the scope of a cache is public, tenant or principal, not %q", clip(n.Scope))
-		}
+		c.scope(n.Scope)
 	case *Warm:
 		c.duration(n.TTL)
+		c.scope(n.Scope)
 	case *Timeout:
 		c.duration(n.After)
 	case *Unary:
@@ -165,6 +164,12 @@ func (c *checker) code(op, first, last Op) {
 func (c *checker) duration(v Value) {
 	if v.kind != KindDuration || v.Duration() <= 0 {
 		c.fail("%s takes a duration above zero, like \"10s\"", c.at.Op())
+	}
+}
+
+func (c *checker) scope(s string) {
+	if !slices.Contains([]string{"public", "tenant", "principal"}, s) {
+		c.fail("the scope of a cache is public, tenant or principal, not %q", clip(s))
 	}
 }
 

@@ -148,10 +148,11 @@ type (
 		TTL   Value  // a duration
 		Scope string // public, tenant or principal
 	}
-	// Warm fills the cache of X and is how many rows were filled.
+	// Warm computes X, fills its cache and is how many rows it has.
 	Warm struct {
-		X   Node
-		TTL Value // a duration
+		X     Node
+		TTL   Value  // a duration
+		Scope string // as that of Cache
 	}
 	// Timeout fails what of X is not there in time.
 	Timeout struct {
@@ -208,7 +209,7 @@ func (n *Join) parts(v visitor) {
 func (n *Page) parts(v visitor)     { v.node(&n.X); v.node(&n.Size); v.node(&n.After) }
 func (n *Validate) parts(v visitor) { v.node(&n.X); v.lambda(&n.F, 1); v.text(&n.Msg) }
 func (n *Cache) parts(v visitor)    { v.node(&n.X); v.value(&n.TTL); v.text(&n.Scope) }
-func (n *Warm) parts(v visitor)     { v.node(&n.X); v.value(&n.TTL) }
+func (n *Warm) parts(v visitor)     { v.node(&n.X); v.value(&n.TTL); v.text(&n.Scope) }
 func (n *Timeout) parts(v visitor)  { v.node(&n.X); v.value(&n.After) }
 
 // Op returns [OpLit].

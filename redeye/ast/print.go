@@ -206,20 +206,24 @@ func (p *printer) bare(n Node) {
 	case *Validate:
 		p.method(n, n.X, n.F, quote(n.Msg))
 	case *Cache:
-		if n.Scope == DefaultScope {
-			p.method(n, n.X, quote(n.TTL.Duration().String()))
-			return
-		}
-		p.method(n, n.X, quote(n.TTL.Duration().String()), quote(n.Scope))
+		p.kept(n, n.X, n.TTL, n.Scope)
 	case *Warm:
-		p.method(n, n.X, quote(n.TTL.Duration().String()))
+		p.kept(n, n.X, n.TTL, n.Scope)
 	case *Timeout:
 		p.method(n, n.X, quote(n.After.Duration().String()))
 	}
 }
 
-// DefaultScope is the scope of a [Cache] that names none.
+// DefaultScope is the scope of a [Cache] or [Warm] that names none.
 const DefaultScope = "principal"
+
+func (p *printer) kept(n, x Node, ttl Value, scope string) {
+	if scope == DefaultScope {
+		p.method(n, x, quote(ttl.Duration().String()))
+		return
+	}
+	p.method(n, x, quote(ttl.Duration().String()), quote(scope))
+}
 
 // receiver writes what stands before a dot or bracket. A number's own dot would swallow it.
 func (p *printer) receiver(n Node) {

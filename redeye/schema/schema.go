@@ -49,6 +49,7 @@ type Method struct {
 	MaxBatch int    `json:"max_batch,omitempty"` // receivers in one call; 0 is any number
 	Cost     string `json:"cost"`                // cheap, normal or dear
 	Scope    string `json:"scope"`               // who may see the same answer: public, tenant or principal
+	Cache    string `json:"cache,omitempty"`     // how long the server keeps answers, as 1m0s; "never" if no program may keep one
 	// Replaces names calls that a program makes needless by using the method, as Shuai shows them: "movie.service.get_title".
 	Replaces []string `json:"replaces,omitempty"`
 }

@@ -22,6 +22,7 @@ type Error struct {
 	Used   int64
 	Site   string        // label of the call site
 	Wait   time.Duration // after which to ask again; 0 if that is not known
+	Usage  Usage         // of the execution until it failed; zero if there was none
 	Cause  error         // stays on the server
 }
 

@@ -76,7 +76,11 @@ func (e *Error) connect() error {
 	if err := code.UnmarshalText([]byte(lower(e.Code))); err != nil {
 		code = connect.CodeUnknown
 	}
-	debug, err := json.Marshal(map[string]any{"reason": e.Reason, "where": e.Where, "budget": e.Budget, "limit": e.Limit, "used": e.Used})
+	detail := map[string]any{"reason": e.Reason, "where": e.Where, "budget": e.Budget, "limit": e.Limit, "used": e.Used}
+	if e.Usage != (Usage{}) {
+		detail["usage"] = e.Usage.json()
+	}
+	debug, err := json.Marshal(detail)
 	if err != nil {
 		debug = nil
 	}

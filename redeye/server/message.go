@@ -197,6 +197,26 @@ func (b Budget) appendProto(out []byte) []byte {
 	return out
 }
 
+func (u Usage) appendProto(out []byte) []byte {
+	out = u.Budget.appendProto(out)
+	for i, v := range []int64{u.Planned, u.Hits, u.Misses} {
+		out = pb.AppendUint(out, i+9, uint64(v))
+	}
+	return out
+}
+
+// json is the usage for people, and for the header in which it goes beside an answer.
+func (u Usage) json() map[string]any {
+	out := map[string]any{
+		"steps": u.Steps, "rows": u.Rows, "rowsOut": u.RowsOut, "memory": u.Memory, "bytesOut": u.BytesOut, "calls": u.Calls, "items": u.Items,
+		"planned": u.Planned, "wall": u.Wall.String(),
+	}
+	if u.Hits+u.Misses > 0 {
+		out["cacheHits"], out["cacheMisses"] = u.Hits, u.Misses
+	}
+	return out
+}
+
 func (m *queryMessage) readJSON(b []byte) error {
 	var in struct {
 		Text    string
@@ -287,9 +307,7 @@ func (m *answerMessage) appendJSON(b []byte) []byte {
 			b = strconv.AppendInt(b, m.RowsDropped, 10)
 		}
 		b = append(b, `,"usage":`...)
-		b = appendJSONValue(b, map[string]any{
-			"steps": m.Usage.Steps, "memory": m.Usage.Memory, "calls": m.Usage.Calls, "items": m.Usage.Items, "planned": m.Usage.Planned, "wall": m.Usage.Wall.String(),
-		})
+		b = appendJSONValue(b, m.Usage.json())
 		b = append(b, `,"hash":"`...)
 		b = append(append(b, m.Hash.String()...), '"')
 	}
@@ -367,5 +385,9 @@ func (e *Error) appendDetail(b []byte) []byte {
 	b = pb.AppendUint(b, 6, uint64(e.Used))
 	b = pb.AppendString(b, 7, e.Site)
 	b = pb.AppendString(b, 8, e.Method)
-	return pb.AppendUint(b, 9, uint64(e.Wait))
+	b = pb.AppendUint(b, 9, uint64(e.Wait))
+	if e.Usage != (Usage{}) {
+		b = pb.AppendMessage(b, 10, e.Usage.appendProto)
+	}
+	return b
 }

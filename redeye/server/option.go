@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/server/internal/engine"
 )
@@ -17,6 +18,8 @@ type options struct {
 	cost, scope    string
 	replaces       []string
 	unique, stable bool
+	cached         time.Duration
+	uncached       bool
 }
 
 // Doc is what the schema says about it.
@@ -42,6 +45,13 @@ func Dear() Option { return func(o *options) { o.cost = "dear" } }
 
 // Scope says who may see the same answer: "public", "tenant", or "principal", which is the default.
 func Scope(scope string) Option { return func(o *options) { o.scope = scope } }
+
+// Cached says that answers are kept for so long, for those whom Scope says, whatever program asks. An answer that will soon be too old
+// is renewed while it is used, so that a method that is asked often is not waited for.
+func Cached(ttl time.Duration) Option { return func(o *options) { o.cached = ttl } }
+
+// Uncached says that no answer may be kept, as of reads that have to be audited: a program that would cache one is refused.
+func Uncached() Option { return func(o *options) { o.uncached = true } }
 
 // Replaces names the calls, one for each thing, that a program needs no more if it uses the method, as Shuai shows them: "movie.service.get_title" of an
 // RPC, "mc get" of a store. It means nothing to the server, but lets Shuai write the query that a page should be when it finds one that makes

@@ -78,6 +78,8 @@ type Answer struct {
 type Usage struct {
 	Budget        // the same measures as its bounds
 	Planned int64 // calls of methods that the program asked for, one a row; Calls of them were made
+	Hits    int64 // values that were found in the cache
+	Misses  int64 // values that were looked for there, and had to be computed
 
 	sent int64 // of Calls, those that were begun: all, unless the execution ended before
 }
@@ -115,7 +117,7 @@ func (s *Server) Query(ctx context.Context, req Request) (*Answer, error) {
 	answer, use, err := s.execute(ctx, span, p, params, budget, req, who)
 	endQuery(span, use, answer, err)
 	if e, ok := errors.AsType[*Error](err); ok {
-		e.Site = clip(req.Site.Label, maxKey)
+		e.Site, e.Usage = clip(req.Site.Label, maxKey), use
 		return nil, e
 	}
 	return answer, err
@@ -139,10 +141,11 @@ func (s *Server) execute(ctx context.Context, span *shuai.Span, p *planned, para
 func (s *Server) run(ctx context.Context, p *planned, params []*column.Column, budget Budget, req Request, who Principal) (*Answer, Usage, error) {
 	out, used, err := engine.Run(ctx, p.plan, params, engine.Options{
 		Budget: budget.engine(), Partial: req.Partial, Cursors: s.cursorsOf(p, params, who), Guard: s.guard,
+		Cache: s.cache, Who: engine.Caller{Tenant: who.Tenant, Name: who.Name}, Background: s.background(ctx),
 	})
 	use := Usage{
 		Budget:  Budget{Steps: used.Steps, Rows: used.Rows, Memory: used.Memory, Calls: used.Calls, Items: used.Items, Wall: used.Wall},
-		Planned: used.Planned, sent: used.Sent,
+		Planned: used.Planned, Hits: used.Hits, Misses: used.Misses, sent: used.Sent,
 	}
 	if err != nil {
 		return nil, use, runError(err, p.source)
@@ -159,6 +162,36 @@ func (s *Server) run(ctx context.Context, p *planned, params []*column.Column, b
 		answer.Errors = append(answer.Errors, CellError{e.Path, e.Code, e.Method, e.Msg})
 	}
 	return answer, use, nil
+}
+
+// background runs work that outlives a query: when a cached value is renewed while it is still good. It is work that can as well be
+// left alone, so there is little of it at once, and none when the server goes down.
+func (s *Server) background(ctx context.Context) func(work func(context.Context)) bool {
+	return func(work func(context.Context)) bool {
+		select {
+		case s.spare <- struct{}{}:
+		default:
+			return false
+		}
+		if !s.running.enter() {
+			<-s.spare
+			return false
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Budget.Wall)
+		ctx, span := shuai.StartRoot(ctx, s.catalog.Schema.Service+".renew", shuai.KindInternal)
+		span.SetType("redeye")
+		go func() {
+			defer func() {
+				span.Panic(recover()) // what is not renewed is made when it is too old
+				span.End()
+				cancel()
+				<-s.spare
+				s.running.leave()
+			}()
+			work(ctx)
+		}()
+		return true
+	}
 }
 
 // plan finds or makes the plan of a request.

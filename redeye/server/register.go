@@ -33,6 +33,7 @@ func Entity[E any, K int64 | string](s *Server, name string, key func(E) K, doc 
 		kind = schema.KindInt
 	}
 	e := &engine.Entity{Name: name, Key: kind, Attrs: map[string]*engine.Attr{}, Methods: map[string]*engine.Method{}}
+	e.Bytes = sizeOf(reflect.TypeFor[E]())
 	e.Pick = func(refs any, idx []int32) any {
 		src, _ := refs.([]E)
 		out := make([]E, len(idx))
@@ -302,7 +303,19 @@ func describe[A, R any](s *Server, where, name, batch string, opts []Option) (*e
 	if o.maxBatch < 0 {
 		s.mistake("%s: MaxBatch(%d): a batch holds at least one receiver", where, o.maxBatch)
 	}
-	if !slices.Contains([]string{"public", "tenant", "principal"}, o.scope) {
+	scope, ok := engine.ParseScope(o.scope)
+	cache := ""
+	switch {
+	case o.uncached && o.cached != 0:
+		s.mistake("%s: it is both Cached and Uncached", where)
+	case o.cached < 0 || o.cached > engine.MaxTTL:
+		s.mistake("%s: Cached(%v): answers are kept for more than nothing and at most %v", where, o.cached, engine.MaxTTL)
+	case o.uncached:
+		scope, cache = engine.Never, "never"
+	case o.cached > 0:
+		cache = o.cached.String()
+	}
+	if !ok {
 		s.mistake("%s: a scope is public, tenant or principal, not %q", where, o.scope)
 	}
 	if len(s.mistakes) > bad {
@@ -310,9 +323,10 @@ func describe[A, R any](s *Server, where, name, batch string, opts []Option) (*e
 	}
 	m := &engine.Method{
 		Name: where, Args: args, Result: result.typ, MaxBatch: o.maxBatch, Cheap: o.cost == "cheap", UniqueKeys: o.unique, Stable: o.stable,
+		Scope: scope, TTL: o.cached,
 	}
 	entry := schema.Method{
-		Name: name, Doc: o.doc, Args: args, Result: result.typ, Batch: batch, MaxBatch: o.maxBatch, Cost: o.cost, Scope: o.scope,
+		Name: name, Doc: o.doc, Args: args, Result: result.typ, Batch: batch, MaxBatch: o.maxBatch, Cost: o.cost, Scope: o.scope, Cache: cache,
 		Replaces: o.replaces,
 	}
 	return m, entry, true
@@ -390,6 +404,14 @@ func arguments[A any](s *Server, m *engine.Method) func(cols []*engine.Vec) A {
 		}
 		return a
 	}
+}
+
+// sizeOf is about what a value takes, as far as its type says.
+func sizeOf(t reflect.Type) int64 {
+	if t.Kind() == reflect.Pointer {
+		return int64(t.Size()) + sizeOf(t.Elem())
+	}
+	return int64(t.Size()) + 32
 }
 
 // lowerCase writes UserID as user_id.

@@ -181,7 +181,7 @@ func TestRow11PartialOrFailFast(t *testing.T) {
 	w := newWorld()
 	req := request(`movies(12, 15).map(lambda m: {"id": m.id, "rating": m.rating()})`)
 	_, err := w.Query(t.Context(), req)
-	if e := reason(t, err); e.Code != "NOT_FOUND" || e.Path != "[1].rating" || e.Method != "Movie.rating" {
+	if e := reason(t, err); e.Code != "NOT_FOUND" || e.Path != "[1].rating" || e.Method != "Movie.rating" || e.Usage.Calls != 2 || e.Usage.Planned != 4 {
 		t.Error(err)
 	}
 	req.Partial = true

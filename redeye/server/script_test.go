@@ -19,6 +19,8 @@ import (
 //	partial the same, with cells in error as null, and listed
 //	error   of a query
 //
+// as=acme/ann says who asks: ann of the tenant acme. Nobody does, unless it is said.
+//
 // Parameters stand before the program, one a line: name = JSON.
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/script", func(t *testing.T, path string) {
@@ -27,7 +29,14 @@ func TestScripts(t *testing.T) {
 			req := server.Request{Params: map[string]server.Value{}, Partial: d.Cmd == "partial"}
 			req.Text = params(d.Input, req.Params)
 			w.taken()
-			answer, err := w.Query(t.Context(), req)
+			ctx := t.Context()
+			if d.HasArg("as") {
+				var who string
+				d.ScanArgs(t, "as", &who)
+				tenant, name, _ := strings.Cut(who, "/")
+				ctx = server.WithPrincipal(ctx, server.Principal{Tenant: tenant, Name: name})
+			}
+			answer, err := w.Query(ctx, req)
 			calls := joinLines(w.taken())
 			if err != nil {
 				return err.Error() + "\n" + calls

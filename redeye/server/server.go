@@ -35,6 +35,10 @@ type Server struct {
 	Mode Mode
 	// SiteConcurrency is how many executions of one program at one call site run at once; default 64.
 	SiteConcurrency int
+	// CacheBytes bounds what is kept of answers from one query to the next, for programs that say cache and methods that are [Cached]: about 64 MiB if it is
+	// zero, and nothing is kept if it is negative. What is kept for one principal or tenant is kept only where [Server.Authenticate] or
+	// [WithPrincipal] says who that is.
+	CacheBytes int64
 	// CursorSecret is what pages' cursors are sealed with; servers that share it open each other's. Without one,
 	// cursors end with the process.
 	CursorSecret []byte
@@ -51,6 +55,8 @@ type Server struct {
 	programs programs
 	breakers map[*engine.Method]*breaker.Breaker
 	running  running
+	cache    *engine.Cache
+	spare    chan struct{} // a token for each renewal that may be under way
 }
 
 // New returns a server of a service of that name, with nothing registered.
@@ -78,6 +84,10 @@ func (s *Server) finish() error {
 	if s.SiteConcurrency <= 0 {
 		s.SiteConcurrency = 64
 	}
+	if s.CacheBytes == 0 {
+		s.CacheBytes = 64 << 20
+	}
+	s.cache, s.spare = engine.NewCache(s.CacheBytes), make(chan struct{}, 8)
 	s.sites.init(maxSites, s.SiteConcurrency)
 	s.breakers = s.methodBreakers()
 	aead, err := newAEAD(s.CursorSecret)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
 	"github.com/fuwu-project/fuwu/redeye/internal/breaker"
+	"github.com/fuwu-project/fuwu/redeye/server/internal/engine"
 	"github.com/fuwu-project/fuwu/shuai"
 )
 
@@ -39,6 +40,8 @@ type site struct {
 	backend  int64 // invocations
 	planned  int64 // calls of methods that the program asked for
 	cpuSteps int64
+	hits     int64 // of the cache
+	misses   int64
 	times    histogram
 	last     time.Time
 	place    *list.Element
@@ -154,6 +157,7 @@ func (t *sites) leave(s *site, took time.Duration, use Usage, err error) {
 	if err != nil {
 		s.errors++
 	}
+	s.hits, s.misses = s.hits+use.Hits, s.misses+use.Misses
 	s.backend, s.planned, s.cpuSteps = s.backend+use.sent, s.planned+use.Planned, s.cpuSteps+use.Steps
 }
 
@@ -173,6 +177,8 @@ type SiteStatus struct {
 	Backend int64     `json:"backend_calls"`
 	Planned int64     `json:"planned_calls"`
 	Steps   int64     `json:"steps"`
+	Hits    int64     `json:"cache_hits"`
+	Misses  int64     `json:"cache_misses"`
 	Last    time.Time `json:"last"`
 	Breaker string    `json:"breaker"` // closed, open or half-open
 	Off     bool      `json:"off"`
@@ -189,7 +195,7 @@ func (s *Server) CallSites() []SiteStatus {
 		out = append(out, SiteStatus{
 			Tenant: s.id.tenant, Key: s.id.key, Label: s.label, Hash: s.id.hash.String(), Program: s.program, Calls: s.calls, Errors: s.errors,
 			Refused: s.refused, Running: s.running, P50: s.times.quantile(0.5).String(), P99: s.times.quantile(0.99).String(), Backend: s.backend,
-			Planned: s.planned, Steps: s.cpuSteps, Last: s.last, Breaker: s.breaker.State(time.Now()).String(), Off: s.off, Limit: s.limit,
+			Planned: s.planned, Steps: s.cpuSteps, Hits: s.hits, Misses: s.misses, Last: s.last, Breaker: s.breaker.State(time.Now()).String(), Off: s.off, Limit: s.limit,
 		})
 	}
 	slices.SortFunc(out, func(a, b SiteStatus) int {
@@ -224,7 +230,7 @@ func (s *Server) serveCallSites(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
-		_ = enc.Encode(map[string]any{"callsites": s.CallSites()}) // the client is gone if this fails
+		_ = enc.Encode(map[string]any{"callsites": s.CallSites(), "cache": s.CacheStats()}) // the client is gone if this fails
 	case http.MethodPost:
 		var in struct {
 			Tenant, Key, Hash string
@@ -245,3 +251,9 @@ func (s *Server) serveCallSites(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "GET or POST", http.StatusMethodNotAllowed)
 	}
 }
+
+// CacheStats says what is kept of answers.
+func (s *Server) CacheStats() CacheStats { return s.cache.Stats() }
+
+// CacheStats is what a server keeps of answers, and how well that serves.
+type CacheStats = engine.CacheStats

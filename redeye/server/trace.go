@@ -43,6 +43,8 @@ func endQuery(span *shuai.Span, u Usage, a *Answer, err error) {
 			shuai.Int("redeye.calls.planned", u.Planned),
 			shuai.Int("redeye.calls.sent", u.sent),
 			shuai.Int("redeye.calls.saved", u.Planned-u.sent),
+			shuai.Int("redeye.cache.hits", u.Hits),
+			shuai.Int("redeye.cache.misses", u.Misses),
 			shuai.Int("redeye.items", u.Items),
 			shuai.Int("redeye.steps", u.Steps),
 			shuai.Int("redeye.memory", u.Memory),

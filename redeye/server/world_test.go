@@ -156,6 +156,7 @@ func newWorld(opts ...server.Option) *world {
 	server.Batch(mv, "secret", func(context.Context, []*movie) ([]string, error) {
 		return nil, fmt.Errorf("dial tcp 10.0.0.1: refused")
 	})
+	w.registerKept(mv)
 	server.Source(w.Server, "get_movies", func(ctx context.Context, ids []int64) ([]*movie, error) {
 		var ms []*movie
 		for _, id := range ids {
@@ -175,6 +176,50 @@ func newWorld(opts ...server.Option) *world {
 		return time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC), w.note(ctx, "now")
 	})
 	return w
+}
+
+// registerKept registers what tests of the cache need: methods of each scope, and those that say what may be kept.
+func (w *world) registerKept(mv *server.EntityType[*movie, int64]) {
+	server.Batch(mv, "tagline", func(ctx context.Context, ms []*movie) ([]string, error) {
+		var lines []string
+		for _, m := range ms {
+			lines = append(lines, fmt.Sprintf("%s %d", m.genre, m.year))
+		}
+		return lines, w.note(ctx, "Movie.tagline %v", movieIDs(ms))
+	}, server.Scope("public"))
+	server.Batch(mv, "price", func(ctx context.Context, ms []*movie) ([]string, error) {
+		var prices []string
+		for _, m := range ms {
+			prices = append(prices, fmt.Sprintf("%s pays %d", server.PrincipalOf(ctx).Tenant, m.id))
+		}
+		return prices, w.note(ctx, "Movie.price %v", movieIDs(ms))
+	}, server.Scope("tenant"))
+	server.Batch(mv, "mark", func(ctx context.Context, ms []*movie) ([]string, error) {
+		var marks []string
+		for _, m := range ms {
+			marks = append(marks, fmt.Sprintf("%s's %d", server.PrincipalOf(ctx).Name, m.id))
+		}
+		return marks, w.note(ctx, "Movie.mark %v", movieIDs(ms))
+	})
+	server.Batch(mv, "audited", func(ctx context.Context, ms []*movie) ([]int64, error) {
+		return movieIDs(ms), w.note(ctx, "Movie.audited %v", movieIDs(ms))
+	}, server.Uncached())
+	server.Keyed(mv, "stars", func(ctx context.Context, ids []int64) (map[int64]int64, error) {
+		stars := map[int64]int64{}
+		for _, id := range ids {
+			if id%4 != 0 { // there are none
+				stars[id] = id % 5
+			}
+		}
+		return stars, w.note(ctx, "Movie.stars %v", ids)
+	}, server.Scope("public"), server.Cached(time.Minute), server.MaxBatch(10))
+	server.Source(w.Server, "shelf", func(ctx context.Context, ids []int64) ([]*movie, error) {
+		var ms []*movie
+		for _, id := range ids {
+			ms = append(ms, movieByID(id))
+		}
+		return ms, w.note(ctx, "shelf %v", ids)
+	}, server.Args("ids"), server.Scope("public"))
 }
 
 // joinLines is for scripts: the calls that were made.

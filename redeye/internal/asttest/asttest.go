@@ -160,7 +160,7 @@ func (g *generator) node(depth, lambdas int) ast.Node {
 		case 1:
 			return &ast.Cache{X: next(), TTL: ttl, Scope: of(g, []string{"public", "tenant", "principal"})}
 		case 2:
-			return &ast.Warm{X: next(), TTL: ttl}
+			return &ast.Warm{X: next(), TTL: ttl, Scope: of(g, []string{"public", "tenant", "principal"})}
 		default:
 			return &ast.Timeout{X: next(), After: ttl}
 		}

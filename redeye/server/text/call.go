@@ -188,6 +188,15 @@ func (a *args) duration() ast.Value {
 	return v
 }
 
+// scope takes whose a cache is, if that is said.
+func (a *args) scope() string {
+	if a.err != nil || len(a.rest) == 0 {
+		return ast.DefaultScope
+	}
+	s, _ := a.literal("a scope")
+	return s
+}
+
 func (a *args) keys() (keys []ast.Key) {
 	const like = "a key: lambda x: …, or desc(lambda x: …)"
 	for first := true; a.err == nil && (first || len(a.rest) > 0); first = false {
@@ -264,13 +273,10 @@ func (a *args) method(op ast.Op, x ast.Node) ast.Node {
 		n.Msg, _ = a.literal("a message")
 		return n
 	case *ast.Cache:
-		n.X, n.TTL, n.Scope = x, a.duration(), ast.DefaultScope
-		if len(a.rest) > 0 {
-			n.Scope, _ = a.literal("a scope")
-		}
+		n.X, n.TTL, n.Scope = x, a.duration(), a.scope()
 		return n
 	case *ast.Warm:
-		n.X, n.TTL = x, a.duration()
+		n.X, n.TTL, n.Scope = x, a.duration(), a.scope()
 		return n
 	case *ast.Timeout:
 		n.X, n.After = x, a.duration()

@@ -101,6 +101,6 @@ func New() (*Service, error) {
 			}
 		}
 		return out, nil
-	}, server.Args("ids"), server.Doc("those of the films that there are, in the order of ids"), server.Replaces("movie.service.get_movie"))
+	}, server.Args("ids"), server.Scope("public"), server.Doc("those of the films that there are, in the order of ids"), server.Replaces("movie.service.get_movie"))
 	return s, s.Check()
 }

@@ -24,6 +24,7 @@ type Usage struct {
 	Steps, Rows, Memory, Calls, Items int64
 	Planned                           int64 // calls that were asked for, one a row: what was saved is Planned - Sent
 	Sent                              int64 // invocations that were begun; Calls are those that were charged, some of which may not have come to it
+	Hits, Misses                      int64 // values that the cache had, and had not
 	Wall                              time.Duration
 }
 

@@ -127,6 +127,7 @@ type tableKey struct {
 
 // table is what is known of a method with certain arguments. A source has one row.
 type table struct {
+	args  string  // as in its key
 	slot  []int32 // by number of the receiver: 0 not asked, underWay, or 1 + the row of store
 	store *Vec
 }
@@ -140,7 +141,8 @@ type flight struct {
 	args   []*Vec
 	node   *Node
 	parts  []*part
-	left   int
+	left   int                // parts that are not back, and one if others' answers are waited for
+	keys   map[int32]cacheKey // by number of the receiver, if answers are kept
 }
 
 type part struct {
@@ -148,6 +150,7 @@ type part struct {
 	ords   []int32
 	refs   any
 	vec    *Vec
+	over   func() // instead of all that: what was waited for is over
 }
 
 // callState is what a call node waits for in a frame.
@@ -267,7 +270,7 @@ func (x *run) tablesFor(n *Node, f *Frame, args []*Vec, bad []*Error) (tables []
 	table1 := func(k tableKey) *table {
 		t := x.calls.tables[k]
 		if t == nil {
-			t = &table{}
+			t = &table{args: k.args}
 			x.calls.tables[k] = t
 		}
 		return t
@@ -300,29 +303,47 @@ func (x *run) send(n *Node, s *callState, which int, ords []int32, row int32, ar
 	for i, a := range args {
 		fl.args = append(fl.args, x.settle(x.spread(x.pick(a, &Sel{[]int32{row}})), m.Args[i].Type))
 	}
+	s.flights = append(s.flights, fl)
+	x.flights = append(x.flights, fl)
+	if !x.dispatch(fl, x.recall(fl, ords)) {
+		return false
+	}
+	if fl.left == 0 {
+		x.arrive(fl)
+	}
+	return x.err == nil
+}
+
+// split divides receivers into parts of the size that the method takes.
+func (x *run) split(fl *flight, ords []int32) (parts []*part) {
 	size := len(ords)
-	if m.MaxBatch > 0 {
+	if m := fl.method; m.MaxBatch > 0 {
 		size = min(size, m.MaxBatch)
 	}
 	for start := 0; start < len(ords); start += size {
 		p := &part{flight: fl, ords: ords[start:min(start+size, len(ords))]}
-		if n.receivers() == 1 {
-			e := x.entity(n.Kids[0].Type)
+		if fl.node.receivers() == 1 {
+			e := x.entity(fl.node.Kids[0].Type)
 			p.refs = e.Pick(x.calls.entities[e].refs, p.ords)
 		}
-		fl.parts = append(fl.parts, p)
+		parts = append(parts, p)
 	}
-	if !x.charge("calls", &x.used.Calls, int64(len(fl.parts)), x.budget.Calls) ||
+	return parts
+}
+
+// dispatch sends receivers.
+func (x *run) dispatch(fl *flight, ords []int32) bool {
+	parts := x.split(fl, ords)
+	if !x.charge("calls", &x.used.Calls, int64(len(parts)), x.budget.Calls) ||
 		!x.charge("items", &x.used.Items, int64(len(ords)), x.budget.Items) {
 		return false
 	}
-	fl.left = len(fl.parts)
-	s.flights = append(s.flights, fl)
-	x.calls.open += len(fl.parts)
-	for _, p := range fl.parts {
+	fl.parts = append(fl.parts, parts...)
+	fl.left += len(parts)
+	x.calls.open += len(parts)
+	for _, p := range parts {
 		go x.invoke(p)
 	}
-	x.flights = append(x.flights, fl)
 	return true
 }
 
@@ -393,11 +414,19 @@ func (x *run) call(p *part) (v *Vec) {
 
 // land takes in a part that is back. When all of its flight are, the answers are in the table.
 func (x *run) land(p *part) {
-	fl := p.flight
 	x.calls.open--
-	if fl.left--; fl.left > 0 {
+	if p.over != nil {
+		p.over()
 		return
 	}
+	x.keepAnswers(p)
+	if p.flight.left--; p.flight.left == 0 {
+		x.arrive(p.flight)
+	}
+}
+
+// arrive puts the answers of a flight of which all parts are back into its table.
+func (x *run) arrive(fl *flight) {
 	t := fl.table
 	var vecs []*Vec
 	next := int32(1)

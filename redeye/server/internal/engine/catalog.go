@@ -22,6 +22,7 @@ type Entity struct {
 	Attrs   map[string]*Attr
 	Methods map[string]*Method
 
+	Bytes  int64                           // about what a value takes
 	Pick   func(refs any, idx []int32) any // of []E the elements that idx names
 	Append func(refs, more any) any        // puts two []E into a new one
 	Keys   func(refs any) *Vec             // of each element its key
@@ -54,7 +55,8 @@ type Method struct {
 	Cheap      bool // may be called on rows that turn out not to need it
 	UniqueKeys bool // of a source: no key is in its list twice
 	Stable     bool // of a source: the order of its list does not change
-	TTL        time.Duration
+	Scope      Scope
+	TTL        time.Duration // answers are kept so long; 0 is not at all, but where a program says so
 
 	// Call answers for each of n receivers, in order. Receivers are an []E, nil of a source (then n is 1). Arguments are columns of one row.
 	Call func(ctx context.Context, refs any, n int, args []*Vec) (*Vec, error)

@@ -36,6 +36,9 @@ func Check(program ast.Node, cat *Catalog) (plan *Plan, err error) {
 			n.bounds = append(n.bounds, boundOf(term, n.bound))
 		}
 	}
+	if c.caches {
+		c.scopes(root, map[int]Scope{})
+	}
 	return &Plan{Root: root, Params: c.types, Program: program, Catalog: cat, Types: c.typeOf, slots: c.slots}, nil
 }
 
@@ -49,6 +52,7 @@ type checker struct {
 	types  []Param
 	first  []ast.Node // where each parameter stands first
 	pure   string     // why no call can be here
+	caches bool       // there is a cache
 	typeOf map[ast.Node]schema.Type
 }
 
@@ -326,10 +330,15 @@ func (c *checker) bare(n ast.Node, like schema.Type) *Node {
 		out.Kids, out.Type, out.msg, out.run = []*Node{x, cond}, x.Type, n.Msg, runValidate
 	case *ast.Cache:
 		x := c.check(n.X, like)
-		out.Kids, out.Type, out.value, out.run = []*Node{x}, x.Type, n.TTL, runSame
+		out.Kids, out.Type, out.value, out.run = []*Node{x}, x.Type, n.TTL, runCache
+		c.keeps(out, n.X, n.Scope)
 	case *ast.Warm:
 		x := c.check(n.X, unknown)
+		if incomplete(x.Type) {
+			c.fail(n.X, "nothing says what the type is: it is %s", x.Type)
+		}
 		out.Kids, out.Type, out.value, out.run = []*Node{x}, integer, n.TTL, runWarm
+		c.keeps(out, n.X, n.Scope)
 	case *ast.Timeout:
 		x := c.check(n.X, like)
 		out.Kids, out.Type, out.value, out.run = []*Node{x}, x.Type, n.After, runTimeout

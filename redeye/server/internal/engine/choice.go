@@ -258,19 +258,3 @@ func runTimeout(x *run, n *Node, f *Frame) *Vec {
 	}
 	return nil
 }
-
-func runWarm(x *run, n *Node, f *Frame) *Vec {
-	v := x.eval(n.Kids[0], f)
-	if v == nil || !x.deep(v, n.Kids[0].Type) {
-		return nil
-	}
-	out := &Vec{N: f.n, Ints: make([]int64, f.n), Errs: errs(f.n, v)}
-	for i := range out.Ints {
-		out.Ints[i] = 1
-		if v.Ends != nil {
-			start, end := v.span(i)
-			out.Ints[i] = int64(end - start)
-		}
-	}
-	return out
-}

@@ -34,6 +34,7 @@ type Node struct {
 	calls  bool     // there is a call in it
 	terms  []*Node  // of a filter: its predicate is all of them
 	bounds []*bound // of a filter: its terms as bounds; nil where one is none
+	keep   *kept    // of cache and warm
 	early  []*Node  // of a filter: what may be computed of all rows while the predicate waits
 	users  int      // nodes that have it as an operand
 	key    string
@@ -75,7 +76,11 @@ func (c *checker) intern(n *Node) *Node {
 		b.WriteString(" " + src.Pattern)
 	case *ast.Validate:
 		b.WriteString(" " + src.Msg)
-	case *ast.Cache, *ast.Warm, *ast.Timeout:
+	case *ast.Cache:
+		fmt.Fprintf(&b, " %v %s", n.value, src.Scope)
+	case *ast.Warm:
+		fmt.Fprintf(&b, " %v %s", n.value, src.Scope)
+	case *ast.Timeout:
 		fmt.Fprintf(&b, " %v", n.value)
 	default:
 	}

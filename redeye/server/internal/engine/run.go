@@ -18,6 +18,10 @@ type Options struct {
 	Partial    bool // cells in error become null
 	Concurrent int  // invocations at once in this run; 0 is 16
 	Cursors    Cursors
+	Cache      *Cache // nil keeps nothing
+	Who        Caller
+	// Background runs work that nobody waits for, some time, with a context that does not end with the query, or says that it does not. Nil does not.
+	Background func(work func(ctx context.Context)) bool
 	// Guard is asked before each invocation, which an error of its stops, and told how it ended. Nil lets all through.
 	Guard func(ctx context.Context, m *Method, items int) (context.Context, func(Outcome), error)
 }
@@ -51,8 +55,13 @@ type run struct {
 	start   time.Time
 	wake    time.Time // when to look again even if no call is back; zero is never
 
-	scratch  scratch
-	cursors  Cursors
+	scratch    scratch
+	cursors    Cursors
+	cache      *Cache
+	who        Caller
+	background func(work func(ctx context.Context)) bool
+	claims     map[cacheKey]bool // of what is made here, and others may wait for
+
 	calls    calls
 	flights  []*flight // that are not back
 	dropped  int64
@@ -71,10 +80,12 @@ func Run(ctx context.Context, p *Plan, params []*column.Column, opt Options) (an
 		defer stop()
 	}
 	x := &run{ctx: ctx, plan: p, budget: opt.Budget, partial: opt.Partial, cursors: opt.Cursors, start: time.Now(), root: &Frame{n: 1}}
+	x.cache, x.who, x.background, x.claims = opt.Cache, opt.Who, opt.Background, map[cacheKey]bool{}
 	x.calls.init(opt)
 	defer func() {
 		bug := recover()
 		x.used.Sent, x.used.Wall = x.calls.end(), time.Since(x.start)
+		x.abandon()
 		used = x.used
 		if bug != nil { // of ours: it must not take the process with it
 			answer, err = nil, &Error{Code: "INTERNAL", Msg: "the query failed for a mistake of the server", Cause: fmt.Errorf("%v\n%s", bug, debug.Stack())}
@@ -89,30 +100,31 @@ func Run(ctx context.Context, p *Plan, params []*column.Column, opt Options) (an
 	if len(params) != len(p.Params) {
 		return nil, used, &Error{Code: "INVALID_ARGUMENT", Msg: fmt.Sprintf("%d parameters of %d were given", len(params), len(p.Params))}
 	}
-	answer, err = x.loop()
-	return answer, used, err
+	if v, ok := x.finish(p.Root, x.root); ok {
+		answer = x.answer(v)
+	}
+	if x.err != nil { // which answer may have met, too
+		return nil, used, x.err
+	}
+	return answer, used, nil
 }
 
-// loop evaluates the program until its answer is there, each time some calls are back.
-func (x *run) loop() (*Answer, error) {
+// finish computes a node throughout, each time some calls are back; false if the run has failed.
+func (x *run) finish(n *Node, f *Frame) (*Vec, bool) {
 	for {
 		x.wake = time.Time{}
-		v := x.eval(x.plan.Root, x.root)
-		done := v != nil && x.deep(v, x.plan.Root.Type)
-		if done && x.err == nil {
-			if answer := x.answer(v); x.err == nil {
-				return answer, nil
-			}
+		v := x.eval(n, f)
+		if v != nil && x.deep(v, n.Type) {
+			return v, x.err == nil
+		}
+		if x.err == nil && x.calls.open == 0 && x.wake.IsZero() {
+			x.fail(&Error{Code: "INTERNAL", Msg: "the query failed for a mistake of the server", Cause: errors.New("pending, but on nothing")})
+		}
+		if x.err == nil {
+			x.wait()
 		}
 		if x.err != nil {
-			return nil, x.err
-		}
-		if x.calls.open == 0 && x.wake.IsZero() {
-			return nil, &Error{Code: "INTERNAL", Msg: "the query failed for a mistake of the server", Cause: errors.New("pending, but on nothing")}
-		}
-		x.wait()
-		if x.err != nil {
-			return nil, x.err
+			return nil, false
 		}
 	}
 }

@@ -35,7 +35,8 @@ type QueryRequest struct {
 	Params        []*Param              `protobuf:"bytes,4,rep,name=params,proto3" json:"params,omitempty"`
 	Partial       bool                  `protobuf:"varint,5,opt,name=partial,proto3" json:"partial,omitempty"` // cells in error become null and are listed, instead of failing the query
 	Site          *CallSite             `protobuf:"bytes,6,opt,name=site,proto3" json:"site,omitempty"`
-	Budgets       *Budgets              `protobuf:"bytes,7,opt,name=budgets,proto3" json:"budgets,omitempty"` // can only lower the server's
+	Budgets       *Budgets              `protobuf:"bytes,7,opt,name=budgets,proto3" json:"budgets,omitempty"`  // can only lower the server's
+	Analyze       bool                  `protobuf:"varint,8,opt,name=analyze,proto3" json:"analyze,omitempty"` // of Explain: run the program too, and say what each part of the plan took
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -130,6 +131,13 @@ func (x *QueryRequest) GetBudgets() *Budgets {
 		return x.Budgets
 	}
 	return nil
+}
+
+func (x *QueryRequest) GetAnalyze() bool {
+	if x != nil {
+		return x.Analyze
+	}
+	return false
 }
 
 type isQueryRequest_Source interface {
@@ -369,7 +377,7 @@ type Answer struct {
 	Errors        []*CellError           `protobuf:"bytes,3,rep,name=errors,proto3" json:"errors,omitempty"` // at most 100
 	ErrorsTotal   uint64                 `protobuf:"varint,4,opt,name=errors_total,json=errorsTotal,proto3" json:"errors_total,omitempty"`
 	RowsDropped   uint64                 `protobuf:"varint,5,opt,name=rows_dropped,json=rowsDropped,proto3" json:"rows_dropped,omitempty"` // whose predicate or key failed
-	Usage         *Budgets               `protobuf:"bytes,6,opt,name=usage,proto3" json:"usage,omitempty"`
+	Usage         *Usage                 `protobuf:"bytes,6,opt,name=usage,proto3" json:"usage,omitempty"`
 	Hash          []byte                 `protobuf:"bytes,7,opt,name=hash,proto3" json:"hash,omitempty"` // of the program, for the next time
 	End           bool                   `protobuf:"varint,8,opt,name=end,proto3" json:"end,omitempty"`  // of a stream
 	unknownFields protoimpl.UnknownFields
@@ -441,7 +449,7 @@ func (x *Answer) GetRowsDropped() uint64 {
 	return 0
 }
 
-func (x *Answer) GetUsage() *Budgets {
+func (x *Answer) GetUsage() *Usage {
 	if x != nil {
 		return x.Usage
 	}
@@ -462,6 +470,131 @@ func (x *Answer) GetEnd() bool {
 	return false
 }
 
+// Usage is what an execution used: the first fields are those of Budgets.
+type Usage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Steps         uint64                 `protobuf:"varint,1,opt,name=steps,proto3" json:"steps,omitempty"`
+	Rows          uint64                 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	RowsOut       uint64                 `protobuf:"varint,3,opt,name=rows_out,json=rowsOut,proto3" json:"rows_out,omitempty"`
+	Memory        uint64                 `protobuf:"varint,4,opt,name=memory,proto3" json:"memory,omitempty"`
+	BytesOut      uint64                 `protobuf:"varint,5,opt,name=bytes_out,json=bytesOut,proto3" json:"bytes_out,omitempty"`
+	Calls         uint64                 `protobuf:"varint,6,opt,name=calls,proto3" json:"calls,omitempty"`
+	Items         uint64                 `protobuf:"varint,7,opt,name=items,proto3" json:"items,omitempty"`
+	WallNanos     uint64                 `protobuf:"varint,8,opt,name=wall_nanos,json=wallNanos,proto3" json:"wall_nanos,omitempty"`
+	Planned       uint64                 `protobuf:"varint,9,opt,name=planned,proto3" json:"planned,omitempty"`                             // calls that the program asks for, one for each row
+	CacheHits     uint64                 `protobuf:"varint,10,opt,name=cache_hits,json=cacheHits,proto3" json:"cache_hits,omitempty"`       // values that were found in the cache
+	CacheMisses   uint64                 `protobuf:"varint,11,opt,name=cache_misses,json=cacheMisses,proto3" json:"cache_misses,omitempty"` // values that were looked for there, and had to be computed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Usage) Reset() {
+	*x = Usage{}
+	mi := &file_redeye_v1_redeye_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Usage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Usage) ProtoMessage() {}
+
+func (x *Usage) ProtoReflect() protoreflect.Message {
+	mi := &file_redeye_v1_redeye_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Usage.ProtoReflect.Descriptor instead.
+func (*Usage) Descriptor() ([]byte, []int) {
+	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Usage) GetSteps() uint64 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
+}
+
+func (x *Usage) GetRows() uint64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *Usage) GetRowsOut() uint64 {
+	if x != nil {
+		return x.RowsOut
+	}
+	return 0
+}
+
+func (x *Usage) GetMemory() uint64 {
+	if x != nil {
+		return x.Memory
+	}
+	return 0
+}
+
+func (x *Usage) GetBytesOut() uint64 {
+	if x != nil {
+		return x.BytesOut
+	}
+	return 0
+}
+
+func (x *Usage) GetCalls() uint64 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+func (x *Usage) GetItems() uint64 {
+	if x != nil {
+		return x.Items
+	}
+	return 0
+}
+
+func (x *Usage) GetWallNanos() uint64 {
+	if x != nil {
+		return x.WallNanos
+	}
+	return 0
+}
+
+func (x *Usage) GetPlanned() uint64 {
+	if x != nil {
+		return x.Planned
+	}
+	return 0
+}
+
+func (x *Usage) GetCacheHits() uint64 {
+	if x != nil {
+		return x.CacheHits
+	}
+	return 0
+}
+
+func (x *Usage) GetCacheMisses() uint64 {
+	if x != nil {
+		return x.CacheMisses
+	}
+	return 0
+}
+
 // CellError is a cell that became null.
 type CellError struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -475,7 +608,7 @@ type CellError struct {
 
 func (x *CellError) Reset() {
 	*x = CellError{}
-	mi := &file_redeye_v1_redeye_proto_msgTypes[5]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -487,7 +620,7 @@ func (x *CellError) String() string {
 func (*CellError) ProtoMessage() {}
 
 func (x *CellError) ProtoReflect() protoreflect.Message {
-	mi := &file_redeye_v1_redeye_proto_msgTypes[5]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -500,7 +633,7 @@ func (x *CellError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CellError.ProtoReflect.Descriptor instead.
 func (*CellError) Descriptor() ([]byte, []int) {
-	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{5}
+	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CellError) GetPath() string {
@@ -543,13 +676,14 @@ type ErrorDetail struct {
 	Site            string                 `protobuf:"bytes,7,opt,name=site,proto3" json:"site,omitempty"`
 	Method          string                 `protobuf:"bytes,8,opt,name=method,proto3" json:"method,omitempty"`                                             // the method that failed
 	RetryAfterNanos uint64                 `protobuf:"varint,9,opt,name=retry_after_nanos,json=retryAfterNanos,proto3" json:"retry_after_nanos,omitempty"` // of UNAVAILABLE
+	Usage           *Usage                 `protobuf:"bytes,10,opt,name=usage,proto3" json:"usage,omitempty"`                                              // what the execution used until it failed
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ErrorDetail) Reset() {
 	*x = ErrorDetail{}
-	mi := &file_redeye_v1_redeye_proto_msgTypes[6]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -561,7 +695,7 @@ func (x *ErrorDetail) String() string {
 func (*ErrorDetail) ProtoMessage() {}
 
 func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
-	mi := &file_redeye_v1_redeye_proto_msgTypes[6]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -574,7 +708,7 @@ func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDetail.ProtoReflect.Descriptor instead.
 func (*ErrorDetail) Descriptor() ([]byte, []int) {
-	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{6}
+	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ErrorDetail) GetCode() string {
@@ -640,6 +774,13 @@ func (x *ErrorDetail) GetRetryAfterNanos() uint64 {
 	return 0
 }
 
+func (x *ErrorDetail) GetUsage() *Usage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
 type Explanation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"` // the program, printed
@@ -647,13 +788,14 @@ type Explanation struct {
 	Hash          []byte                 `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`
 	Plan          string                 `protobuf:"bytes,4,opt,name=plan,proto3" json:"plan,omitempty"` // the plan before and after optimisation, as trees for people
 	Params        []*ParamType           `protobuf:"bytes,5,rep,name=params,proto3" json:"params,omitempty"`
+	Usage         *Usage                 `protobuf:"bytes,6,opt,name=usage,proto3" json:"usage,omitempty"` // if it was run
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Explanation) Reset() {
 	*x = Explanation{}
-	mi := &file_redeye_v1_redeye_proto_msgTypes[7]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -665,7 +807,7 @@ func (x *Explanation) String() string {
 func (*Explanation) ProtoMessage() {}
 
 func (x *Explanation) ProtoReflect() protoreflect.Message {
-	mi := &file_redeye_v1_redeye_proto_msgTypes[7]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -678,7 +820,7 @@ func (x *Explanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explanation.ProtoReflect.Descriptor instead.
 func (*Explanation) Descriptor() ([]byte, []int) {
-	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{7}
+	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Explanation) GetText() string {
@@ -716,6 +858,13 @@ func (x *Explanation) GetParams() []*ParamType {
 	return nil
 }
 
+func (x *Explanation) GetUsage() *Usage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
 type ParamType struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -726,7 +875,7 @@ type ParamType struct {
 
 func (x *ParamType) Reset() {
 	*x = ParamType{}
-	mi := &file_redeye_v1_redeye_proto_msgTypes[8]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +887,7 @@ func (x *ParamType) String() string {
 func (*ParamType) ProtoMessage() {}
 
 func (x *ParamType) ProtoReflect() protoreflect.Message {
-	mi := &file_redeye_v1_redeye_proto_msgTypes[8]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +900,7 @@ func (x *ParamType) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParamType.ProtoReflect.Descriptor instead.
 func (*ParamType) Descriptor() ([]byte, []int) {
-	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{8}
+	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ParamType) GetName() string {
@@ -776,7 +925,7 @@ type SchemaRequest struct {
 
 func (x *SchemaRequest) Reset() {
 	*x = SchemaRequest{}
-	mi := &file_redeye_v1_redeye_proto_msgTypes[9]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -788,7 +937,7 @@ func (x *SchemaRequest) String() string {
 func (*SchemaRequest) ProtoMessage() {}
 
 func (x *SchemaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_redeye_v1_redeye_proto_msgTypes[9]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -801,7 +950,7 @@ func (x *SchemaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SchemaRequest.ProtoReflect.Descriptor instead.
 func (*SchemaRequest) Descriptor() ([]byte, []int) {
-	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{9}
+	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{10}
 }
 
 type SchemaResponse struct {
@@ -814,7 +963,7 @@ type SchemaResponse struct {
 
 func (x *SchemaResponse) Reset() {
 	*x = SchemaResponse{}
-	mi := &file_redeye_v1_redeye_proto_msgTypes[10]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -826,7 +975,7 @@ func (x *SchemaResponse) String() string {
 func (*SchemaResponse) ProtoMessage() {}
 
 func (x *SchemaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_redeye_v1_redeye_proto_msgTypes[10]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -839,7 +988,7 @@ func (x *SchemaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SchemaResponse.ProtoReflect.Descriptor instead.
 func (*SchemaResponse) Descriptor() ([]byte, []int) {
-	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{10}
+	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SchemaResponse) GetJson() []byte {
@@ -867,7 +1016,7 @@ type Program struct {
 
 func (x *Program) Reset() {
 	*x = Program{}
-	mi := &file_redeye_v1_redeye_proto_msgTypes[11]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -879,7 +1028,7 @@ func (x *Program) String() string {
 func (*Program) ProtoMessage() {}
 
 func (x *Program) ProtoReflect() protoreflect.Message {
-	mi := &file_redeye_v1_redeye_proto_msgTypes[11]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -892,7 +1041,7 @@ func (x *Program) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Program.ProtoReflect.Descriptor instead.
 func (*Program) Descriptor() ([]byte, []int) {
-	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{11}
+	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Program) GetNodes() []*Node {
@@ -916,7 +1065,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_redeye_v1_redeye_proto_msgTypes[12]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -928,7 +1077,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_redeye_v1_redeye_proto_msgTypes[12]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -941,7 +1090,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{12}
+	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Node) GetOp() uint32 {
@@ -1005,7 +1154,7 @@ type Literal struct {
 
 func (x *Literal) Reset() {
 	*x = Literal{}
-	mi := &file_redeye_v1_redeye_proto_msgTypes[13]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1017,7 +1166,7 @@ func (x *Literal) String() string {
 func (*Literal) ProtoMessage() {}
 
 func (x *Literal) ProtoReflect() protoreflect.Message {
-	mi := &file_redeye_v1_redeye_proto_msgTypes[13]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1030,7 +1179,7 @@ func (x *Literal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Literal.ProtoReflect.Descriptor instead.
 func (*Literal) Descriptor() ([]byte, []int) {
-	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{13}
+	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Literal) GetValue() isLiteral_Value {
@@ -1168,7 +1317,7 @@ type Column struct {
 
 func (x *Column) Reset() {
 	*x = Column{}
-	mi := &file_redeye_v1_redeye_proto_msgTypes[14]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1180,7 +1329,7 @@ func (x *Column) String() string {
 func (*Column) ProtoMessage() {}
 
 func (x *Column) ProtoReflect() protoreflect.Message {
-	mi := &file_redeye_v1_redeye_proto_msgTypes[14]
+	mi := &file_redeye_v1_redeye_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1193,7 +1342,7 @@ func (x *Column) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Column.ProtoReflect.Descriptor instead.
 func (*Column) Descriptor() ([]byte, []int) {
-	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{14}
+	return file_redeye_v1_redeye_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Column) GetRows() uint32 {
@@ -1270,7 +1419,7 @@ var File_redeye_v1_redeye_proto protoreflect.FileDescriptor
 
 const file_redeye_v1_redeye_proto_rawDesc = "" +
 	"\n" +
-	"\x16redeye/v1/redeye.proto\x12\tredeye.v1\"\x8f\x02\n" +
+	"\x16redeye/v1/redeye.proto\x12\tredeye.v1\"\xa9\x02\n" +
 	"\fQueryRequest\x12\x14\n" +
 	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12.\n" +
 	"\aprogram\x18\x02 \x01(\v2\x12.redeye.v1.ProgramH\x00R\aprogram\x12\x14\n" +
@@ -1278,7 +1427,8 @@ const file_redeye_v1_redeye_proto_rawDesc = "" +
 	"\x06params\x18\x04 \x03(\v2\x10.redeye.v1.ParamR\x06params\x12\x18\n" +
 	"\apartial\x18\x05 \x01(\bR\apartial\x12'\n" +
 	"\x04site\x18\x06 \x01(\v2\x13.redeye.v1.CallSiteR\x04site\x12,\n" +
-	"\abudgets\x18\a \x01(\v2\x12.redeye.v1.BudgetsR\abudgetsB\b\n" +
+	"\abudgets\x18\a \x01(\v2\x12.redeye.v1.BudgetsR\abudgets\x12\x18\n" +
+	"\aanalyze\x18\b \x01(\bR\aanalyzeB\b\n" +
 	"\x06source\"D\n" +
 	"\x05Param\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12'\n" +
@@ -1295,21 +1445,36 @@ const file_redeye_v1_redeye_proto_rawDesc = "" +
 	"\x05calls\x18\x06 \x01(\x04R\x05calls\x12\x14\n" +
 	"\x05items\x18\a \x01(\x04R\x05items\x12\x1d\n" +
 	"\n" +
-	"wall_nanos\x18\b \x01(\x04R\twallNanos\"\x89\x02\n" +
+	"wall_nanos\x18\b \x01(\x04R\twallNanos\"\x87\x02\n" +
 	"\x06Answer\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12'\n" +
 	"\x05value\x18\x02 \x01(\v2\x11.redeye.v1.ColumnR\x05value\x12,\n" +
 	"\x06errors\x18\x03 \x03(\v2\x14.redeye.v1.CellErrorR\x06errors\x12!\n" +
 	"\ferrors_total\x18\x04 \x01(\x04R\verrorsTotal\x12!\n" +
-	"\frows_dropped\x18\x05 \x01(\x04R\vrowsDropped\x12(\n" +
-	"\x05usage\x18\x06 \x01(\v2\x12.redeye.v1.BudgetsR\x05usage\x12\x12\n" +
+	"\frows_dropped\x18\x05 \x01(\x04R\vrowsDropped\x12&\n" +
+	"\x05usage\x18\x06 \x01(\v2\x10.redeye.v1.UsageR\x05usage\x12\x12\n" +
 	"\x04hash\x18\a \x01(\fR\x04hash\x12\x10\n" +
-	"\x03end\x18\b \x01(\bR\x03end\"e\n" +
+	"\x03end\x18\b \x01(\bR\x03end\"\xa8\x02\n" +
+	"\x05Usage\x12\x14\n" +
+	"\x05steps\x18\x01 \x01(\x04R\x05steps\x12\x12\n" +
+	"\x04rows\x18\x02 \x01(\x04R\x04rows\x12\x19\n" +
+	"\brows_out\x18\x03 \x01(\x04R\arowsOut\x12\x16\n" +
+	"\x06memory\x18\x04 \x01(\x04R\x06memory\x12\x1b\n" +
+	"\tbytes_out\x18\x05 \x01(\x04R\bbytesOut\x12\x14\n" +
+	"\x05calls\x18\x06 \x01(\x04R\x05calls\x12\x14\n" +
+	"\x05items\x18\a \x01(\x04R\x05items\x12\x1d\n" +
+	"\n" +
+	"wall_nanos\x18\b \x01(\x04R\twallNanos\x12\x18\n" +
+	"\aplanned\x18\t \x01(\x04R\aplanned\x12\x1d\n" +
+	"\n" +
+	"cache_hits\x18\n" +
+	" \x01(\x04R\tcacheHits\x12!\n" +
+	"\fcache_misses\x18\v \x01(\x04R\vcacheMisses\"e\n" +
 	"\tCellError\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x16\n" +
 	"\x06method\x18\x03 \x01(\tR\x06method\x12\x18\n" +
-	"\amessage\x18\x04 \x01(\tR\amessage\"\xeb\x01\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\"\x93\x02\n" +
 	"\vErrorDetail\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +
@@ -1319,13 +1484,16 @@ const file_redeye_v1_redeye_proto_rawDesc = "" +
 	"\x04used\x18\x06 \x01(\x04R\x04used\x12\x12\n" +
 	"\x04site\x18\a \x01(\tR\x04site\x12\x16\n" +
 	"\x06method\x18\b \x01(\tR\x06method\x12*\n" +
-	"\x11retry_after_nanos\x18\t \x01(\x04R\x0fretryAfterNanos\"\x8b\x01\n" +
+	"\x11retry_after_nanos\x18\t \x01(\x04R\x0fretryAfterNanos\x12&\n" +
+	"\x05usage\x18\n" +
+	" \x01(\v2\x10.redeye.v1.UsageR\x05usage\"\xb3\x01\n" +
 	"\vExplanation\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x12\n" +
 	"\x04hash\x18\x03 \x01(\fR\x04hash\x12\x12\n" +
 	"\x04plan\x18\x04 \x01(\tR\x04plan\x12,\n" +
-	"\x06params\x18\x05 \x03(\v2\x14.redeye.v1.ParamTypeR\x06params\"3\n" +
+	"\x06params\x18\x05 \x03(\v2\x14.redeye.v1.ParamTypeR\x06params\x12&\n" +
+	"\x05usage\x18\x06 \x01(\v2\x10.redeye.v1.UsageR\x05usage\"3\n" +
 	"\tParamType\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\"\x0f\n" +
@@ -1381,52 +1549,55 @@ func file_redeye_v1_redeye_proto_rawDescGZIP() []byte {
 	return file_redeye_v1_redeye_proto_rawDescData
 }
 
-var file_redeye_v1_redeye_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_redeye_v1_redeye_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_redeye_v1_redeye_proto_goTypes = []any{
 	(*QueryRequest)(nil),   // 0: redeye.v1.QueryRequest
 	(*Param)(nil),          // 1: redeye.v1.Param
 	(*CallSite)(nil),       // 2: redeye.v1.CallSite
 	(*Budgets)(nil),        // 3: redeye.v1.Budgets
 	(*Answer)(nil),         // 4: redeye.v1.Answer
-	(*CellError)(nil),      // 5: redeye.v1.CellError
-	(*ErrorDetail)(nil),    // 6: redeye.v1.ErrorDetail
-	(*Explanation)(nil),    // 7: redeye.v1.Explanation
-	(*ParamType)(nil),      // 8: redeye.v1.ParamType
-	(*SchemaRequest)(nil),  // 9: redeye.v1.SchemaRequest
-	(*SchemaResponse)(nil), // 10: redeye.v1.SchemaResponse
-	(*Program)(nil),        // 11: redeye.v1.Program
-	(*Node)(nil),           // 12: redeye.v1.Node
-	(*Literal)(nil),        // 13: redeye.v1.Literal
-	(*Column)(nil),         // 14: redeye.v1.Column
+	(*Usage)(nil),          // 5: redeye.v1.Usage
+	(*CellError)(nil),      // 6: redeye.v1.CellError
+	(*ErrorDetail)(nil),    // 7: redeye.v1.ErrorDetail
+	(*Explanation)(nil),    // 8: redeye.v1.Explanation
+	(*ParamType)(nil),      // 9: redeye.v1.ParamType
+	(*SchemaRequest)(nil),  // 10: redeye.v1.SchemaRequest
+	(*SchemaResponse)(nil), // 11: redeye.v1.SchemaResponse
+	(*Program)(nil),        // 12: redeye.v1.Program
+	(*Node)(nil),           // 13: redeye.v1.Node
+	(*Literal)(nil),        // 14: redeye.v1.Literal
+	(*Column)(nil),         // 15: redeye.v1.Column
 }
 var file_redeye_v1_redeye_proto_depIdxs = []int32{
-	11, // 0: redeye.v1.QueryRequest.program:type_name -> redeye.v1.Program
+	12, // 0: redeye.v1.QueryRequest.program:type_name -> redeye.v1.Program
 	1,  // 1: redeye.v1.QueryRequest.params:type_name -> redeye.v1.Param
 	2,  // 2: redeye.v1.QueryRequest.site:type_name -> redeye.v1.CallSite
 	3,  // 3: redeye.v1.QueryRequest.budgets:type_name -> redeye.v1.Budgets
-	14, // 4: redeye.v1.Param.value:type_name -> redeye.v1.Column
-	14, // 5: redeye.v1.Answer.value:type_name -> redeye.v1.Column
-	5,  // 6: redeye.v1.Answer.errors:type_name -> redeye.v1.CellError
-	3,  // 7: redeye.v1.Answer.usage:type_name -> redeye.v1.Budgets
-	8,  // 8: redeye.v1.Explanation.params:type_name -> redeye.v1.ParamType
-	12, // 9: redeye.v1.Program.nodes:type_name -> redeye.v1.Node
-	13, // 10: redeye.v1.Node.literal:type_name -> redeye.v1.Literal
-	14, // 11: redeye.v1.Column.keys:type_name -> redeye.v1.Column
-	14, // 12: redeye.v1.Column.items:type_name -> redeye.v1.Column
-	14, // 13: redeye.v1.Column.fields:type_name -> redeye.v1.Column
-	0,  // 14: redeye.v1.Redeye.Query:input_type -> redeye.v1.QueryRequest
-	0,  // 15: redeye.v1.Redeye.Stream:input_type -> redeye.v1.QueryRequest
-	0,  // 16: redeye.v1.Redeye.Explain:input_type -> redeye.v1.QueryRequest
-	9,  // 17: redeye.v1.Redeye.GetSchema:input_type -> redeye.v1.SchemaRequest
-	4,  // 18: redeye.v1.Redeye.Query:output_type -> redeye.v1.Answer
-	4,  // 19: redeye.v1.Redeye.Stream:output_type -> redeye.v1.Answer
-	7,  // 20: redeye.v1.Redeye.Explain:output_type -> redeye.v1.Explanation
-	10, // 21: redeye.v1.Redeye.GetSchema:output_type -> redeye.v1.SchemaResponse
-	18, // [18:22] is the sub-list for method output_type
-	14, // [14:18] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	15, // 4: redeye.v1.Param.value:type_name -> redeye.v1.Column
+	15, // 5: redeye.v1.Answer.value:type_name -> redeye.v1.Column
+	6,  // 6: redeye.v1.Answer.errors:type_name -> redeye.v1.CellError
+	5,  // 7: redeye.v1.Answer.usage:type_name -> redeye.v1.Usage
+	5,  // 8: redeye.v1.ErrorDetail.usage:type_name -> redeye.v1.Usage
+	9,  // 9: redeye.v1.Explanation.params:type_name -> redeye.v1.ParamType
+	5,  // 10: redeye.v1.Explanation.usage:type_name -> redeye.v1.Usage
+	13, // 11: redeye.v1.Program.nodes:type_name -> redeye.v1.Node
+	14, // 12: redeye.v1.Node.literal:type_name -> redeye.v1.Literal
+	15, // 13: redeye.v1.Column.keys:type_name -> redeye.v1.Column
+	15, // 14: redeye.v1.Column.items:type_name -> redeye.v1.Column
+	15, // 15: redeye.v1.Column.fields:type_name -> redeye.v1.Column
+	0,  // 16: redeye.v1.Redeye.Query:input_type -> redeye.v1.QueryRequest
+	0,  // 17: redeye.v1.Redeye.Stream:input_type -> redeye.v1.QueryRequest
+	0,  // 18: redeye.v1.Redeye.Explain:input_type -> redeye.v1.QueryRequest
+	10, // 19: redeye.v1.Redeye.GetSchema:input_type -> redeye.v1.SchemaRequest
+	4,  // 20: redeye.v1.Redeye.Query:output_type -> redeye.v1.Answer
+	4,  // 21: redeye.v1.Redeye.Stream:output_type -> redeye.v1.Answer
+	8,  // 22: redeye.v1.Redeye.Explain:output_type -> redeye.v1.Explanation
+	11, // 23: redeye.v1.Redeye.GetSchema:output_type -> redeye.v1.SchemaResponse
+	20, // [20:24] is the sub-list for method output_type
+	16, // [16:20] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_redeye_v1_redeye_proto_init() }
@@ -1439,7 +1610,7 @@ func file_redeye_v1_redeye_proto_init() {
 		(*QueryRequest_Program)(nil),
 		(*QueryRequest_Hash)(nil),
 	}
-	file_redeye_v1_redeye_proto_msgTypes[13].OneofWrappers = []any{
+	file_redeye_v1_redeye_proto_msgTypes[14].OneofWrappers = []any{
 		(*Literal_Bool)(nil),
 		(*Literal_Int)(nil),
 		(*Literal_Float)(nil),
@@ -1454,7 +1625,7 @@ func file_redeye_v1_redeye_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_redeye_v1_redeye_proto_rawDesc), len(file_redeye_v1_redeye_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -8,7 +8,7 @@ import (
 )
 
 // SchemaVersion is the version of the schema that this package is made of.
-const SchemaVersion = "d96c712c08548abb"
+const SchemaVersion = "3f7e25b199ab2d4c"
 
 // ActorX stands for the entity Actor. Outside of the server it is its key.
 type ActorX struct{ redeye.Entity[int64] }
