@@ -577,12 +577,17 @@ func TestHalfID(t *testing.T) {
 
 func TestGzip(t *testing.T) {
 	h := handler(fixture(t))
-	plain := get(t, h, Prefix+trace2+"/spans?rows=0,1,2,3,4,5")
+	short := Prefix + trace2 + "/spans?rows=0"
+	long := short + strings.Repeat(",1,2,3,4,5", 30)
+	if w := get(t, h, short, "Accept-Encoding", "gzip"); w.Header().Get("Content-Encoding") != "" {
+		t.Errorf("%d bytes are compressed", w.Body.Len())
+	}
+	plain := get(t, h, long)
 	for accept, want := range map[string]string{
 		"gzip": "gzip", "br, GZIP;q=0.5": "gzip", "*": "gzip", "identity, *;q=0.1": "gzip",
 		"": "", "gzip;q=0": "", "*;q=1, gzip; q=0.0": "", "br": "", "gzip;q=x": "",
 	} {
-		w := get(t, h, Prefix+trace2+"/spans?rows=0,1,2,3,4,5", "Accept-Encoding", accept)
+		w := get(t, h, long, "Accept-Encoding", accept)
 		if got := w.Header().Get("Content-Encoding"); got != want || w.Header().Get("Vary") != "Accept-Encoding" {
 			t.Errorf("Accept-Encoding %q: %q", accept, got)
 			continue

@@ -20,6 +20,7 @@ type cursor struct {
 	dicts   []*texts                    // by column
 	objects map[uint64]*parsed          // of colResource and colScope, by column<<32 | code
 	maps    map[uint32][]span.Attribute // of colMore, by code
+	numbers map[uint32]uint32           // of resources in the query's names, by code
 	tables  map[tableKey]*table
 }
 
@@ -52,7 +53,7 @@ func (c *cursor) open() (err error) {
 	n := numFixed + len(c.attrs())
 	c.scanned, c.dicts = make([]*vector, n), make([]*texts, n)
 	c.tables = map[tableKey]*table{}
-	c.objects, c.maps = map[uint64]*parsed{}, map[uint32][]span.Attribute{}
+	c.objects, c.maps, c.numbers = map[uint64]*parsed{}, map[uint32][]span.Attribute{}, map[uint32]uint32{}
 	return nil
 }
 
@@ -193,6 +194,24 @@ func (c *cursor) isText(col int) bool {
 	return c.attrs()[col-numFixed].typ.IsText()
 }
 
+// resource is the number of a row's resource in the query's names.
+func (c *cursor) resource(row uint32, resources *names) (uint32, error) {
+	code, ok, err := c.code(colResource, row)
+	if err != nil || !ok {
+		return 0, err
+	}
+	number, ok := c.numbers[code]
+	if !ok {
+		text, err := c.dictOf(colResource).at(code)
+		if err != nil {
+			return 0, err
+		}
+		number = resources.numberOf(text)
+		c.numbers[code] = number
+	}
+	return number, nil
+}
+
 // broken is err about what a column holds: of a segment, that it is corrupt.
 func (c *cursor) broken(col int, err error) error {
 	err = fmt.Errorf("column %s: %w", fixed[col].name, err)
@@ -328,15 +347,16 @@ func (c *cursor) status(row uint32) (span.Status, error) {
 // gatherer builds a batch of rows of several sources.
 type gatherer struct {
 	b         *span.Batch
-	brief     bool              // as in store.Query
-	resources map[string]uint32 // row of b.Resources by the text of the column
+	brief     bool // as in store.Query
+	names     *names
+	resources map[uint32]uint32 // row of b.Resources by number in names
 	scopes    map[string]uint32
 	keys      map[string]span.Text
 	attrs     []span.Attribute
 }
 
-func newGatherer(brief bool) *gatherer {
-	return &gatherer{b: &span.Batch{}, brief: brief, resources: map[string]uint32{}, scopes: map[string]uint32{}, keys: map[string]span.Text{}}
+func newGatherer(brief bool, resources *names) *gatherer {
+	return &gatherer{b: &span.Batch{}, brief: brief, names: resources, resources: map[uint32]uint32{}, scopes: map[string]uint32{}, keys: map[string]span.Text{}}
 }
 
 // add appends a hit to the batch.
@@ -511,11 +531,11 @@ func (g *gatherer) addLinks(text string) (r span.Range, err error) {
 }
 
 func (g *gatherer) resource(c *cursor, row uint32) (uint32, error) {
-	text, err := c.text(colResource, row)
+	number, err := c.resource(row, g.names)
 	if err != nil {
 		return 0, err
 	}
-	if i, ok := g.resources[string(text)]; ok {
+	if i, ok := g.resources[number]; ok {
 		return i, nil
 	}
 	code, _, err := c.code(colResource, row)
@@ -530,7 +550,7 @@ func (g *gatherer) resource(c *cursor, row uint32) (uint32, error) {
 	g.b.Resources = append(g.b.Resources, span.ResourceRow{
 		Attrs: g.put(p.attrs), Dropped: p.dropped, SchemaURL: g.b.PutText(p.schemaURL),
 	})
-	g.resources[string(text)] = i
+	g.resources[number] = i
 	return i, nil
 }
 

@@ -120,8 +120,8 @@ func (s *Store) mergeInto(parts []*segment) error {
 	return nil
 }
 
-// mergeRows is how many rows are taken from a segment at a time.
-const mergeRows = 4096
+// mergeRows is how many rows are taken from a segment at a time: of one page.
+const mergeRows = pageRows / 2
 
 // addTo adds all spans of a segment to a head.
 func (s *segment) addTo(h *head) error {
@@ -131,14 +131,19 @@ func (s *segment) addTo(h *head) error {
 	}
 	for from := 0; from < c.rows(); from += mergeRows {
 		var hits []hit
-		for row := from; row < min(from+mergeRows, c.rows()); row++ {
+		to := min(from+mergeRows, c.rows())
+		c.dwell(uint32(from), uint32(to))
+		if _, err := c.vector(colTrace, from/pageRows); err != nil {
+			return err
+		}
+		for row := from; row < to; row++ {
 			k, err := c.key(uint32(row))
 			if err != nil {
 				return err
 			}
 			hits = append(hits, hit{c: c, row: uint32(row), key: k})
 		}
-		b, err := gather(hits, false)
+		b, err := gather(hits, false, newNames())
 		if err != nil {
 			return err
 		}

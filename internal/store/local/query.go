@@ -232,39 +232,16 @@ type hit struct {
 }
 
 // identify completes a hit.
-func (v view) identify(h *hit, resources *names) error {
-	text, err := h.c.text(colResource, h.row)
-	if err != nil {
-		return err
-	}
-	h.identity = identity{h.key.trace, h.key.id, h.key.kind, resources.numberOf(text)}
-	return nil
+func (h *hit) identify(resources *names) error {
+	number, err := h.c.resource(h.row, resources)
+	h.identity = identity{h.key.trace, h.key.id, h.key.kind, number}
+	return err
 }
 
 // find is [store.Store.Trace], or BriefTrace, of a view of the sources that may have the trace.
 func (v view) find(ctx context.Context, id span.TraceID, brief bool) (*span.Batch, error) {
 	var hits []hit
-	seen := map[identity]bool{}
-	resources := newNames()
-	add := func(c *cursor, row uint32) (err error) {
-		h := hit{c: c, row: row}
-		if id.Hi != 0 {
-			h.key, err = c.keyIn(id, row)
-		} else {
-			h.key, err = c.key(row)
-		}
-		if err != nil {
-			return err
-		}
-		if err := v.identify(&h, resources); err != nil {
-			return err
-		}
-		if !seen[h.identity] {
-			seen[h.identity] = true
-			hits = append(hits, h)
-		}
-		return nil
-	}
+	resources, sources := newNames(), 0
 	for _, c := range v {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -279,24 +256,45 @@ func (v view) find(ctx context.Context, id span.TraceID, brief bool) (*span.Batc
 		if n := len(rows); c.sorted() && n > 0 && int(rows[n-1]-rows[0]) == n-1 {
 			c.dwell(rows[0], rows[n-1]+1)
 		}
+		if len(rows) > 0 {
+			sources++
+		}
 		for _, row := range rows {
-			if err := add(c, row); err != nil {
+			h := hit{c: c, row: row}
+			if id.Hi != 0 {
+				h.key, err = c.keyIn(id, row)
+			} else {
+				h.key, err = c.key(row)
+			}
+			if err == nil {
+				err = h.identify(resources)
+			}
+			if err != nil {
 				return nil, err
 			}
+			hits = append(hits, h)
 		}
 	}
 	if len(hits) == 0 {
 		return nil, store.ErrNotFound
 	}
+	if sources > 1 { // there may be copies
+		seen := make(map[identity]bool, len(hits))
+		hits = slices.DeleteFunc(hits, func(h hit) bool {
+			again := seen[h.identity]
+			seen[h.identity] = true
+			return again
+		})
+	}
 	slices.SortStableFunc(hits, func(a, b hit) int {
 		return cmp.Or(cmp.Compare(a.key.start, b.key.start), cmp.Compare(a.key.id, b.key.id), cmp.Compare(a.key.kind, b.key.kind))
 	})
-	return gather(hits, brief)
+	return gather(hits, brief, resources)
 }
 
-// gather makes a batch of hits, in their order.
-func gather(hits []hit, brief bool) (*span.Batch, error) {
-	g := newGatherer(brief)
+// gather makes a batch of hits, in their order; resources are the names by which their sources number resources.
+func gather(hits []hit, brief bool, resources *names) (*span.Batch, error) {
+	g := newGatherer(brief, resources)
 	g.b.Grow(len(hits))
 	for i := range hits {
 		if err := g.add(&hits[i]); err != nil {

@@ -96,7 +96,7 @@ func (v view) choose(ctx context.Context, q store.Query) (store.Result, error) {
 	for i := range s.best {
 		hits[i] = s.best[i].hit
 	}
-	s.res.Spans, err = gather(hits, q.Brief)
+	s.res.Spans, err = gather(hits, q.Brief, s.resources)
 	return s.res, err
 }
 
@@ -244,7 +244,7 @@ func (s *selection) enter(f *filter, row uint32, score int64) error {
 	}
 	if s.q.OnePerTrace {
 		h.identity = identity{trace: h.key.trace}
-	} else if err := s.identify(&h.hit, s.resources); err != nil {
+	} else if err := h.identify(s.resources); err != nil {
 		return err
 	}
 	switch {
