@@ -33,11 +33,12 @@ var mayImport = map[string]string{
 	"internal/collect":         "internal/sampling internal/span internal/store internal/wire", // never an engine
 	"internal/workload":        "internal/span",
 	"internal/analyze":         "internal/span internal/store",
+	"internal/calls":           "internal/span internal/store",
 	"internal/findings":        "internal/analyze internal/span internal/store internal/vfs",
 	"internal/suggest":         "redeye",
 	"internal/catalog":         "redeye",
 	"internal/views":           "internal/vfs",
-	"internal/api":             "internal/analyze internal/catalog internal/findings internal/span internal/store internal/suggest internal/views internal/wire redeye", // never an engine
+	"internal/api":             "internal/analyze internal/calls internal/catalog internal/findings internal/span internal/store internal/suggest internal/views internal/wire redeye", // never an engine
 	"internal/demo":            "redeye shuai",
 	"cmd/shuai":                "internal shuai ui", // the only place that knows which engine runs
 	"cmd/redeye":               "redeye",

@@ -107,6 +107,7 @@ func (cmd *BenchQueryCmd) Run(ctx context.Context, out streams) error {
 		}, cmd.Queries / 3},
 		{"endpoints", "all endpoints with quantiles", func(int) string { return "/endpoints?from=0" }, cmd.Queries / 3},
 		{"heatmap", "all spans longer than 1 µs by time and duration", func(int) string { return "/heatmap?from=0&q=" + url.QueryEscape("{ duration > 1us }") }, cmd.Queries / 10},
+		{"map", "who calls whom, of all spans", func(int) string { return "/map?from=0" }, cmd.Queries / 10},
 	} {
 		if cmd.Only != "" && cmd.Only != q.name {
 			continue

@@ -4,25 +4,23 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"math"
 	"slices"
 	"time"
 
-	"github.com/fuwu-project/fuwu/internal/analyze"
+	"github.com/fuwu-project/fuwu/internal/calls"
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
 )
 
-// maxMapped bounds the spans that are joined for the service map.
-const maxMapped = 1 << 16
-
-// edgeRow is the calls between two nodes of the map. Times are ns; quantiles are within 1.1 %.
+// edgeRow is the calls between two nodes of the map. Times are ns; quantiles are within 1.1 % of those looked at.
 type edgeRow struct {
 	Caller string  `json:"caller"`
 	Callee string  `json:"callee"`
 	Store  bool    `json:"store"`
-	Calls  int     `json:"calls"`
+	Calls  int64   `json:"calls"`
 	Rate   float64 `json:"rate"`
-	Errors int     `json:"errors"`
+	Errors int64   `json:"errors"`
 	P50    int64   `json:"p50"`
 	P95    int64   `json:"p95"`
 }
@@ -35,25 +33,21 @@ func (s *server) serviceMap(ctx context.Context, p *params) ([]byte, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	res, err := s.Store.Select(ctx, store.Query{Range: within, Order: store.Newest, Limit: maxMapped, Count: true})
+	graph, err := calls.In(ctx, s.Store, within)
 	if err != nil {
 		return nil, err
 	}
-	since := s.stored(within)
-	if n := res.Spans.Len(); n == maxMapped {
-		since.From = res.Spans.Start[n-1]
-	}
-	calls := analyze.Calls(res.Spans)
 	if service != "" {
-		calls = near(calls, service, hops)
+		graph.Edges = near(graph.Edges, service, hops)
 	}
+	since := s.stored(within)
 	seconds := max(time.Duration(since.To-since.From).Seconds(), 1)
 	edges := []edgeRow{}
-	for i := range calls {
-		c := &calls[i]
+	for i := range graph.Edges {
+		e := &graph.Edges[i]
 		edges = append(edges, edgeRow{
-			Caller: c.Caller, Callee: c.Callee, Store: c.Store, Calls: c.Count, Rate: float64(c.Count) / seconds, Errors: c.Errors,
-			P50: c.Durations.Quantile(0.50), P95: c.Durations.Quantile(0.95),
+			Caller: e.Caller, Callee: e.Callee, Store: e.Store, Calls: int64(math.Round(e.Calls)), Rate: e.Calls / seconds, Errors: int64(math.Round(e.Errors)),
+			P50: e.Durations.Quantile(0.50), P95: e.Durations.Quantile(0.95),
 		})
 	}
 	return json.Marshal(struct {
@@ -62,21 +56,22 @@ func (s *server) serviceMap(ctx context.Context, p *params) ([]byte, error) {
 		Since   string    `json:"since"`
 		Spans   int       `json:"spans"`
 		Matched int       `json:"matched"`
+		Skipped int       `json:"skipped,omitempty"`
 		Edges   []edgeRow `json:"edges"`
-	}{number(within.From), number(within.To), number(since.From), res.Spans.Len(), res.Matched, edges})
+	}{number(within.From), number(within.To), number(since.From), graph.Looked, graph.Spans, graph.Skipped, edges})
 }
 
 // near keeps the calls among what is at most so many calls away from a service, in either direction. A store is
 // no way on: everybody calls it.
-func near(calls []analyze.Call, service string, hops int) []analyze.Call {
+func near(edges []calls.Edge, service string, hops int) []calls.Edge {
 	away := map[string]int{service: 0}
 	for hop := 1; hop <= hops; hop++ {
-		for i := range calls {
-			c := &calls[i]
-			if c.Store {
+		for i := range edges {
+			e := &edges[i]
+			if e.Store {
 				continue
 			}
-			for _, ends := range [...][2]string{{c.Caller, c.Callee}, {c.Callee, c.Caller}} {
+			for _, ends := range [...][2]string{{e.Caller, e.Callee}, {e.Callee, e.Caller}} {
 				if at, ok := away[ends[0]]; ok && at == hop-1 {
 					if _, ok := away[ends[1]]; !ok {
 						away[ends[1]] = hop
@@ -85,12 +80,12 @@ func near(calls []analyze.Call, service string, hops int) []analyze.Call {
 			}
 		}
 	}
-	return slices.DeleteFunc(calls, func(c analyze.Call) bool {
-		from, ok := away[c.Caller]
-		if c.Store {
+	return slices.DeleteFunc(edges, func(e calls.Edge) bool {
+		from, ok := away[e.Caller]
+		if e.Store {
 			return !ok || from >= hops
 		}
-		to, alsoTo := away[c.Callee]
+		to, alsoTo := away[e.Callee]
 		return !ok || !alsoTo || from == hops && to == hops
 	})
 }

@@ -17,7 +17,7 @@ import (
 func (b *Batch) Type(i int) string {
 	r := b.Attrs[i]
 	if p, ok := b.firstText(r, "db.system.name", "db.system"); ok {
-		return storeType(string(p))
+		return StoreType(string(p))
 	}
 	method, hasMethod := b.lookupText(r, "rpc.method")
 	service, hasService := b.lookupText(r, "rpc.service")
@@ -60,7 +60,8 @@ func (b *Batch) firstText(r Range, keys ...string) ([]byte, bool) {
 	return nil, false
 }
 
-func storeType(system string) string {
+// StoreType is the span type under which calls of a store are counted, by its db.system.name.
+func StoreType(system string) string {
 	switch system {
 	case "memcached":
 		return "mc"

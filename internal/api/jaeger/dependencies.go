@@ -7,12 +7,12 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/fuwu-project/fuwu/internal/analyze"
+	"github.com/fuwu-project/fuwu/internal/calls"
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
 )
 
-// dependencies counts the calls between services, of the newest spans in the range.
+// dependencies counts the calls between services.
 func (q server) dependencies(ctx context.Context, p *params) (envelope, error) {
 	const maxMillis = math.MaxInt64/int64(time.Millisecond) - 1
 	end := p.integer("endTs", q.now.UnixMilli())
@@ -27,18 +27,20 @@ func (q server) dependencies(ctx context.Context, p *params) (envelope, error) {
 	}
 	end = min(end, maxMillis)
 	within := store.TimeRange{From: max(end-min(back, end), 0) * int64(time.Millisecond), To: (end + 1) * int64(time.Millisecond)}
-	res, err := q.store.Select(ctx, store.Query{Range: within, Order: store.Newest, Limit: maxJoined, Count: true})
+	graph, err := calls.In(ctx, q.store, within)
 	if err != nil {
 		return envelope{}, err
 	}
 	var e envelope
-	if n := res.Spans.Len(); n == maxJoined && res.Matched > n {
-		e.Warnings = []string{fmt.Sprintf("only the newest %d of %d spans were counted, those that started at %s or later; a shorter lookback has all of its",
-			n, res.Matched, time.Unix(0, res.Spans.Start[n-1]).UTC().Format(time.RFC3339Nano))}
+	if graph.Looked < graph.Spans {
+		e.Warnings = append(e.Warnings, fmt.Sprintf("counts are estimates: %d of %d spans were looked at", graph.Looked, graph.Spans))
+	}
+	if graph.Skipped > 0 {
+		e.Warnings = append(e.Warnings, fmt.Sprintf("%d services with few spans were left out for want of time", graph.Skipped))
 	}
 	service := p.text("service")
 	data := []byte{'['}
-	for _, c := range analyze.Calls(res.Spans) {
+	for _, c := range graph.Edges {
 		if c.Store || service != "" && c.Caller != service && c.Callee != service {
 			continue
 		}
@@ -47,7 +49,7 @@ func (q server) dependencies(ctx context.Context, p *params) (envelope, error) {
 		}
 		data = span.AppendJSONString(append(data, `{"parent":`...), c.Caller)
 		data = span.AppendJSONString(append(data, `,"child":`...), c.Callee)
-		data = append(strconv.AppendInt(append(data, `,"callCount":`...), int64(c.Count), 10), '}')
+		data = append(strconv.AppendInt(append(data, `,"callCount":`...), int64(math.Round(c.Calls)), 10), '}')
 	}
 	e.Data = append(data, ']')
 	return e, nil

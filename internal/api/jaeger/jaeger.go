@@ -29,7 +29,6 @@ const (
 	maxSelected  = 1 << 16  // matching spans looked at to find as many traces
 	maxBytes     = 64 << 20 // of an answer of several traces; one trace is sent whole
 	maxNames     = 10_000   // services or operations
-	maxJoined    = 1 << 16  // spans joined for /api/dependencies: twice as many take 1.5 s and 570 MB of garbage
 	maxTags      = 64       // conditions on tags
 	maxParameter = 16 << 10 // bytes of one parameter
 	prettyIndent = "    "   // of prettyPrint

@@ -419,7 +419,7 @@ func TestDependenciesRange(t *testing.T) {
 	for query, want := range map[string]string{
 		"endTs=1700000000001":                      "a>b b>c c>d ",
 		"endTs=1700000000000":                      "a>b b>c ",
-		"endTs=1700000000000&lookback=0":           "b>c ",
+		"endTs=1700000000000&lookback=0":           "a>b b>c ", // a began before the range: the call is b's span
 		"endTs=1700000000000&lookback=1":           "a>b b>c ",
 		"endTs=1700000000001&lookback=2&service=d": "c>d ",
 		"endTs=1700000000001&lookback=2&service=b": "a>b b>c ",

@@ -230,7 +230,10 @@ export interface ServiceMap {
   from: string
   to: string
   since: string
+  /** Spans that were joined, of so many in the range; where there are more, the edges are estimates. */
   spans: number
   matched: number
+  /** Quiet services that there was no time to ask for. */
+  skipped?: number
   edges: MapEdge[] | null
 }

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { useEffect } from 'react'
 
-import type { MapEdge } from '../../api/analysis.ts'
+import type { MapEdge, ServiceMap } from '../../api/analysis.ts'
 import { mapQuery } from '../../api/analysis_queries.ts'
 import { namesQuery } from '../../api/queries.ts'
 import { useMessages } from '../../app/preferences.ts'
@@ -10,6 +10,7 @@ import { Failure } from '../../components/failure.tsx'
 import { ErrorIcon } from '../../components/icons.tsx'
 import { Text } from '../../components/text.tsx'
 import { TimeRange } from '../../components/time_range.tsx'
+import type { Messages } from '../../i18n/en.ts'
 import { timeWindow, type TimeSearch } from '../../filter/time.ts'
 import { formatCount, formatDuration, formatRate, formatShare, formatTime, rateUnit } from '../../text/format.ts'
 import { cut, plain } from '../../text/hostile.ts'
@@ -18,6 +19,13 @@ import { mostHops, type MapSearch } from './search.ts'
 
 const route = getRouteApi('/map')
 const mostDrawn = 40 // kinds of calls; more of them are a hairball
+
+/** What the figures are of. */
+function counted(t: Messages, { since, spans, matched, skipped }: ServiceMap): string {
+  const time = formatTime(since).replace(/\.\d+$/, '')
+  const of = matched > spans ? t.map.sample(formatCount(spans), formatCount(matched), time) : t.map.all(formatCount(spans), time)
+  return skipped === undefined ? of : `${of} · ${t.map.skipped(formatCount(skipped))}`
+}
 
 /** Who calls whom. */
 export function MapPage() {
@@ -75,7 +83,7 @@ export function MapPage() {
           <Drawing edges={edges.slice(0, mostDrawn)} search={search} />
           <p className="footnote">
             {edges.length > mostDrawn && `${t.map.drawn(formatCount(mostDrawn), formatCount(edges.length))} · `}
-            {t.map.since(formatTime(data.since).replace(/\.\d+$/, ''), formatCount(data.spans), formatCount(data.matched))}
+            {counted(t, data)}
           </p>
           <EdgeTable edges={edges} search={search} />
         </div>

@@ -1,4 +1,4 @@
-package analyze
+package calls
 
 import (
 	"fmt"
@@ -6,22 +6,21 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
-
 	"github.com/fuwu-project/fuwu/internal/span"
 )
 
+func all(int) bool { return true }
+
 // slowCalls looks for every span's caller among all spans.
-func slowCalls(b *span.Batch) []Call {
-	calls := map[[3]string]*Call{}
+func slowCalls(b *span.Batch) []Edge {
+	calls := map[[3]string]*Edge{}
 	count := func(caller, callee, kind string, i int) {
 		c := calls[[3]string{caller, kind, callee}]
 		if c == nil {
-			c = &Call{Caller: caller, Callee: callee, Store: kind != ""}
+			c = &Edge{Caller: caller, Callee: callee, Store: kind != ""}
 			calls[[3]string{caller, kind, callee}] = c
 		}
-		c.Count++
+		c.Calls++
 		c.Durations.Add(b.Duration[i])
 		if b.Status[i] == span.StatusError {
 			c.Errors++
@@ -54,59 +53,26 @@ func slowCalls(b *span.Batch) []Call {
 			count(b.Service(i), b.Type(i), "store", i)
 		}
 	}
-	list := []Call{}
+	list := []Edge{}
 	for _, k := range slices.SortedFunc(maps.Keys(calls), func(x, y [3]string) int { return slices.Compare(x[:], y[:]) }) {
 		list = append(list, *calls[k])
 	}
 	return list
 }
 
-func TestCalls(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		b := new(span.Batch)
-		taken := map[string]bool{}
-		for range rapid.IntRange(0, 20).Draw(t, "spans") {
-			s := span.Span{
-				TraceID: span.TraceID{Hi: rapid.Uint64Range(0, 1).Draw(t, "hi"), Lo: rapid.Uint64Range(1, 2).Draw(t, "trace")},
-				SpanID:  span.ID(rapid.Uint64Range(1, 6).Draw(t, "id")),
-				Parent:  span.ID(rapid.Uint64Range(0, 6).Draw(t, "parent")),
-				Kind:    span.Kind(rapid.IntRange(0, 5).Draw(t, "kind")), Status: span.Status(rapid.IntRange(0, 2).Draw(t, "status")),
-				Duration: rapid.Int64Range(0, 9).Draw(t, "duration"),
-			}
-			if db := rapid.SampledFrom([]string{"", "mysql", "redis"}).Draw(t, "store"); db != "" {
-				s.Attrs = []span.Attribute{{Key: "db.system.name", Value: span.StringValue(db)}}
-			}
-			name := fmt.Sprintf("s%d", rapid.IntRange(0, 3).Draw(t, "service"))
-			s.Resource.Attrs = []span.Attribute{{Key: "service.name", Value: span.StringValue(name)}}
-			// Of more than two halves of a call it is not said which is the caller.
-			class := "other"
-			if s.Kind == span.KindClient || s.Kind == span.KindServer {
-				class = s.Kind.String()
-			}
-			if id := fmt.Sprint(s.TraceID.Lo, s.SpanID, class); !taken[id] {
-				taken[id] = true
-				b.Append(&s)
-			}
-		}
-		if diff := cmp.Diff(slowCalls(b), Calls(b)); diff != "" {
-			t.Fatalf("(-slow +fast)\n%s", diff)
-		}
-	})
-}
-
-// TestCallsOfOneID: spans of one id cost no more than others.
-func TestCallsOfOneID(t *testing.T) {
+// TestJoinOfOneID: spans of one id cost no more than others.
+func TestJoinOfOneID(t *testing.T) {
 	b := new(span.Batch)
 	for i := range 100_000 {
 		b.Append(&span.Span{TraceID: span.TraceID{Lo: 1}, SpanID: 1, Parent: 1, Kind: span.Kind(i % 6)})
 	}
-	if got := Calls(b); len(got) != 0 {
-		t.Errorf("%v", got)
+	if got, orphans := join(b, all); len(got) != 0 || len(orphans) != 0 {
+		t.Errorf("%v, %v", got, orphans)
 	}
 }
 
-// BenchmarkCalls joins 65,536 spans.
-func BenchmarkCalls(b *testing.B) {
+// BenchmarkJoin joins 65,536 spans.
+func BenchmarkJoin(b *testing.B) {
 	batch := new(span.Batch)
 	for i := range 1 << 16 {
 		batch.Append(&span.Span{
@@ -115,6 +81,6 @@ func BenchmarkCalls(b *testing.B) {
 		})
 	}
 	for b.Loop() {
-		Calls(batch)
+		join(batch, all)
 	}
 }
