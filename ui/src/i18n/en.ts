@@ -126,7 +126,6 @@ export const en = {
     unknown: (key: string) => `No span has the attribute ${key}.`,
     meant: 'Did you mean',
     more: 'Show more',
-    cut: 'Only the best matching spans were looked at; a narrower filter or time range shows more traces.',
     rootMissing: 'root span not stored',
     suggestions: 'Suggestions',
     services: (n: string) => `${n} services`,

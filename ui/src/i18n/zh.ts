@@ -118,7 +118,6 @@ export const zh: Messages = {
     unknown: (key) => `没有 span 具有属性 ${key}。`,
     meant: '您是不是指',
     more: '显示更多',
-    cut: '只查看了最靠前的匹配 span；缩小过滤条件或时间范围可显示更多追踪。',
     rootMissing: '根 span 未存储',
     suggestions: '建议',
     services: (n) => `${n} 个服务`,

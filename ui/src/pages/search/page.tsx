@@ -127,7 +127,6 @@ export function SearchPage() {
               formatCount(data.traces.length),
               data.more === true ? t.search.atLeast(formatCount(data.matched)) : formatCount(data.matched),
             )}
-            {data.cut === true && ` · ${t.search.cut}`}
           </p>
           {heatmap.data !== undefined && (
             <HeatmapPanel
