@@ -1,17 +1,20 @@
 // Package demo is the movie site: five services on ports of their own that call each other over the
-// network, two stores behind them, visitors, and faults that are planted on purpose. It shows what
+// network, the stores behind them, visitors, and faults that are planted on purpose. It shows what
 // the rest of the project is for, and it is the project's test bed.
 //
-//	movie-web ──RPC──► movie ──RPC──► user        RPC is JSON over HTTP; movie serves Redeye, too
-//	    │ ├─────RPC──► pic, rating, user
-//	    ├─► mc        author cards, the list of the home page     memcached's protocol
-//	    └─► beansdb   long descriptions                           the same, with beansdb's habits
+//	movie-web ──RPC──► movie, user    films, people      MySQL
+//	    │    └──RPC──► rating         ratings            Redis
+//	    │    └──RPC──► pic            pictures           beansdb
+//	    ├─► memcached                 the home page's list, authors' cards
+//	    └─► beansdb                   long descriptions
 //
-// Each page gets its data in one of four ways (see [Way]), and is the same in all.
+// RPC is JSON over HTTP, and each method answers for one thing. The movie service serves Redeye, too: programs over all of this. Each
+// page gets its data in one of four ways (see [Way]), and is the same in all; its file has them one below the other. Without
+// [Addresses] the stores are stand-ins in this process (package standin, and miniredis), asked by the same clients.
 //
 // Planted: GET /subject/1/photos makes 295 calls one after another (the page of the talk on Douban's
-// services); every tenth user's collection takes 350 ms; a search with an unclosed quote fails; a query that asks for too
-// much opens its breaker, if visitors come to it (see [Config.Fault]).
+// services); every tenth user's collection waits 350 ms for a statement; a search with an unclosed quote fails; a
+// query that asks for too much opens its breaker, if visitors come to it (see [Config.Fault]).
 //
 // Each service has a tracer of its own, which samples everything: nothing here reaches into the server.
 package demo
@@ -36,29 +39,30 @@ import (
 
 // Config says how the site runs. The zero value sends to the collector on its standard port.
 type Config struct {
-	Collector string       // base URL of an OTLP/HTTP collector; default http://127.0.0.1:4318
-	Way       Way          // in which the pages get their data at first; default NK
-	Fault     bool         // whether visitors come at first to the page that asks for too much
-	Web       string       // address of movie-web; default a free port on 127.0.0.1
-	Rate      float64      // visits a second; default 5, negative none
-	Seed      uint64       // of latencies and visits
-	Logger    *slog.Logger // of the tracers' troubles; default none
+	Collector string               // base URL of an OTLP/HTTP collector; default http://127.0.0.1:4318
+	Stores    Addresses            // default: stand-ins inside this process
+	Delay     func() time.Duration // how long a request to a store travels; default a lognormal time of 1 ms in the median; may be called concurrently
+	Way       Way                  // in which the pages get their data at first; default NK
+	Fault     bool                 // whether visitors come at first to the page that asks for too much
+	Web       string               // address of movie-web; default a free port on 127.0.0.1
+	Rate      float64              // visits a second; default 5, negative none
+	Seed      uint64               // of latencies and visits
+	Logger    *slog.Logger         // of the tracers' troubles; default none
 }
 
 // Site is a running site.
 type Site struct {
 	URL    string // of movie-web
 	Movies string // of the movie service, which serves Redeye and /redeye/callsites
+	Stores string // which of the stores are stand-ins, in words
 
 	mode  modes
 	fault atomic.Bool
 
-	latency                  latency
+	stores
 	movie, pic, user, rating service
 	web                      service
 	programs                 *redeye.Client // of the movie service
-	mc, beansdb              *kv
-	mcServer, beansStore     *kvServer
 
 	closers  []func(context.Context) error // in order of opening
 	stopLoad context.CancelFunc
@@ -79,12 +83,16 @@ func Run(ctx context.Context, cfg Config) (_ *Site, err error) {
 	if cfg.Web == "" {
 		cfg.Web = "127.0.0.1:0"
 	}
+	if cfg.Delay == nil {
+		l := latency{rng: rand.New(rand.NewPCG(cfg.Seed, 1))}
+		cfg.Delay = func() time.Duration { return l.draw(time.Millisecond) }
+	}
 	if cfg.Way == "" {
 		cfg.Way = NK
 	}
 	s := &Site{
-		mode:    modes{first: cfg.Way, now: map[string]Way{}, can: map[string][]Way{}},
-		latency: latency{rng: rand.New(rand.NewPCG(cfg.Seed, 1))},
+		Stores: cfg.Stores.String(),
+		mode:   modes{first: cfg.Way, now: map[string]Way{}, can: map[string][]Way{}},
 	}
 	s.fault.Store(cfg.Fault)
 	defer func() {
@@ -92,8 +100,12 @@ func Run(ctx context.Context, cfg Config) (_ *Site, err error) {
 			_ = s.Close(ctx) // the first error is the one to tell
 		}
 	}()
-	if err := s.startStores(ctx); err != nil {
-		return nil, err
+	opened, err := s.open(ctx, cfg.Stores, cfg.Delay)
+	for _, c := range opened {
+		s.closers = append(s.closers, func(context.Context) error { return c.Close() })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stores: %w", err)
 	}
 	programs, err := s.offer().Handler()
 	if err != nil {
@@ -123,35 +135,6 @@ func Run(ctx context.Context, cfg Config) (_ *Site, err error) {
 		s.visitors.Go(func() { s.loadFault(loadCtx) })
 	}
 	return s, nil
-}
-
-func (s *Site) startStores(ctx context.Context) (err error) {
-	s.mcServer, err = startKV(ctx, memcached, func() time.Duration { return s.latency.draw(150 * time.Microsecond) })
-	if err != nil {
-		return err
-	}
-	s.closers = append(s.closers, func(context.Context) error { return s.mcServer.close() })
-	s.beansStore, err = startKV(ctx, beansdb, func() time.Duration { return s.latency.draw(1500 * time.Microsecond) })
-	if err != nil {
-		return err
-	}
-	s.closers = append(s.closers, func(context.Context) error { return s.beansStore.close() })
-
-	s.mc, s.beansdb = newKV("memcached", s.mcServer.addr()), newKV("beansdb", s.beansStore.addr())
-	s.closers = append(s.closers, func(context.Context) error { return errors.Join(s.mc.close(), s.beansdb.close()) })
-	var errs []error
-	errs = append(errs, s.mc.fill("home:list", homeList()))
-	for id := int64(1); id <= people; id++ {
-		errs = append(errs, s.mc.fill(fmt.Sprintf("user_card:%d", id), []byte(personOf(id).Name)))
-	}
-	for id := int64(1); id <= pictured; id++ {
-		for k := range pictures(id) {
-			if pictureOf(id, k).HasText {
-				errs = append(errs, s.beansdb.fill(fmt.Sprintf("pic_text:%d:%d", id, k), []byte(pictureText(k))))
-			}
-		}
-	}
-	return errors.Join(errs...)
 }
 
 func (s *Site) startService(ctx context.Context, cfg Config, name, addr string, at *service, handler http.Handler) error {

@@ -85,7 +85,7 @@ func (s *Site) homeNK(ctx context.Context, a homeArg) (homeData, error) {
 
 // homeList is the list in the cache. Where the cache was lost it is empty: an empty page is better than none.
 func (s *Site) homeList(ctx context.Context, n int64) (ids []int64, err error) {
-	list, err := s.mc.values(ctx, []string{"home:list"})
+	list, err := s.mc.get(ctx, []string{homeListKey})
 	if err != nil {
 		return nil, err
 	}

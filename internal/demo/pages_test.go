@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 func runSite(t *testing.T, cfg Config) *Site {
@@ -15,6 +16,9 @@ func runSite(t *testing.T, cfg Config) *Site {
 		cfg.Collector = newSink(t).URL
 	}
 	cfg.Rate = -1
+	if cfg.Delay == nil {
+		cfg.Delay = func() time.Duration { return 0 }
+	}
 	site, err := Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -33,17 +37,21 @@ var everyPage = []string{
 	"/user/11", "/user/20", "/search?q=winter", "/search?q=the+last+mirror", "/search?q=nothing",
 }
 
+func asJSON(path string, way Way) string {
+	sep := "?"
+	if strings.Contains(path, "?") {
+		sep = "&"
+	}
+	return path + sep + "format=json&impl=" + string(way)
+}
+
 // Every page is the same in all ways, to the byte, as JSON and, but for what says the way, as HTML.
 func TestWays(t *testing.T) {
 	site := runSite(t, Config{})
 	for _, path := range everyPage {
 		bodies := map[Way]string{}
 		for _, way := range Ways() {
-			sep := "?"
-			if strings.Contains(path, "?") {
-				sep = "&"
-			}
-			resp, body := get(t, site.URL+path+sep+"format=json&impl="+string(way))
+			resp, body := get(t, site.URL+asJSON(path, way))
 			if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/json" {
 				t.Errorf("%s by %s: %s: %.200s", path, way, resp.Status, body)
 			}

@@ -93,7 +93,7 @@ func personsOf(ids []int64) []*person {
 }
 
 // movieLists are the films of many lists of ids, each asked for once.
-func (s *Site) movieLists(ctx context.Context, lists [][]int64) ([][]*movie, error) {
+func (s *stores) movieLists(ctx context.Context, lists [][]int64) ([][]*movie, error) {
 	found, err := s.movies(ctx, distinct(slices.Concat(lists...)))
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"bytes"
 	"flag"
 	"os"
 	"testing"
@@ -9,7 +8,20 @@ import (
 	"github.com/fuwu-project/fuwu/redeye/gen"
 )
 
-var update = flag.Bool("update", false, "write package movies anew")
+var update = flag.Bool("update", false, "write package movies and golden files anew")
+
+// golden compares with a file.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want, err := os.ReadFile(file); err != nil || string(want) != got {
+		t.Errorf("%s is not what it was (%v); -update writes it. It is now\n%s", file, err, got)
+	}
+}
 
 // Package movies is what "redeye gen" makes of the schema that the movie service serves.
 func TestSymbols(t *testing.T) {
@@ -21,13 +33,5 @@ func TestSymbols(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const file = "movies/movies.go"
-	if *update {
-		if err := os.WriteFile(file, want, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%s is not that of the schema (%v); go test -run TestSymbols -update writes it", file, err)
-	}
+	golden(t, "movies/movies.go", string(want))
 }

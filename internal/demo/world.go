@@ -78,8 +78,9 @@ func castOf(movie int64) (ids []int64) {
 // ratingOf is in tenths, 50 to 99.
 func ratingOf(movie int64) int64 { return 50 + movie*13%50 }
 
-// mayView says which films a user may see: nine in ten.
-func mayView(movie, user int64) bool { return movie%10 != user%10 }
+// audienceOf is one of ten to which a user belongs, audienceBarred the one that must not see a film.
+func audienceOf(user int64) int64      { return user % 10 }
+func audienceBarred(movie int64) int64 { return movie % 10 }
 
 // collectionOf is the films that a user collects, recommendedTo those that the site thinks they should.
 func collectionOf(user int64) (ids []int64) {

@@ -1,12 +1,12 @@
-package demo
+package standin
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+
+	"github.com/fuwu-project/fuwu/internal/realdb"
 )
 
 // converse plays a script against a server: a block is followed by commands whose answers are known,
@@ -65,50 +67,31 @@ func converse(t *testing.T, addr, script string) {
 }
 
 func TestConversations(t *testing.T) {
-	for name, d := range map[string]dialect{"memcached": memcached, "beansdb": beansdb} {
+	for name, start := range map[string]func(context.Context) (*Server, error){"memcached": Memcached, "beansdb": Beansdb} {
 		t.Run(name, func(t *testing.T) {
-			s, err := startKV(t.Context(), d, nil)
+			s, err := start(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer s.close()
-			converse(t, s.addr().String(), "testdata/"+name)
+			converse(t, s.Addr, "testdata/"+name)
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }
 
 // The script is right: memcached itself passes it.
 func TestRealMemcached(t *testing.T) {
-	bin, err := exec.LookPath("memcached")
-	if err != nil {
-		t.Skip("memcached is not installed (make deps installs it); its script was played against our server only")
+	s, err := realdb.Memcached(t.Context(), t.TempDir())
+	if errors.Is(err, realdb.ErrMissing) {
+		t.Skipf("%v; the script was played against our server only", err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	l.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	ctx, cancel := context.WithCancel(t.Context())
-	cmd := exec.CommandContext(ctx, bin, "-l", "127.0.0.1", "-p", port, "-U", "0", "-m", "64", "-u", "nobody")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer cmd.Wait()
-	defer cancel()
-	for deadline := time.Now().Add(5 * time.Second); ; {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			conn.Close()
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(5 * time.Millisecond) // another process: there is nothing else to wait on
-	}
-	converse(t, addr, "testdata/memcached")
+	defer s.Stop()
+	converse(t, s.Addr, "testdata/memcached")
 }
 
 // pipe is a connection that says what it was given and keeps what it is told.
@@ -120,15 +103,15 @@ type pipe struct {
 func (p *pipe) Read(b []byte) (int, error) { return p.Reader.Read(b) }
 
 // Whatever a client sends, the server answers in whole lines and comes to an end.
-func FuzzServer(f *testing.F) {
+func FuzzMemcached(f *testing.F) {
 	f.Add("set a 5 0 3\r\nfoo\r\nget a\r\nquit\r\n", false)
 	f.Add("incr n 5\r\nget ?n @ ??n\r\ncas a 0 0 1 1\r\nx\r\n", true)
 	f.Add("set a 0 0 99999999999\r\n", false)
 	f.Add("set a 0 0 -1\r\nset a 0 0 2147483647 noreply\r\nget "+strings.Repeat("k", 300)+"\r\n", false)
 	f.Fuzz(func(t *testing.T, text string, beans bool) {
-		s := &kvServer{items: map[string]kvItem{}}
+		s := newKV(memcached)
 		if beans {
-			s.dialect = beansdb
+			s = newKV(beansdb)
 		}
 		p := &pipe{Reader: strings.NewReader(text)}
 		s.serve(p)
@@ -139,10 +122,10 @@ func FuzzServer(f *testing.F) {
 }
 
 func TestLimits(t *testing.T) {
-	s := &kvServer{items: map[string]kvItem{}}
+	s := newKV(memcached)
 	for text, want := range map[string]string{
 		strings.Repeat("x", maxLineBytes+1): "CLIENT_ERROR line too long\r\n",
-		fmt.Sprintf("set a 0 0 %d\r\n%s\r\nget a\r\n", maxValueBytes+1, make([]byte, maxValueBytes+1)): "SERVER_ERROR object too large for cache\r\nEND\r\n",
+		fmt.Sprintf("set a 0 0 %d\r\n%s\r\nget a\r\n", memcached.maxValueBytes()+1, make([]byte, memcached.maxValueBytes()+1)): "SERVER_ERROR object too large for cache\r\nEND\r\n",
 		"set a 0 0 1\r\nxyz\r\n":                         "CLIENT_ERROR bad data chunk\r\n",
 		"set " + strings.Repeat("k", 251) + " 0 0 1\r\n": "CLIENT_ERROR bad command line format\r\n",
 	} {

@@ -1,4 +1,4 @@
-package demo
+package standin
 
 import (
 	"bufio"
@@ -8,11 +8,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 // A dialect is what tells two stores apart that speak memcached's text protocol.
@@ -29,86 +27,42 @@ const (
 
 const (
 	maxKeyBytes     = 250
-	maxValueBytes   = 1 << 20 // memcached's default item size
 	maxLineBytes    = 64 << 10
 	beansdbIntFlag  = 516
 	memcachedBanner = "VERSION 1.6.18"
 	beansdbBanner   = "VERSION 2.1.0.18"
 )
 
+// maxValueBytes is the default of memcached, and what beansdb takes.
+func (d dialect) maxValueBytes() int {
+	if d == beansdb {
+		return 50 << 20
+	}
+	return 1 << 20
+}
+
 // kvServer is a small store in memory behind the memcached text protocol.
 type kvServer struct {
 	dialect dialect
-	delay   func() time.Duration // of a get; nil: none
 
 	mu    sync.Mutex
 	items map[string]kvItem
 	clock uint64 // last cas number
-
-	listener net.Listener
-	conns    sync.WaitGroup
-	open     map[net.Conn]bool
-	closed   bool
 }
+
+// Memcached serves memcached's text protocol.
+func Memcached(ctx context.Context) (*Server, error) { return listen(ctx, newKV(memcached).serve) }
+
+// Beansdb serves the same with the habits of beansdb.
+func Beansdb(ctx context.Context) (*Server, error) { return listen(ctx, newKV(beansdb).serve) }
+
+func newKV(d dialect) *kvServer { return &kvServer{dialect: d, items: map[string]kvItem{}} }
 
 type kvItem struct {
 	flags   uint32
 	value   []byte
 	cas     uint64
 	version int // beansdb's; negative once deleted
-}
-
-// startKV serves on a free port of the loopback address until close.
-func startKV(ctx context.Context, d dialect, delay func() time.Duration) (*kvServer, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	s := &kvServer{dialect: d, delay: delay, items: map[string]kvItem{}, listener: l, open: map[net.Conn]bool{}}
-	s.conns.Go(s.accept)
-	return s, nil
-}
-
-func (s *kvServer) addr() *net.TCPAddr {
-	a, _ := s.listener.Addr().(*net.TCPAddr)
-	return a
-}
-
-func (s *kvServer) accept() {
-	for {
-		c, err := s.listener.Accept()
-		if err != nil {
-			return
-		}
-		s.mu.Lock()
-		if s.closed {
-			s.mu.Unlock()
-			_ = c.Close() // nobody is told: the site is going
-			return
-		}
-		s.open[c] = true
-		s.conns.Go(func() {
-			s.serve(c)
-			s.mu.Lock()
-			delete(s.open, c)
-			s.mu.Unlock()
-			_ = c.Close() // all was said
-		})
-		s.mu.Unlock()
-	}
-}
-
-// close ends all connections and waits for them.
-func (s *kvServer) close() error {
-	s.mu.Lock()
-	s.closed = true
-	err := s.listener.Close()
-	for c := range s.open {
-		_ = c.Close() // its reader finds out
-	}
-	s.mu.Unlock()
-	s.conns.Wait()
-	return err
 }
 
 // serve answers commands until the peer goes, says quit, or breaks the protocol beyond repair.
@@ -211,9 +165,6 @@ func (s *kvServer) get(keys []string, cas bool, w *bufio.Writer) {
 			return
 		}
 	}
-	if s.delay != nil {
-		time.Sleep(s.delay())
-	}
 	for _, k := range keys {
 		if s.dialect == beansdb && (k[0] == '?' || k[0] == '@') {
 			s.describe(k, w)
@@ -235,19 +186,20 @@ func (s *kvServer) get(keys []string, cas bool, w *bufio.Writer) {
 	fmt.Fprint(w, "END\r\n")
 }
 
-// describe answers beansdb's "?key" (version, value hash, flag, length, time; with "??" also chunk and
-// offset) and "@" (the hash tree: node, hash, count).
+// describe answers beansdb's "?key" (version, value hash, flag, length, time, which is 0 here; with "??" also chunk and
+// offset) and "@" (the hash tree: the nodes below one, each with its hash and how many keys are below it).
 func (s *kvServer) describe(k string, w *bufio.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var text string
 	if k[0] == '@' {
 		for i := range 16 {
+			node := k[1:] + strconv.FormatInt(int64(i), 16)
 			n, sum := 0, uint32(0)
 			for key, it := range s.items {
-				if h := hash32([]byte(key)); h>>28 == uint32(i) && it.version >= 0 {
+				if strings.HasPrefix(fmt.Sprintf("%08x", hash32([]byte(key))), node) && it.version >= 0 {
 					n++
-					sum += hash32(it.value) & 0xffff
+					sum += hash32(it.value)
 				}
 			}
 			text += fmt.Sprintf("%x/ %d %d\n", i, sum&0xffff, n)
@@ -297,7 +249,7 @@ func (s *kvServer) store(name string, args []string, r *bufio.Reader, w *bufio.W
 		fmt.Fprint(w, "CLIENT_ERROR bad command line format\r\n")
 		return true
 	}
-	if size > maxValueBytes {
+	if size > uint64(s.dialect.maxValueBytes()) {
 		fmt.Fprint(w, "SERVER_ERROR object too large for cache\r\n")
 		_, err := io.CopyN(io.Discard, r, int64(size)+2)
 		return err == nil
@@ -340,7 +292,7 @@ func (s *kvServer) put(name, key string, flags uint32, value []byte, unique uint
 	case name == "prepend":
 		flags, value = old.flags, append(value, old.value...)
 	}
-	if len(value) > maxValueBytes {
+	if len(value) > s.dialect.maxValueBytes() {
 		return "SERVER_ERROR object too large for cache"
 	}
 	s.clock++
