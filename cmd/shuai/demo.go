@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/fuwu-project/fuwu/internal/catalog"
 	"github.com/fuwu-project/fuwu/internal/demo"
 )
 
@@ -75,6 +76,7 @@ func (cmd *DemoCmd) Run(ctx context.Context, out streams) (err error) {
 	if err != nil {
 		return fmt.Errorf("movie site: %w", err)
 	}
+	s.catalog.Add(catalog.Service{Name: "movie", URL: site.Movies})
 	defer func() {
 		// Before the server, which takes the tracers' last spans.
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)

@@ -128,8 +128,9 @@ type server struct {
 	OTLPHTTP string // base URL
 	OTLPGRPC string // host:port
 
-	failed chan error // a listener that broke
-	closed func() error
+	catalog *catalog.Catalog
+	failed  chan error // a listener that broke
+	closed  func() error
 }
 
 // startServer opens the listeners, then the store, then serves. What it opened before an error it closes.
@@ -218,6 +219,7 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 		UI:       "http://" + uiListener.Addr().String(),
 		OTLPHTTP: "http://" + httpListener.Addr().String(),
 		OTLPGRPC: grpcListener.Addr().String(),
+		catalog:  catalog.New(catalog.Config{Services: services, Token: cmd.RedeyeToken}),
 		failed:   make(chan error, 3),
 		closed: sync.OnceValue(func() error {
 			closing.Store(true) // while the doors close one by one
@@ -234,8 +236,7 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 
 	// Closed in reverse: first the doors, last the store.
 	answers := api.New(api.Config{
-		Catalog: catalog.New(catalog.Config{Services: services, Token: cmd.RedeyeToken}),
-		Store:   spans, Findings: watcher, Views: named, UI: ui.Files(), Version: version(), Logger: logger,
+		Store: spans, Catalog: s.catalog, Findings: watcher, Views: named, UI: ui.Files(), Version: version(), Logger: logger,
 		Ingest: func() api.Ingest {
 			st := collector.Stats()
 			return api.Ingest{

@@ -500,6 +500,11 @@ func planLines(text string) []planLine {
 			continue
 		}
 		l := planLine{Depth: (len(line) - len(trimmed)) / 2}
+		if text, again, ok := strings.Cut(trimmed, " as #"); ok { // what stands elsewhere, and is computed once
+			l.Text, l.Type = strings.TrimSpace(text), "= #"+again
+			lines = append(lines, l)
+			continue
+		}
 		l.Text, l.Type, _ = strings.Cut(trimmed, "  #")
 		if _, typ, ok := strings.Cut(l.Type, " "); ok {
 			l.Type = strings.TrimSpace(typ)

@@ -53,14 +53,14 @@ type Config struct {
 
 // Catalog may be used concurrently.
 type Catalog struct {
-	services []Service
-	token    string
-	now      func() time.Time
-	http     *http.Client
-	clients  map[string]*redeye.Client
+	token string
+	now   func() time.Time
+	http  *http.Client
 
-	mu      sync.Mutex
-	answers map[question]*answer
+	mu       sync.Mutex // guards what follows
+	services []Service
+	clients  map[string]*redeye.Client
+	answers  map[question]*answer
 }
 
 // The bounds of what a service may cost.
@@ -75,21 +75,30 @@ const (
 
 // New makes a catalog. Nothing is asked yet.
 func New(cfg Config) *Catalog {
-	c := &Catalog{services: slices.Clone(cfg.Services), token: cfg.Token, now: cfg.Now, clients: map[string]*redeye.Client{}, answers: map[question]*answer{}}
+	c := &Catalog{token: cfg.Token, now: cfg.Now, clients: map[string]*redeye.Client{}, answers: map[question]*answer{}}
 	if c.now == nil {
 		c.now = time.Now
 	}
 	c.http = &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return errors.New("it answers with a redirect, which is not followed; name the address itself with --redeye")
 	}}
-	header := http.Header{}
-	if cfg.Token != "" {
-		header.Set("Authorization", "Bearer "+cfg.Token)
-	}
 	for _, s := range cfg.Services {
-		c.clients[s.Name] = redeye.NewClient(s.URL, redeye.Config{HTTP: c.http, Header: header, Timeout: patience})
+		c.Add(s)
 	}
 	return c
+}
+
+// Add tells of one more service, or of another address of one.
+func (c *Catalog) Add(s Service) {
+	header := http.Header{}
+	if c.token != "" {
+		header.Set("Authorization", "Bearer "+c.token)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.services = append(slices.DeleteFunc(c.services, func(o Service) bool { return o.Name == s.Name }), s)
+	c.clients[s.Name] = redeye.NewClient(s.URL, redeye.Config{HTTP: c.http, Header: header, Timeout: patience})
+	clear(c.answers)
 }
 
 // Services are those that there are, in the order in which they were named.
@@ -97,6 +106,8 @@ func (c *Catalog) Services() []Service {
 	if c == nil {
 		return nil
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return slices.Clone(c.services)
 }
 
@@ -154,6 +165,8 @@ func (c *Catalog) client(service string) *redeye.Client {
 	if c == nil {
 		return nil
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.clients[service]
 }
 
@@ -241,8 +254,9 @@ func (r *Refusal) Error() string {
 
 // operate asks the page of a service's operators.
 func (c *Catalog) operate(ctx context.Context, service, method string, body []byte) ([]byte, error) {
-	at := slices.IndexFunc(c.services, func(s Service) bool { return s.Name == service })
-	req, err := http.NewRequestWithContext(ctx, method, c.services[at].URL+"/redeye/callsites", bytes.NewReader(body))
+	services := c.Services()
+	at := slices.IndexFunc(services, func(s Service) bool { return s.Name == service })
+	req, err := http.NewRequestWithContext(ctx, method, services[at].URL+"/redeye/callsites", bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

@@ -7,8 +7,15 @@ import (
 	"github.com/fuwu-project/fuwu/redeye/schema"
 )
 
-// match finds the method or source of a schema that does what a call does, or nil if there is none, or several.
-func match(sch *schema.Schema, c *Call) (m *schema.Method, entity string) {
+// found is a method or source that does what a call does.
+type found struct {
+	m      *schema.Method
+	entity string // whose method it is; "" of a source
+}
+
+// match finds what in a schema does what a call does: nothing where names leave that open. It can be several: a call for a user may be replaced
+// by the source of users and by their names.
+func match(sch *schema.Schema, c *Call) []found {
 	names := append([]string{c.Label}, c.Names...)
 	each := func(f func(m *schema.Method, entity string)) {
 		for i := range sch.Sources {
@@ -22,19 +29,14 @@ func match(sch *schema.Schema, c *Call) (m *schema.Method, entity string) {
 		}
 	}
 	// What a method says of itself goes before what its name seems to say.
+	var said []found
 	each(func(one *schema.Method, of string) {
-		for _, r := range one.Replaces {
-			if m == nil && slices.ContainsFunc(names, func(n string) bool { return same(n, r) }) {
-				m, entity = one, of
-			}
+		if slices.ContainsFunc(one.Replaces, func(r string) bool { return slices.ContainsFunc(names, func(n string) bool { return same(n, r) }) }) {
+			said = append(said, found{one, of})
 		}
 	})
-	if m != nil {
-		return m, entity
-	}
-	type found struct {
-		m      *schema.Method
-		entity string
+	if len(said) > 0 {
+		return said
 	}
 	for _, name := range names {
 		var fits []found
@@ -67,10 +69,10 @@ func match(sch *schema.Schema, c *Call) (m *schema.Method, entity string) {
 			}
 		}
 		if len(fits) == 1 {
-			return fits[0].m, fits[0].entity
+			return fits
 		}
 	}
-	return nil, ""
+	return nil
 }
 
 // same compares two names of a call: case and whether a method is behind "/" or "." are no difference.

@@ -126,27 +126,38 @@ func of(calls []Call, finding string, sch *schema.Schema) *Suggestion {
 	var kept []Part
 	for i := range calls {
 		c := &calls[i]
-		m, entity := match(sch, c)
-		if m == nil {
+		fits := match(sch, c)
+		if len(fits) == 0 {
 			kept = append(kept, Part{Label: c.Label, Calls: c.Count})
 			continue
 		}
-		o := &op{c, m, entity}
-		b.ops = append(b.ops, o)
-		if c.Label == finding {
-			subject = o
+		for _, f := range fits {
+			o := &op{c, f.m, f.entity}
+			b.ops = append(b.ops, o)
+			if c.Label == finding && (subject == nil || subject.entity == "") { // what is asked of a thing says more than where it comes from
+				subject = o
+			}
 		}
 	}
 	if subject == nil || !b.build(subject) {
 		return nil
 	}
 	s := &Suggestion{Schema: sch, Kept: kept, Assumed: b.assumed, Batches: b.batches, Params: b.args}
-	for _, o := range b.ops {
-		p := Part{Label: o.Label, Calls: o.Count}
-		if b.done[o] {
-			p.By = o.name()
+	for i := range calls {
+		p := Part{Label: calls[i].Label, Calls: calls[i].Count}
+		var by []string
+		matched := false
+		for _, o := range b.ops {
+			if o.Call == &calls[i] {
+				matched = true
+				if b.done[o] {
+					by = append(by, o.name())
+				}
+			}
+		}
+		if p.By = strings.Join(by, ", "); p.By != "" {
 			s.Parts = append(s.Parts, p)
-		} else {
+		} else if matched {
 			s.Kept = append(s.Kept, p)
 		}
 	}
@@ -211,6 +222,8 @@ func (b *builder) build(subject *op) bool {
 		}
 	}
 	for _, n := range b.nodes {
+		// Lists that came later have what was asked for before.
+		n.whole = n.whole || slices.ContainsFunc(b.ops, func(o *op) bool { return o.entity == "" && b.done[o] && o.target() == n.entity.Name })
 		b.finish(n)
 	}
 	return b.done[subject]
