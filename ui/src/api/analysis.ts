@@ -1,5 +1,6 @@
 // Answers of docs/api.md about many requests: why an endpoint is slow, its patterns, findings, comparisons, the map.
 // Lists that are empty may be null or left out.
+import type { Suggestion } from './redeye.ts'
 
 export interface Figures {
   from: string
@@ -205,6 +206,23 @@ export interface Finding {
   evidence: Evidence[] | null
   reason?: string
   mutedUntil?: string
+  /** Where in the code the calls are made. */
+  site?: { function?: string; file?: string; line?: number }
+  mending?: Mending
+  /** Of a single finding only. */
+  suggestion?: Suggestion
+}
+
+/** Of a resolved finding: what was estimated beside what was measured, ns of a request of the endpoint. */
+export interface Mending {
+  at: string
+  together: string[]
+  estimated: number
+  measured: number
+  /** One standard error of measured. */
+  error: number
+  before: { requests: number; mean: number }
+  after: { requests: number; mean: number }
 }
 
 export interface Findings {

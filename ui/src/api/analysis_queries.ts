@@ -83,6 +83,7 @@ export const findingQuery = (id: string) =>
   queryOptions({
     queryKey: ['finding', id],
     queryFn: ({ signal }) => get<Finding>(`/findings/${encodeURIComponent(id)}`, {}, signal),
+    refetchInterval: 10_000, // it may resolve itself while somebody looks
   })
 
 export type FindingAction = 'mute' | 'resolve' | 'reopen'

@@ -9,9 +9,12 @@ import { EndpointsPage } from '../pages/endpoints/page.tsx'
 import { endpointsSearch } from '../pages/endpoints/search.ts'
 import { FindingPage } from '../pages/findings/finding_page.tsx'
 import { FindingsPage } from '../pages/findings/page.tsx'
-import { findingsSearch } from '../pages/findings/search.ts'
+import { findingSearch, findingsSearch } from '../pages/findings/search.ts'
 import { MapPage } from '../pages/map/page.tsx'
 import { mapSearch } from '../pages/map/search.ts'
+import { RedeyePage } from '../pages/redeye/page.tsx'
+import { PlanPage } from '../pages/redeye/plan_page.tsx'
+import { planSearch, redeyeSearch } from '../pages/redeye/search.ts'
 import { RequestPage } from '../pages/request/page.tsx'
 import { requestSearch } from '../pages/request/search.ts'
 import { SearchPage } from '../pages/search/page.tsx'
@@ -34,7 +37,14 @@ const endpointRoute = createRoute({
   component: EndpointPage,
 })
 const findingsRoute = createRoute({ getParentRoute: () => rootRoute, path: '/findings', validateSearch: findingsSearch, component: FindingsPage })
-const findingRoute = createRoute({ getParentRoute: () => rootRoute, path: '/findings/$id', component: FindingPage })
+const findingRoute = createRoute({ getParentRoute: () => rootRoute, path: '/findings/$id', validateSearch: findingSearch, component: FindingPage })
+const redeyeRoute = createRoute({ getParentRoute: () => rootRoute, path: '/redeye', validateSearch: redeyeSearch, component: RedeyePage })
+const planRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/redeye/$service/$hash',
+  validateSearch: planSearch,
+  component: PlanPage,
+})
 const mapRoute = createRoute({ getParentRoute: () => rootRoute, path: '/map', validateSearch: mapSearch, component: MapPage })
 const compareRoute = createRoute({ getParentRoute: () => rootRoute, path: '/compare', validateSearch: compareSearch, component: ComparePage })
 const searchRoute = createRoute({ getParentRoute: () => rootRoute, path: '/traces', validateSearch: searchSearch, component: SearchPage })
@@ -54,6 +64,8 @@ export const router = createRouter({
     requestRoute,
     findingsRoute,
     findingRoute,
+    redeyeRoute,
+    planRoute,
     mapRoute,
     compareRoute,
   ]),

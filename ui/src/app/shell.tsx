@@ -53,6 +53,9 @@ function Frame({ preferences, onChange }: { preferences: Preferences; onChange: 
           <Link to="/findings" activeOptions={{ includeSearch: false }}>
             {t.app.findings}
           </Link>
+          <Link to="/redeye" activeOptions={{ includeSearch: false }}>
+            Redeye
+          </Link>
           <Link to="/map" activeOptions={{ includeSearch: false }}>
             {t.app.map}
           </Link>

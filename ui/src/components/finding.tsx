@@ -23,6 +23,35 @@ export function FindingTitle({ finding }: { finding: Finding }) {
   )
 }
 
+/** Who makes the calls: the service, what it was doing, and where in its code. */
+export function Caller({ finding }: { finding: Finding }) {
+  const { by } = useMessages().findings
+  const steps = finding.steps ?? []
+  const doing = finding.kind === 'serial-fan-out' && finding.caller === '' ? finding.name : (steps.at(-2) ?? finding.name)
+  const { site } = finding
+  const place = site === undefined ? '' : [site.file ?? '', site.line === undefined ? '' : String(site.line)].filter((part) => part !== '').join(':')
+  return (
+    <span className="caller">
+      {by.service} <strong>{<Text value={cut(finding.caller === '' ? finding.service : finding.caller, nameLimit)} />}</strong> {by.during}{' '}
+      <strong>
+        <Text value={cut(doing, nameLimit)} />
+      </strong>
+      {site !== undefined && (
+        <>
+          {' '}
+          {by.at} <code>{<Text value={cut(site.function ?? place, nameLimit)} />}</code>
+          {site.function !== undefined && place !== '' && (
+            <>
+              {' '}
+              (<Text value={cut(place, nameLimit)} />)
+            </>
+          )}
+        </>
+      )}
+    </span>
+  )
+}
+
 function callsOf(t: Messages, { kind, calls, leastCalls, mostCalls, serial }: Finding): string {
   switch (kind) {
     case 'slow-call':

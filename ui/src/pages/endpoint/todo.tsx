@@ -25,7 +25,7 @@ export function Do({ findings }: { findings: readonly Finding[] }) {
             <p className="muted">
               {adviceOf(t, finding)}{' '}
               <Link to="/findings/$id" params={{ id: finding.id }}>
-                {d.evidence}
+                {finding.kind === 'chatty' ? d.query : d.evidence}
               </Link>
             </p>
           </li>

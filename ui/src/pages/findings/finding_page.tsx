@@ -7,11 +7,13 @@ import { actOnFinding, findingQuery, type FindingAction } from '../../api/analys
 import { ApiError } from '../../api/client.ts'
 import { useMessages } from '../../app/preferences.ts'
 import { Failure } from '../../components/failure.tsx'
-import { FindingTitle, adviceOf } from '../../components/finding.tsx'
+import { Caller, FindingTitle, adviceOf } from '../../components/finding.tsx'
 import { ErrorIcon } from '../../components/icons.tsx'
 import { Text } from '../../components/text.tsx'
 import { formatCount, formatDuration, formatMean, formatShare, formatTime } from '../../text/format.ts'
 import { cut, plain } from '../../text/hostile.ts'
+import { Mended } from './mended.tsx'
+import { SuggestedQuery } from './suggestion.tsx'
 
 const route = getRouteApi('/findings/$id')
 
@@ -52,8 +54,13 @@ function Details({ finding }: { finding: Finding }) {
         </span>{' '}
         <FindingTitle finding={finding} />
       </h1>
+      <p className="muted">
+        <Caller finding={finding} />
+      </p>
       <p className="advice">{adviceOf(t, finding)}</p>
       <Decision finding={finding} />
+      {finding.mending !== undefined && <Mended mending={finding.mending} />}
+      {finding.suggestion !== undefined && <SuggestedQuery suggestion={finding.suggestion} />}
       <div className="finding-columns">
         <dl className="span-facts panel">
           <Fact label={f.endpoint}>

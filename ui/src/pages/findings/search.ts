@@ -25,3 +25,13 @@ export function findingsSearch(raw: Record<string, unknown>): FindingsSearch {
   if (sort !== undefined && sort !== 'saving') search.sort = sort
   return search
 }
+
+/** The state of the page of one finding. */
+export interface FindingSearch {
+  /** In which form the suggested query is shown; given when it is not text. */
+  code?: 'go'
+}
+
+export function findingSearch(raw: Record<string, unknown>): FindingSearch {
+  return raw.code === 'go' ? { code: 'go' } : {}
+}
