@@ -90,7 +90,7 @@ func (s *spell) over() bool {
 // endpoint on average, whether it had the finding or not.
 type Mending struct {
 	At        int64    // when it was resolved, Unix ns
-	Together  []uint64 // other findings of the endpoint that were lost at the same time; what they save cannot be told apart
+	Together  []uint64 // other findings of the endpoint that went at the same time, as far as can be told; what they save cannot be told apart
 	Estimated float64  // by which a request should be shorter, without any of them
 	Measured  float64  // by which it is
 	Error     float64  // of Measured, one standard error
@@ -104,8 +104,23 @@ type Sample struct {
 	Mean     float64 // duration
 }
 
-// sameTime is how far apart the latest requests that had two findings may be that one change mended.
-const sameTime = int64(30 * time.Second)
+// goneWith says whether requests lost both findings at the same time. One that few requests have was last seen some requests before that; so
+// many must not be unlikely.
+func (f *Finding) goneWith(o *Finding) bool {
+	const unlikely, sameTime = 1e-3, int64(30 * time.Second)
+	early, late := &f.Spell, &o.Spell
+	if early.After.N < late.After.N {
+		early, late = late, early
+	}
+	switch {
+	case o.Calls.N < leastRequests || late.After.N <= 0:
+		return false
+	case early.After.N >= longWindow: // there, counting ends
+		return max(o.Last, f.Last)-min(o.Last, f.Last) <= sameTime
+	}
+	more := early.After.N - late.After.N
+	return more == 0 || more*math.Log1p(-early.Had/early.Before.N) >= math.Log(unlikely)
+}
 
 // MendingAt compares before and after, or returns nil if the finding is not resolved, or too few requests came since. Others are
 // the findings of the same endpoint.
@@ -120,8 +135,7 @@ func (f *Finding) MendingAt(now time.Time, others []*Finding) *Mending {
 		Before: Sample{int64(math.Round(before.N)), before.Mean}, After: Sample{int64(math.Round(after.N)), after.Mean},
 	}
 	for _, o := range others {
-		apart := max(o.Last, f.Last) - min(o.Last, f.Last)
-		if o.ID != f.ID && apart <= sameTime && o.StateAt(now) == Resolved {
+		if o.ID != f.ID && f.goneWith(o) {
 			m.Together = append(m.Together, o.ID)
 			m.Estimated += o.Spell.Before.Saving
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,11 +114,14 @@ func TestMending(t *testing.T) {
 	if err := json.Unmarshal(text, kept); err != nil {
 		t.Fatal(err)
 	}
-	other := &Finding{ID: 9, Last: kept.Last, GoneAt: 1}
-	other.Spell.Before.Saving = 1e6
-	other.Calls.N = leastRequests
-	later := &Finding{ID: 10, Last: kept.Last + 2*sameTime, GoneAt: 1}
-	m := kept.MendingAt(b.now.Add(time.Hour), []*Finding{kept, other, later})
+	// Others of the endpoint: one that every tenth request had, last seen 30 requests before; one that each had, and went then; one that is still there.
+	other := func(id uint64, had, after float64, saving float64) *Finding {
+		o := &Finding{ID: id, Last: kept.Last}
+		o.Calls.N, o.Spell.Had, o.Spell.Before, o.Spell.After.N = leastRequests, had, window{N: 30, Saving: saving}, after
+		return o
+	}
+	others := []*Finding{kept, other(9, 3, 91, 1e6), other(10, 30, 91, 1e6), other(11, 3, 0, 1e6), other(12, 20, 60, 0), other(13, 30, 61, 0)}
+	m := kept.MendingAt(b.now.Add(time.Hour), others)
 	if m == nil {
 		t.Fatalf("not mended: %v", kept.StateAt(b.now))
 	}
@@ -131,7 +135,7 @@ func TestMending(t *testing.T) {
 	if math.Abs(m.Measured-(before-after)) > 1 || m.Before.Requests != 29 || m.After.Requests != 61 || m.Error <= 0 {
 		t.Errorf("%+v, want measured %v", m, before-after)
 	}
-	if len(m.Together) != 1 || m.Together[0] != 9 || m.At == 0 {
+	if !slices.Equal(m.Together, []uint64{9, 12, 13}) || m.At == 0 {
 		t.Errorf("%+v", m)
 	}
 }

@@ -144,7 +144,9 @@ function InterfaceTable({ rows, search }: { rows: readonly Interface[]; search: 
                   to="/redeye/$service/$hash"
                   params={{ service: row.service, hash: row.hash }}
                   search={{
-                    ...{ range, from, to },
+                    range,
+                    from,
+                    to,
                     ...(row.site === '' ? {} : { site: row.site }),
                     ...(row.tenant === '' ? {} : { tenant: row.tenant }),
                   }}
