@@ -161,48 +161,60 @@ func (c *Client) deadline(ctx context.Context) (context.Context, context.CancelF
 	return context.WithTimeout(ctx, c.cfg.Timeout)
 }
 
-// report is what an answer says besides its value.
-type report struct {
-	errors               []CellError
-	errorsTotal, dropped int64
-	usage                Usage
+// run sends a program and puts its answer into out, a pointer to a zero value.
+func (c *Client) run(ctx context.Context, p *program, out any) (rep Report, err error) {
+	err = c.guarded(p, func(s *site) error {
+		ctx, cancel := c.deadline(ctx)
+		defer cancel()
+		return c.ask(ctx, p, s, func(message []byte) error {
+			body, err := c.exchange(ctx, "Query", message)
+			if err != nil {
+				return err
+			}
+			m, err := readAnswer(body)
+			if err == nil {
+				rep, err = m.Report, m.decode(out, p.partial)
+			}
+			return err
+		})
+	})
+	return rep, err
 }
 
-// run sends a program and puts its answer into out, a pointer to a zero value.
-func (c *Client) run(ctx context.Context, p *program, out any) (rep report, err error) {
+// guarded lets f ask, unless the call site's queries keep failing.
+func (c *Client) guarded(p *program, f func(s *site) error) error {
 	s := c.sites.find(p, time.Now())
 	call, wait, ok := s.breaker.Allow(time.Now())
 	if !ok {
-		return rep, &Error{
+		return &Error{
 			Code: CodeUnavailable, Reason: "BREAKER_OPEN", Site: p.site.Label, Wait: wait,
 			Msg: fmt.Sprintf("queries of this call site keep failing; it is tried again in %v", wait.Round(time.Millisecond)),
 		}
 	}
+	done := false
 	defer func() {
-		blame, counts := blameOf(err)
-		if !counts {
+		if !done { // a panic of the caller's own, as in a loop over rows
 			call.Forget()
-			return
 		}
-		call.Done(time.Now(), blame)
 	}()
-	ctx, cancel := c.deadline(ctx)
-	defer cancel()
-	body, err := c.ask(ctx, p, s)
-	if err == nil {
-		rep, err = readAnswer(body, out, p.partial)
+	err := f(s)
+	done = true
+	if blame, counts := blameOf(err); counts {
+		call.Done(time.Now(), blame)
+	} else {
+		call.Forget()
 	}
 	if e, ok := errors.AsType[*Error](err); ok && e.Site == "" {
 		e.Site = p.site.Label
 	}
-	return rep, err
+	return err
 }
 
-// ask sends the request, by its hash if the server should know it, and once more if the server says when.
-func (c *Client) ask(ctx context.Context, p *program, s *site) ([]byte, error) {
+// ask sends the request, by its hash if the server should know it, and once more if the server says when. After that an error is final.
+func (c *Client) ask(ctx context.Context, p *program, s *site, send func(message []byte) error) error {
 	params, err := p.params()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	rest := p.rest(params, s.key)
 	c.retries.earn()
@@ -212,12 +224,12 @@ func (c *Client) ask(ctx context.Context, p *program, s *site) ([]byte, error) {
 		if byHash {
 			source = p.hash
 		}
-		body, err := c.exchange(ctx, "Query", slices.Concat(source, rest))
+		err := send(slices.Concat(source, rest))
 		if err == nil {
 			if byHash {
 				s.hashes.hit()
 			}
-			return body, nil
+			return nil
 		}
 		e, ok := errors.AsType[*Error](err)
 		switch {
@@ -227,10 +239,10 @@ func (c *Client) ask(ctx context.Context, p *program, s *site) ([]byte, error) {
 		case ok && !retried && e.Code == CodeUnavailable && e.Wait > 0 && e.Method == "" && c.retries.spend():
 			retried = true
 			if !sleep(ctx, e.Wait) {
-				return nil, err // it would come too late
+				return err // it would come too late
 			}
 		default:
-			return nil, err
+			return err
 		}
 	}
 }
@@ -250,46 +262,58 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// readAnswer reads the message redeye.v1.Answer.
-func readAnswer(body []byte, out any, partial bool) (rep report, err error) {
-	var typ, value []byte
+// answered is the message redeye.v1.Answer.
+type answered struct {
+	typ, value []byte
+	Report
+	end bool
+}
+
+func readAnswer(body []byte) (m answered, err error) {
 	r := pb.NewReader(body)
 	for r.Next() {
 		switch r.Field {
 		case 1:
-			typ = r.Bytes()
+			m.typ = r.Bytes()
 		case 2:
-			value = r.Bytes()
+			m.value = r.Bytes()
 		case 3:
-			rep.errors = append(rep.errors, readCellError(r.Message(), &r))
+			m.Errors = append(m.Errors, readCellError(r.Message(), &r))
 		case 4:
-			rep.errorsTotal = int64(r.Uint())
+			m.ErrorsTotal = int64(r.Uint())
 		case 5:
-			rep.dropped = int64(r.Uint())
+			m.RowsDropped = int64(r.Uint())
 		case 6:
-			rep.usage = readUsage(r.Message(), &r)
+			m.Usage = readUsage(r.Message(), &r)
+		case 8:
+			m.end = r.Uint() != 0
 		default:
 			r.Skip()
 		}
 	}
 	if r.Err() != nil {
-		return rep, decodeError("the answer: %v", r.Err())
+		return m, decodeError("the answer: %v", r.Err())
 	}
-	t, err := parsedType(typ)
+	return m, nil
+}
+
+// decode puts the value into out, a pointer to a zero value.
+func (m *answered) decode(out any, partial bool) error {
+	t, err := parsedType(m.typ)
 	if err != nil {
-		return rep, decodeError("the answer's type: %v", err)
+		return decodeError("the answer's type: %v", err)
 	}
-	c, err := column.ReadProto(value, t, maxCells(len(value)))
+	c, err := column.ReadProto(m.value, t, maxCells(len(m.value)))
 	if err == nil && c.Len != 1 {
 		err = fmt.Errorf("%d rows where one is expected", c.Len)
 	}
 	if err != nil {
-		return rep, decodeError("the answer, of the type %s: %v", typ, err)
+		return decodeError("the answer, of the type %s: %v", m.typ, err)
 	}
-	if err := decode(c, typ, out, partial); err != nil {
-		return rep, decodeError("the answer: %v", err)
+	if err := decode(c, m.typ, out, partial); err != nil {
+		return decodeError("the answer: %v", err)
 	}
-	return rep, nil
+	return nil
 }
 
 // types are those of answers, parsed.

@@ -89,6 +89,9 @@ func decodeError(format string, args ...any) *Error {
 
 // localError is of a call that got no answer.
 func localError(ctx context.Context, err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok { // of [InProcess]
+		return e
+	}
 	if ctxErr := context.Cause(ctx); ctxErr != nil {
 		err = ctxErr
 	}

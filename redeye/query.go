@@ -85,12 +85,17 @@ func answer[R any](ctx context.Context, c *Client, p *program) (Answer[R], error
 	if err != nil {
 		return Answer[R]{}, err
 	}
-	return Answer[R]{value, rep.errors, rep.errorsTotal, rep.dropped, rep.usage}, nil
+	return Answer[R]{value, rep}, nil
 }
 
 // Answer is an answer with what is said of it.
 type Answer[R any] struct {
-	Value       R
+	Value R
+	Report
+}
+
+// Report is what is said of an answer.
+type Report struct {
 	Errors      []CellError // of [Query.Partial]: cells that became null, at most 100 of them,
 	ErrorsTotal int64       // and how many there are
 	RowsDropped int64       // whose predicate or key failed

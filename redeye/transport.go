@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strconv"
 	"time"
 )
@@ -17,7 +18,8 @@ import (
 //
 //	client := redeye.NewClient("", redeye.Config{HTTP: &http.Client{Transport: redeye.InProcess(handler)}})
 //
-// h is called in the goroutine of the caller, with the caller's context.
+// h is called with the caller's context, in the goroutine of the caller unless the answer is a stream. Should it panic, the query fails with an error
+// INTERNAL, as it would if there were a network in between.
 func InProcess(h http.Handler) http.RoundTripper { return inProcess{h} }
 
 type inProcess struct{ handler http.Handler }
@@ -30,17 +32,37 @@ func (p inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body == nil {
 		req.Body = http.NoBody
 	}
-	defer req.Body.Close()
+	if req.Header.Get("Content-Type") == streamType {
+		return p.stream(req)
+	}
 	w := &recorder{header: http.Header{}}
-	p.handler.ServeHTTP(w, req)
+	if err := p.serve(w, req); err != nil {
+		return nil, err
+	}
 	if err := req.Context().Err(); err != nil {
 		return nil, err
 	}
 	w.WriteHeader(http.StatusOK) // if nothing was written
+	return response(req, w.status, w.sent, io.NopCloser(&w.body), int64(w.body.Len())), nil
+}
+
+// serve calls the handler, and returns a panic of it as an error.
+func (p inProcess) serve(w http.ResponseWriter, req *http.Request) (err error) {
+	defer req.Body.Close()
+	defer func() {
+		if bug := recover(); bug != nil {
+			err = &Error{Code: CodeInternal, Reason: "TRANSPORT", Msg: "the handler panicked", Cause: fmt.Errorf("%v\n%s", bug, debug.Stack())}
+		}
+	}()
+	p.handler.ServeHTTP(w, req)
+	return nil
+}
+
+func response(req *http.Request, status int, header http.Header, body io.ReadCloser, length int64) *http.Response {
 	return &http.Response{
-		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: w.sent, Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()), Request: req,
-	}, nil
+		Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: body, ContentLength: length, Request: req,
+	}
 }
 
 // recorder keeps what a handler writes.
@@ -63,15 +85,14 @@ func (w *recorder) Write(b []byte) (int, error) {
 	return w.body.Write(b)
 }
 
-// exchange sends a request of the service redeye.v1.Redeye as Connect does (connectrpc.com/docs/protocol, unary), and
-// returns the message that is answered. The error is an [*Error].
-func (c *Client) exchange(ctx context.Context, method string, message []byte) ([]byte, error) {
+// post sends a request of the service redeye.v1.Redeye as Connect does (connectrpc.com/docs/protocol).
+func (c *Client) post(ctx context.Context, method, contentType string, message []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/redeye.v1.Redeye/"+method, bytes.NewReader(message))
 	if err != nil {
 		return nil, buildError("the server's address: %v", err)
 	}
 	maps.Copy(req.Header, c.cfg.Header)
-	req.Header.Set("Content-Type", "application/proto")
+	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("Connect-Protocol-Version", "1")
 	req.Header.Set("Accept-Encoding", "identity") // compressing costs more time than it saves next door
 	if deadline, ok := ctx.Deadline(); ok {
@@ -85,25 +106,43 @@ func (c *Client) exchange(ctx context.Context, method string, message []byte) ([
 		}
 		return nil, localError(ctx, err)
 	}
+	return resp, nil
+}
+
+// exchange sends a message, and returns the one that is answered. The error is an [*Error].
+func (c *Client) exchange(ctx context.Context, method string, message []byte) ([]byte, error) {
+	resp, err := c.post(ctx, method, "application/proto", message)
+	if err != nil {
+		return nil, err
+	}
 	defer resp.Body.Close()
 	body, err := readAll(resp, c.cfg.MaxAnswer)
 	switch {
 	case errors.Is(err, errTooLong):
-		return nil, &Error{
-			Code: CodeResourceExhausted, Reason: "ANSWER_SIZE", Limit: uint64(c.cfg.MaxAnswer), Budget: "answer",
-			Msg: fmt.Sprintf("the answer is longer than %d bytes; ask for fewer rows, or raise Config.MaxAnswer", c.cfg.MaxAnswer),
-		}
+		return nil, c.tooLong()
 	case err != nil:
 		return nil, localError(ctx, err)
 	case resp.StatusCode != http.StatusOK:
 		return nil, answeredError(resp.StatusCode, body)
 	}
 	if got := resp.Header.Get("Content-Type"); got != "application/proto" {
-		return nil, &Error{
-			Code: CodeUnknown, Reason: "TRANSPORT", Msg: fmt.Sprintf("what answers at %s is no Redeye server: its answer is of the type %.100q", c.base, got),
-		}
+		return nil, c.stranger(got)
 	}
 	return body, nil
+}
+
+func (c *Client) tooLong() *Error {
+	return &Error{
+		Code: CodeResourceExhausted, Reason: "ANSWER_SIZE", Limit: uint64(c.cfg.MaxAnswer), Budget: "answer",
+		Msg: fmt.Sprintf("the answer is longer than %d bytes; ask for fewer rows, or raise Config.MaxAnswer", c.cfg.MaxAnswer),
+	}
+}
+
+// stranger is of an answer of another type than Redeye's.
+func (c *Client) stranger(contentType string) *Error {
+	return &Error{
+		Code: CodeUnknown, Reason: "TRANSPORT", Msg: fmt.Sprintf("what answers at %s is no Redeye server: its answer is of the type %.100q", c.base, contentType),
+	}
 }
 
 var errTooLong = errors.New("too long")

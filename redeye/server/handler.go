@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 	"connectrpc.com/connect/v2/connectproto"
 
 	"github.com/fuwu-project/fuwu/redeye/column"
-	"github.com/fuwu-project/fuwu/redeye/schema"
 )
 
 // Handler serves the service redeye.v1.Redeye over Connect, gRPC and gRPC-Web (gRPC needs HTTP/2), and in JSON:
@@ -37,7 +37,14 @@ func (s *Server) Handler() (http.Handler, error) {
 	if s.Operator != nil {
 		mux.HandleFunc("/redeye/callsites", s.serveCallSites)
 	}
-	return mux, nil
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == service+"Stream" { // a client that does not read must not keep the execution
+			control := http.NewResponseController(w)
+			_ = control.SetWriteDeadline(time.Now().Add(s.Budget.Wall + time.Second)) // not in process, where nothing blocks for long
+			defer func() { _ = control.SetWriteDeadline(time.Time{}) }()              // of the connection, which lives on
+		}
+		mux.ServeHTTP(w, r)
+	}), nil
 }
 
 // maxParamBytes bounds a request, without its program.
@@ -129,31 +136,16 @@ func (s *Server) serveQuery(ctx context.Context, stream connect.ServerStream) er
 	return stream.Send(&answerMessage{Answer: answer, value: answer.Value, end: true, last: true})
 }
 
-// partRows is how many rows of a list a part of a stream has.
-const partRows = 1024
-
 func (s *Server) serveStream(ctx context.Context, stream connect.ServerStream) error {
 	req, err := s.receive(stream)
 	if err != nil {
 		return err
 	}
-	req.stream = true
-	answer, err := s.Query(ctx, req)
+	answer, err := s.Stream(ctx, req, func(part *column.Column) error { return stream.Send(&answerMessage{value: part}) })
 	if err != nil {
 		return err
 	}
-	v := answer.Value
-	if v.Type.Kind != schema.KindList || v.IsNull(0) {
-		return stream.Send(&answerMessage{Answer: answer, value: v, end: true, last: true})
-	}
-	for start := 0; ; start += partRows {
-		end := min(start+partRows, v.Items.Len)
-		part := &column.Column{Type: v.Type, Len: 1, Ends: []int32{int32(end - start)}, Items: v.Items.Slice(start, end)}
-		last := end == v.Items.Len
-		if err := stream.Send(&answerMessage{Answer: answer, value: part, end: last, last: last}); err != nil || last {
-			return err
-		}
-	}
+	return stream.Send(&answerMessage{Answer: answer, end: true, last: true})
 }
 
 func (s *Server) serveExplain(ctx context.Context, stream connect.ServerStream) error {

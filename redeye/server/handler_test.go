@@ -220,7 +220,7 @@ func TestStream(t *testing.T) {
 			next++
 		}
 	}
-	if next != 3000 || parts != 3 || !ended {
+	if next != 3000 || parts != 5 || !ended {
 		t.Errorf("%d rows in %d parts", next, parts)
 	}
 }

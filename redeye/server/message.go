@@ -262,14 +262,16 @@ func (m *queryMessage) readJSON(b []byte) error {
 // answerMessage is Answer, or a part of it.
 type answerMessage struct {
 	*Answer
-	value *column.Column // of one row
+	value *column.Column // of one row; nil at the end of a stream
 	end   bool
 	last  bool // it has the errors and the usage
 }
 
 func (m *answerMessage) appendProto(b []byte) []byte {
-	b = pb.AppendString(b, 1, m.value.Type.String())
-	b = pb.AppendMessage(b, 2, func(b []byte) []byte { return column.AppendProto(b, m.value) })
+	if m.value != nil {
+		b = pb.AppendString(b, 1, m.value.Type.String())
+		b = pb.AppendMessage(b, 2, func(b []byte) []byte { return column.AppendProto(b, m.value) })
+	}
 	if m.last {
 		for _, e := range m.Errors {
 			b = pb.AppendMessage(b, 3, func(b []byte) []byte {
@@ -288,8 +290,14 @@ func (m *answerMessage) appendProto(b []byte) []byte {
 }
 
 func (m *answerMessage) appendJSON(b []byte) []byte {
-	b = append(b, `{"value":`...)
-	b = column.AppendJSON(b, m.value, 0)
+	if m.value != nil {
+		b = append(b, `{"value":`...)
+		b = column.AppendJSON(b, m.value, 0)
+		b = append(b, `,"type":`...)
+		b = appendJSONValue(b, m.value.Type.String())
+	} else {
+		b = append(b, `{"end":true`...)
+	}
 	if m.last {
 		if m.ErrorsTotal > 0 {
 			b = append(b, `,"errors":[`...)
@@ -311,8 +319,6 @@ func (m *answerMessage) appendJSON(b []byte) []byte {
 		b = append(b, `,"hash":"`...)
 		b = append(append(b, m.Hash.String()...), '"')
 	}
-	b = append(b, `,"type":`...)
-	b = appendJSONValue(b, m.value.Type.String())
 	return append(b, '}')
 }
 

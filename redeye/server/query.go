@@ -32,7 +32,7 @@ type Request struct {
 	// Site is where in the caller's source the query stands.
 	Site CallSite
 
-	stream bool // the answer goes out in parts
+	emit func(part *column.Column) error // takes the answer in parts
 }
 
 // CallSite is a place in a caller's source: what a query's history is kept under.
@@ -123,6 +123,14 @@ func (s *Server) Query(ctx context.Context, req Request) (*Answer, error) {
 	return answer, err
 }
 
+// Stream runs a program and hands its answer to send in parts: a list some rows at a time, in order, as they are computed; anything else whole. A part
+// is a column of one row. send may block, within the time that the execution has; its error cancels it. Of what the answer is, the value is nil. An error may come
+// when some rows have been sent.
+func (s *Server) Stream(ctx context.Context, req Request, send func(part *column.Column) error) (*Answer, error) {
+	req.emit = send
+	return s.Query(ctx, req)
+}
+
 // execute runs a plan, if its call site lets it, and tells the site how that went.
 func (s *Server) execute(ctx context.Context, span *shuai.Span, p *planned, params []*column.Column, budget Budget, req Request, who Principal) (*Answer, Usage, error) {
 	id := siteKey{who.Tenant, clip(req.Site.Key, maxKey), p.hash}
@@ -139,29 +147,46 @@ func (s *Server) execute(ctx context.Context, span *shuai.Span, p *planned, para
 
 // run runs a plan within a budget.
 func (s *Server) run(ctx context.Context, p *planned, params []*column.Column, budget Budget, req Request, who Principal) (*Answer, Usage, error) {
+	var emitted Usage
+	emit := req.emit
+	if emit != nil {
+		emit = func(part *column.Column) error {
+			emitted.RowsOut += int64(engine.RowsOut(part))
+			emitted.BytesOut += part.Bytes()
+			return req.emit(part)
+		}
+	}
 	out, used, err := engine.Run(ctx, p.plan, params, engine.Options{
 		Budget: budget.engine(), Partial: req.Partial, Cursors: s.cursorsOf(p, params, who), Guard: s.guard,
-		Cache: s.cache, Who: engine.Caller{Tenant: who.Tenant, Name: who.Name}, Background: s.background(ctx),
+		Cache: s.cache, Who: engine.Caller{Tenant: who.Tenant, Name: who.Name}, Background: s.background(ctx), Emit: emit,
 	})
 	use := Usage{
 		Budget:  Budget{Steps: used.Steps, Rows: used.Rows, Memory: used.Memory, Calls: used.Calls, Items: used.Items, Wall: used.Wall},
 		Planned: used.Planned, Hits: used.Hits, Misses: used.Misses, sent: used.Sent,
 	}
+	use.RowsOut, use.BytesOut = emitted.RowsOut, emitted.BytesOut
 	if err != nil {
 		return nil, use, runError(err, p.source)
 	}
+	if emit != nil {
+		return s.answer(p, out, use), use, nil
+	}
 	use.RowsOut, use.BytesOut = int64(engine.RowsOut(out.Value)), out.Value.Bytes()
-	if use.BytesOut > budget.BytesOut && !req.stream {
+	if use.BytesOut > budget.BytesOut {
 		return nil, use, &Error{
 			Code: "RESOURCE_EXHAUSTED", Reason: "BUDGET_EXCEEDED", Budget: "bytes_out", Limit: budget.BytesOut, Used: use.BytesOut,
 			Msg: fmt.Sprintf("the answer has about %d bytes; its budget is %d: ask for less, a page at a time, or as a stream", use.BytesOut, budget.BytesOut),
 		}
 	}
+	return s.answer(p, out, use), use, nil
+}
+
+func (s *Server) answer(p *planned, out *engine.Answer, use Usage) *Answer {
 	answer := &Answer{Value: out.Value, ErrorsTotal: out.ErrorsTotal, RowsDropped: out.RowsDropped, Hash: p.hash, Usage: use}
 	for _, e := range out.Errors {
 		answer.Errors = append(answer.Errors, CellError{e.Path, e.Code, e.Method, e.Msg})
 	}
-	return answer, use, nil
+	return answer
 }
 
 // background runs work that outlives a query: when a cached value is renewed while it is still good. It is work that can as well be

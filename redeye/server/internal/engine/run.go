@@ -20,6 +20,8 @@ type Options struct {
 	Cursors    Cursors
 	Cache      *Cache // nil keeps nothing
 	Who        Caller
+	// Emit is handed the answer in parts, one row each, of which that of a list has the next rows; it may block. The value of the answer is then nil.
+	Emit func(part *column.Column) error
 	// Background runs work that nobody waits for, some time, with a context that does not end with the query, or says that it does not. Nil does not.
 	Background func(work func(ctx context.Context)) bool
 	// Guard is asked before each invocation, which an error of its stops, and told how it ended. Nil lets all through.
@@ -100,8 +102,21 @@ func Run(ctx context.Context, p *Plan, params []*column.Column, opt Options) (an
 	if len(params) != len(p.Params) {
 		return nil, used, &Error{Code: "INVALID_ARGUMENT", Msg: fmt.Sprintf("%d parameters of %d were given", len(params), len(p.Params))}
 	}
-	if v, ok := x.finish(p.Root, x.root); ok {
-		answer = x.answer(v)
+	switch {
+	case opt.Emit != nil && p.streams():
+		var v *Vec
+		if x.until(func() bool { v = x.eval(p.Root, x.root); return v != nil }) {
+			x.stream(v, opt.Emit)
+			answer = x.said(nil)
+		}
+	default:
+		if v, ok := x.finish(p.Root, x.root); ok {
+			answer = x.answer(v)
+		}
+		if opt.Emit != nil && x.err == nil {
+			x.emit(opt.Emit, answer.Value)
+			answer.Value = nil
+		}
 	}
 	if x.err != nil { // which answer may have met, too
 		return nil, used, x.err
@@ -109,13 +124,21 @@ func Run(ctx context.Context, p *Plan, params []*column.Column, opt Options) (an
 	return answer, used, nil
 }
 
-// finish computes a node throughout, each time some calls are back; false if the run has failed.
-func (x *run) finish(n *Node, f *Frame) (*Vec, bool) {
+// finish computes a node throughout; false if the run has failed.
+func (x *run) finish(n *Node, f *Frame) (v *Vec, ok bool) {
+	ok = x.until(func() bool {
+		v = x.eval(n, f)
+		return v != nil && x.deep(v, n.Type)
+	})
+	return v, ok
+}
+
+// until evaluates, each time some calls are back, until that is done; false if the run has failed.
+func (x *run) until(done func() bool) bool {
 	for {
 		x.wake = time.Time{}
-		v := x.eval(n, f)
-		if v != nil && x.deep(v, n.Type) {
-			return v, x.err == nil
+		if done() {
+			return x.err == nil
 		}
 		if x.err == nil && x.calls.open == 0 && x.wake.IsZero() {
 			x.fail(&Error{Code: "INTERNAL", Msg: "the query failed for a mistake of the server", Cause: errors.New("pending, but on nothing")})
@@ -124,7 +147,7 @@ func (x *run) finish(n *Node, f *Frame) (*Vec, bool) {
 			x.wait()
 		}
 		if x.err != nil {
-			return nil, false
+			return false
 		}
 	}
 }
@@ -240,7 +263,12 @@ func (x *run) answer(v *Vec) *Answer {
 	if n := int64(0); !x.charge("rows_out", &n, int64(RowsOut(out)), x.budget.RowsOut) {
 		return nil
 	}
-	return &Answer{Value: out, Errors: x.reported, ErrorsTotal: x.total, RowsDropped: x.dropped}
+	return x.said(out)
+}
+
+// said is an answer, with what was met on the way to it.
+func (x *run) said(value *column.Column) *Answer {
+	return &Answer{Value: value, Errors: x.reported, ErrorsTotal: x.total, RowsDropped: x.dropped}
 }
 
 // Outside is the type of an answer as it leaves the server: entities are their keys, and with partial answers every cell
