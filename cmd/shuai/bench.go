@@ -29,6 +29,7 @@ type BenchCmd struct {
 	Visible  BenchVisibleCmd  `cmd:"" help:"Measure how soon after its acknowledgement a span is found, under load."`
 	Query    BenchQueryCmd    `cmd:"" help:"Ask a server over the data of an earlier bench ingest --data; print how long answers take."`
 	Overhead BenchOverheadCmd `cmd:"" help:"Run requests bare and traced, the collector alive, dead and hanging; print throughput, latency and memory of each."`
+	Redeye   BenchRedeyeCmd   `cmd:"" help:"Visit a movie site whose pages come by n × k calls, by a Redeye query, and by an endpoint of their own; print latency, calls, CPU and throughput of each."`
 }
 
 // BenchQueryCmd asks for what is stored.

@@ -45,6 +45,7 @@ type Config struct {
 	Way       Way                  // in which the pages get their data at first; default NK
 	Fault     bool                 // whether visitors come at first to the page that asks for too much
 	Web       string               // address of movie-web; default a free port on 127.0.0.1
+	Ratio     float64              // of visits that are traced; default 1, all
 	Rate      float64              // visits a second; default 5, negative none
 	Seed      uint64               // of latencies and visits
 	Logger    *slog.Logger         // of the tracers' troubles; default none
@@ -64,6 +65,7 @@ type Site struct {
 	web                      service
 	programs                 *redeye.Client // of the movie service
 
+	rpcs     atomic.Int64                  // that services have sent to each other
 	closers  []func(context.Context) error // in order of opening
 	stopLoad context.CancelFunc
 	visitors sync.WaitGroup
@@ -79,6 +81,9 @@ type service struct {
 func Run(ctx context.Context, cfg Config) (_ *Site, err error) {
 	if cfg.Rate == 0 {
 		cfg.Rate = 5
+	}
+	if cfg.Ratio == 0 {
+		cfg.Ratio = 1
 	}
 	if cfg.Web == "" {
 		cfg.Web = "127.0.0.1:0"
@@ -143,14 +148,14 @@ func (s *Site) startService(ctx context.Context, cfg Config, name, addr string, 
 		return err
 	}
 	tracer, err := shuai.New(shuai.Config{
-		Service: name, Endpoint: cfg.Collector, Ratio: 1, FlushEvery: 250 * time.Millisecond, Logger: cfg.Logger,
+		Service: name, Endpoint: cfg.Collector, Ratio: cfg.Ratio, FlushEvery: 250 * time.Millisecond, Logger: cfg.Logger,
 	})
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
 	s.closers = append(s.closers, tracer.Stop)
 	at.url = "http://" + l.Addr().String()
-	at.client = newRPCClient(l.Addr())
+	at.client = newRPCClient(l.Addr(), &s.rpcs)
 	handler = shuaihttp.NewHandler(handler, shuaihttp.Config{Tracer: tracer})
 	if name == "movie-web" {
 		handler = s.controls(handler)
@@ -177,6 +182,9 @@ func (s *Site) startService(ctx context.Context, cfg Config, name, addr string, 
 	})
 	return nil
 }
+
+// Calls says how many calls the services have made since the site runs: of each other, and of the stores.
+func (s *Site) Calls() (rpcs, stores int64) { return s.rpcs.Load(), s.net.sent.Load() }
 
 // unusedConns are a server's connections without a request so far.
 type unusedConns struct {

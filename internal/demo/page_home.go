@@ -30,7 +30,7 @@ func (s *Site) home() page[homeArg, homeData] {
 		name: "home",
 		arg: func(r *http.Request) (a homeArg, err error) {
 			if a.N, err = number(r, "n", 8); err == nil {
-				a.User, err = number(r, "user", 7)
+				a.User, err = number(r, "user", 8)
 			}
 			return a, err
 		},

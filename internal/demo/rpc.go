@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"github.com/fuwu-project/fuwu/shuai"
 	"github.com/fuwu-project/fuwu/shuai/shuaihttp"
@@ -73,10 +74,22 @@ type rpcClient struct {
 	http *http.Client
 }
 
-func newRPCClient(addr net.Addr) rpcClient {
+// newRPCClient returns a client that counts its calls.
+func newRPCClient(addr net.Addr, sent *atomic.Int64) rpcClient {
 	// Its own pool of connections: closed with the site.
-	pool := &http.Transport{MaxIdleConnsPerHost: 16}
+	pool := &counter{http.Transport{MaxIdleConnsPerHost: 256}, sent}
 	return rpcClient{"http://" + addr.String() + "/rpc/", &http.Client{Transport: shuaihttp.NewTransport(pool, shuaihttp.Config{})}}
+}
+
+type counter struct {
+	http.Transport
+	sent *atomic.Int64
+}
+
+// RoundTrip counts, and sends.
+func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.sent.Add(1)
+	return c.Transport.RoundTrip(r)
 }
 
 func (c rpcClient) close() { c.http.CloseIdleConnections() }

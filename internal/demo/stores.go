@@ -57,6 +57,9 @@ const (
 	keyPrefix = "shuai_demo:"
 )
 
+// atOnce is how many connections to a store are kept.
+const atOnce = 64
+
 // stores are the clients. What they do is traced; filling is not.
 type stores struct {
 	sql         *sql.DB
@@ -71,6 +74,7 @@ type slowNet struct {
 	net.Dialer
 	delay func() time.Duration
 	slow  atomic.Bool
+	sent  atomic.Int64 // requests since then
 }
 
 func (n *slowNet) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -86,6 +90,7 @@ type slowConn struct {
 // Write is called once for each request, since all these clients put theirs together before.
 func (c *slowConn) Write(b []byte) (int, error) {
 	if c.net.slow.Load() {
+		c.net.sent.Add(1)
 		time.Sleep(c.net.delay())
 	}
 	return c.Conn.Write(b)
@@ -125,7 +130,7 @@ func (s *stores) open(ctx context.Context, at Addresses, delay func() time.Durat
 		return closers, fmt.Errorf("MySQL: %w", err)
 	}
 	opened(s.sql)
-	s.redis = redis.NewClient(&redis.Options{Addr: at.Redis, Dialer: s.net.dial})
+	s.redis = redis.NewClient(&redis.Options{Addr: at.Redis, Dialer: s.net.dial, PoolSize: atOnce})
 	s.redis.AddHook(redisSpans{at.Redis})
 	opened(s.redis)
 	s.mc, s.beansdb = s.newKV("memcached", at.Memcached), s.newKV("beansdb", at.Beansdb)
@@ -194,8 +199,8 @@ func (s *stores) openSQL(ctx context.Context, dsn string) (*sql.DB, error) {
 	if db, err = open(); err != nil {
 		return nil, err
 	}
-	db.SetMaxIdleConns(64)
-	db.SetMaxOpenConns(64)
+	db.SetMaxIdleConns(atOnce)
+	db.SetMaxOpenConns(atOnce)
 	return db, nil
 }
 
@@ -360,7 +365,7 @@ type kv struct {
 
 func (s *stores) newKV(system, addr string) *kv {
 	c := memcache.New(addr)
-	c.MaxIdleConns = 64
+	c.MaxIdleConns = atOnce
 	c.Timeout = 5 * time.Second // half a second, the default, is short on a machine that is busy
 	c.DialContext = s.net.dial
 	return &kv{c, system, addr}
