@@ -230,12 +230,14 @@ func (s *server) findings(_ context.Context, p *params) ([]byte, error) {
 		Examined int64        `json:"examined"`
 		Rate     float64      `json:"rate"`
 		Skipped  int64        `json:"skipped"`
+		Waiting  int          `json:"waiting"`
 		Total    int          `json:"total"`
 		Findings []findingRow `json:"findings"`
 	}
 	answer.Rate = 1
 	if s.Findings != nil {
-		answer.Examined, answer.Rate, answer.Skipped = s.Findings.Examined()
+		e := s.Findings.Examination()
+		answer.Examined, answer.Rate, answer.Skipped, answer.Waiting = e.Examined, e.Rate, e.Skipped, e.Waiting
 	}
 	answer.Total, answer.Findings = len(rows), rows[:min(limit, len(rows))]
 	return json.Marshal(answer)
@@ -395,9 +397,11 @@ func (s *server) findingMetrics(e *exposition) {
 	for _, row := range rows[:min(maxMetricFindings, len(rows))] {
 		e.sample(float64(row.Requests), "finding", row.ID, "kind", row.Kind, "service", row.Service, "endpoint", row.Name, "path", strings.Join(row.Steps, " > "))
 	}
-	examined, rate, skipped := s.Findings.Examined()
-	e.counter("shuai_findings_examined_total", examined, "Requests examined for findings since the start.")
-	e.counter("shuai_findings_skipped_total", skipped, "Traces that were complete and not examined, for want of time or room.")
-	e.family("shuai_findings_sampling_ratio", "gauge", "Part of the traces that is examined now.")
-	e.sample(rate)
+	x := s.Findings.Examination()
+	e.counter("shuai_findings_examined_total", x.Examined, "Requests examined for findings since the start.")
+	e.counter("shuai_findings_skipped_total", x.Skipped, "Traces that were not examined, for want of time; others stand for them.")
+	e.family("shuai_findings_sampling_ratio", "gauge", "Part of the traces that was examined lately.")
+	e.sample(x.Rate)
+	e.family("shuai_findings_waiting_traces", "gauge", "Traces that are complete and wait to be examined.")
+	e.sample(float64(x.Waiting))
 }

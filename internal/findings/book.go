@@ -6,7 +6,8 @@
 //
 // # The file
 //
-// findings.json in the data directory is one JSON object, {"version": 1, "findings": […]} of [Finding]s. It is
+// findings.json in the data directory is one JSON object, {"version": 1, "until": …, "left": […], "findings": […]}: [Finding]s, the time
+// up to which they know the traces, and the traces of before that were still to be examined. It is
 // written whole beside itself and renamed, so that a crash leaves the old one or the new one. One that cannot be
 // read is set aside as findings.json.bad.
 package findings
@@ -184,6 +185,10 @@ func (f *Finding) touch(now time.Time, r Request, c *analyze.Cause) {
 	f.Days.at(now).Saving += float64(c.Saving) * r.Weight
 
 	// The requests that would gain most, and the latest one.
+	isIt := func(e Evidence) bool { return e.TraceID == r.TraceID.String() && e.SpanID == r.SpanID.String() }
+	if slices.ContainsFunc(f.Evidence, isIt) {
+		return // after a crash a request may be examined again
+	}
 	f.Evidence = append(f.Evidence, Evidence{
 		TraceID: r.TraceID.String(), SpanID: r.SpanID.String(), Start: r.Start, Duration: r.Duration, Calls: c.Calls, Saving: c.Saving,
 	})

@@ -239,7 +239,7 @@ func TestWatch(t *testing.T) {
 	step := func(d time.Duration) { at = at.Add(d) }
 	ripe := func(want ...uint64) {
 		t.Helper()
-		got := w.Ripe(at)
+		got := w.Ripe(at, 100)
 		if len(got) != len(want) {
 			t.Fatalf("at %v: ripe %v, want %v", at.Sub(noon), got, want)
 		}
@@ -272,47 +272,147 @@ func TestWatch(t *testing.T) {
 	ripe(3)
 }
 
-// TestWatchSamples: under load a part of the traces is examined, each of which stands for as many as it should.
+// TestWatchSamples: what cannot be examined in time is sampled, also of what waits already, and each trace stands for as many as it should.
 func TestWatchSamples(t *testing.T) {
 	w := NewWatch()
-	for i := range uint64(10_000) { // more come in a second than can be examined in one: it shows before they are ripe
-		w.Add(noon, span.TraceID{Hi: 2, Lo: i})
-	}
-	w.Spent(0, time.Second)
-	if w.Rate() < 0.05 || w.Rate() > 0.1 {
-		t.Fatalf("the rate is %v", w.Rate())
-	}
-	w.Ripe(noon.Add(Quiet))
-	for range 20 {
-		w.Spent(900*time.Millisecond, time.Second)
-	}
-	if w.Rate() > 0.001 {
-		t.Fatalf("the rate is %v", w.Rate())
-	}
-	for w.Rate() < 0.1 {
-		w.Spent(0, time.Second)
-	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	all := 50_000
-	for range all {
-		if id := (span.TraceID{Hi: rng.Uint64(), Lo: rng.Uint64()}); w.Wants(id) {
-			w.Add(noon, id)
+	came := 0
+	come := func(at time.Time, n int) {
+		for range n {
+			came++
+			if id := (span.TraceID{Hi: rng.Uint64(), Lo: rng.Uint64()}); w.Wants(id) {
+				w.Add(at, id)
+			}
 		}
 	}
-	sum := 0.0
-	list := w.Ripe(noon.Add(Quiet))
-	for _, r := range list {
-		sum += r.Weight
+	stood, looked := 0.0, 0
+	take := func(at time.Time, most int) int {
+		list := w.Ripe(at, most)
+		for _, r := range list {
+			stood += r.Weight
+		}
+		looked += len(list)
+		return len(list)
 	}
-	if len(list) > all/4 || math.Abs(sum-float64(all)) > 0.05*float64(all) {
-		t.Errorf("%d traces stand for %v of %d", len(list), sum, all)
+	const perSecond = 750 // at usualCost
+	at := noon
+	// A burst that can be worked off is, in time.
+	come(at, 20_000)
+	w.Adapt(time.Second)
+	if w.Rate() != 1 {
+		t.Fatalf("the rate is %v", w.Rate())
 	}
-	for range 20 {
-		w.Spent(0, time.Second)
+	at = at.Add(Quiet)
+	for range 40 {
+		at = at.Add(time.Second)
+		n := take(at, perSecond)
+		w.Spent(time.Duration(n)*usualCost, n)
+		w.Adapt(time.Second)
 	}
-	if w.Rate() != 1 || !w.Wants(span.TraceID{Hi: math.MaxUint64, Lo: 3}) {
-		t.Errorf("at rest the rate is %v", w.Rate())
+	if w.Rate() != 1 || looked != came || w.Waiting() != 0 || w.Skipped() != 0 {
+		t.Fatalf("rate %v, looked at %d of %d, %d wait, skipped %v", w.Rate(), looked, came, w.Waiting(), w.Skipped())
 	}
+	// Five times as many as can be, for two minutes.
+	came, looked, stood = 0, 0, 0
+	for range 120 {
+		come(at, 5*perSecond)
+		at = at.Add(time.Second)
+		take(at, perSecond)
+		w.Adapt(time.Second)
+	}
+	if w.Rate() < 0.1 || w.Rate() > 0.5 {
+		t.Errorf("the rate is %v", w.Rate())
+	}
+	for w.Waiting() > 0 || len(w.pending) > 0 {
+		at = at.Add(time.Second)
+		take(at, perSecond)
+		w.Adapt(time.Second)
+	}
+	if math.Abs(stood-float64(came)) > 0.05*float64(came) || looked > came/3 || math.Abs(w.Skipped()-(stood-float64(looked))) > 1 {
+		t.Errorf("%d traces stand for %v of %d; %v skipped", looked, stood, came, w.Skipped())
+	}
+	// More than there is room for.
+	came, looked, stood = 0, 0, 0
+	come(at, 5*maxPending)
+	if n := len(w.pending); n > maxPending {
+		t.Errorf("%d pending", n)
+	}
+	left := 0.0
+	for _, r := range w.Left(1000) {
+		left += r.Weight
+	}
+	for range 100 {
+		at = at.Add(time.Minute)
+		take(at, maxPending)
+		w.Adapt(time.Minute)
+	}
+	if math.Abs(stood-float64(came)) > 0.05*float64(came) || math.Abs(left-float64(came)) > 0.05*float64(came) {
+		t.Errorf("%d traces stand for %v of %d; those that would be kept for %v", looked, stood, came, left)
+	}
+	if w.rate != 1 || !w.Wants(span.TraceID{Hi: math.MaxUint64, Lo: 3}) {
+		t.Errorf("at rest the rate is %v", w.rate)
+	}
+}
+
+// TestBefore: traces that were stored before watching began are examined, once; those that were not examined when it ended, after a restart.
+func TestBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewMem()
+		if err := disk.MkdirAll("data"); err != nil {
+			t.Fatal(err)
+		}
+		s := storetest.NewModel()
+		for i := range uint64(40) { // while nobody watched; one of them long ago
+			at := time.Now().Add(-time.Duration(i+1) * 30 * time.Minute)
+			if i == 39 {
+				at = time.Now().Add(-48 * time.Hour)
+			}
+			if err := s.Append(t.Context(), page(at, 1+i, 30)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w := Start(Options{Store: s, Disk: disk, Dir: "data"})
+		time.Sleep(5 * time.Second)
+		want := func(n int64, when string) {
+			t.Helper()
+			list := w.Findings()
+			if len(list) != 1 || list[0].StateAt(time.Now()) != New || list[0].Calls.N != n {
+				t.Errorf("%s: %d findings", when, len(list))
+				for _, f := range list {
+					t.Errorf("%v of %d requests", f.StateAt(time.Now()), f.Calls.N)
+				}
+			}
+		}
+		want(39, "after the start")
+		day := w.Findings()[0]
+		if x := day.FiguresAt(time.Now()); math.Abs(x.PerDay-39*24/19.0) > 3 { // in as many hours as they were spread over
+			t.Errorf("%v a day", x.PerDay)
+		}
+		if err := w.Append(t.Context(), page(time.Now(), 100, 30)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Append(t.Context(), page(time.Now(), 101, 30)); err != nil {
+			t.Fatal(err)
+		}
+		w.dirty = true
+		if err := w.Close(); err != nil { // before they are complete
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if err := s.Append(t.Context(), page(time.Now(), 102, 30)); err != nil { // meanwhile
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		w = Start(Options{Store: s, Disk: disk, Dir: "data"})
+		time.Sleep(5 * time.Second)
+		want(42, "after a restart")
+		if e := w.Examination(); e != (Examination{Examined: 3, Rate: 1}) {
+			t.Errorf("%+v", e)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 // TestWatcher: a trace is examined some seconds after its last span came; findings and decisions are there again after a restart.
@@ -338,8 +438,8 @@ func TestWatcher(t *testing.T) {
 		if len(list) != 1 || list[0].StateAt(time.Now()) != New || list[0].Calls.N != 5 {
 			t.Fatalf("%+v", list)
 		}
-		if n, rate, skipped := w.Examined(); n != 5 || rate != 1 || skipped != 0 {
-			t.Errorf("examined %d, rate %v, skipped %d", n, rate, skipped)
+		if e := w.Examination(); e != (Examination{Examined: 5, Rate: 1}) {
+			t.Errorf("%+v", e)
 		}
 		if err := w.Change(func(b *Book) error { return b.Mute(list[0].ID, time.Now(), time.Time{}, "by design") }); err != nil {
 			t.Fatal(err)
@@ -375,7 +475,7 @@ func TestCrash(t *testing.T) {
 			b := newBook()
 			b.pages(40, 40, 40)
 			b.only(t).Reason = fmt.Sprint(i)
-			text, err := encode(b.All())
+			text, err := encode(b.All(), noon, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -386,11 +486,12 @@ func TestCrash(t *testing.T) {
 		}
 		after := disk.AfterCrash()
 		kept, err := load(after, "data")
-		if err != nil || len(kept) > 1 || len(kept) == 0 && saved > 0 {
-			t.Fatalf("crash at %d: %v, %v; %d were saved", k, kept, err, saved)
+		list := kept.Findings
+		if err != nil || len(list) > 1 || len(list) == 0 && saved > 0 {
+			t.Fatalf("crash at %d: %v, %v; %d were saved", k, list, err, saved)
 		}
-		if len(kept) == 1 && kept[0].Reason != fmt.Sprint(saved) && kept[0].Reason != fmt.Sprint(saved+1) {
-			t.Fatalf("crash at %d: %s was kept, %d saved", k, kept[0].Reason, saved)
+		if len(list) == 1 && list[0].Reason != fmt.Sprint(saved) && list[0].Reason != fmt.Sprint(saved+1) {
+			t.Fatalf("crash at %d: %s was kept, %d saved", k, list[0].Reason, saved)
 		}
 		if !disk.Crashed() {
 			return
@@ -408,7 +509,7 @@ func TestBrokenFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		kept, err := load(disk, "data")
-		if err == nil || !strings.Contains(err.Error(), "set aside") || kept != nil {
+		if err == nil || !strings.Contains(err.Error(), "set aside") || kept.Findings != nil {
 			t.Errorf("%q: %v, %v", text, kept, err)
 		}
 		if ok, err := vfs.Exists(disk, "data/"+fileName+".bad"); !ok || err != nil {
@@ -421,7 +522,7 @@ func TestBrokenFile(t *testing.T) {
 func FuzzFile(f *testing.F) {
 	b := newBook()
 	b.pages(40, 30, 20)
-	text, err := encode(b.All())
+	text, err := encode(b.All(), noon, []Ripe{{ID: span.TraceID{Lo: 1}, Weight: 2, At: noon}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -435,7 +536,12 @@ func FuzzFile(f *testing.F) {
 		if err != nil {
 			return
 		}
-		b := &book{NewBook(kept), noon, analyze.NewProfiler(), 0}
+		for _, r := range kept.left() {
+			if r.Weight < 1 {
+				t.Fatalf("a trace stands for %v", r.Weight)
+			}
+		}
+		b := &book{NewBook(kept.Findings), noon, analyze.NewProfiler(), 0}
 		b.pages(40)
 		for _, f := range b.All() {
 			f.FiguresAt(b.now)
@@ -484,9 +590,7 @@ func BenchmarkAppend(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				w := newWatcher(Options{Store: nowhere{}})
-				for w.watch.rate > rate {
-					w.watch.Spent(time.Second, time.Second)
-				}
+				w.watch.want(rate)
 				for _, bt := range batches {
 					if err := w.Append(b.Context(), bt); err != nil {
 						b.Fatal(err)

@@ -37,21 +37,33 @@ type Watcher struct {
 	book     *Book
 	dirty    bool
 	examined int64
-	skipped  float64
 
 	saving sync.Mutex // one writer at a time
 
 	examining sync.Mutex // guards profiler
 	profiler  *analyze.Profiler
 
+	began time.Time // when watching began
+	until time.Time // up to which the file's findings know the traces; zero: of none
+
 	stop context.CancelFunc
 	done sync.WaitGroup
 }
 
-// The rhythm of a Watcher.
+// The rhythm of a Watcher. What it does not take of its part of a core it may take later, up to longestBurst, so that a burst of
+// traces is examined soon.
 const (
 	examineEvery = time.Second
 	saveEvery    = 30 * time.Second
+	mostOfRound  = 400 * time.Millisecond
+	longestBurst = 6 * time.Second
+)
+
+// Of what was stored before: how far back it is looked at, and how many traces are. Hours beyond a day are not counted.
+const (
+	lookBack   = 23 * time.Hour
+	mostBefore = 5000
+	mostLeft   = 10_000 // traces that are kept in the file to be examined after a restart
 )
 
 // Start reads the findings kept and begins to watch.
@@ -70,15 +82,19 @@ func newWatcher(o Options) *Watcher {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	w := &Watcher{Store: o.Store, o: o, watch: NewWatch(), profiler: analyze.NewProfiler()}
-	var kept []*Finding
+	w := &Watcher{Store: o.Store, o: o, watch: NewWatch(), profiler: analyze.NewProfiler(), began: o.Now()}
+	var kept file
 	if o.Disk != nil {
 		var err error
 		if kept, err = load(o.Disk, o.Dir); err != nil {
 			o.Logger.Error("findings", "error", err)
 		}
 	}
-	w.book = NewBook(kept)
+	w.book = NewBook(kept.Findings)
+	w.watch.Behind(kept.left())
+	if kept.Until > 0 {
+		w.until = time.Unix(0, kept.Until)
+	}
 	return w
 }
 
@@ -107,19 +123,23 @@ func (w *Watcher) Append(ctx context.Context, b *span.Batch) error {
 }
 
 func (w *Watcher) run(ctx context.Context) {
+	if err := w.lookBack(ctx); err != nil && ctx.Err() == nil {
+		w.o.Logger.Error("findings of what was stored before", "error", err)
+	}
 	tick := time.NewTicker(examineEvery)
 	defer tick.Stop()
 	saved := w.o.Now()
+	saving := longestBurst // of the part of a core that may be taken
 	for {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
-		began := time.Now()
-		w.examine(ctx, w.o.Now(), examineWithin)
+		saving = min(saving+time.Duration(targetLoad*float64(examineEvery)), longestBurst)
+		saving -= w.examine(ctx, w.o.Now(), min(saving, mostOfRound))
 		w.pending.Lock()
-		w.watch.Spent(time.Since(began), max(examineEvery, time.Since(began)))
+		w.watch.Adapt(examineEvery)
 		w.pending.Unlock()
 		if now := w.o.Now(); now.Sub(saved) >= saveEvery {
 			saved = now
@@ -130,39 +150,79 @@ func (w *Watcher) run(ctx context.Context) {
 	}
 }
 
-// examineWithin bounds a round; what is left then is skipped, and counted.
-const examineWithin = 800 * time.Millisecond
+// lookBack has traces examined that were stored before watching began and that the findings in the file do not know: a fair sample
+// of the requests of the last day.
+func (w *Watcher) lookBack(ctx context.Context) error {
+	from := w.began.Add(-lookBack)
+	if w.until.After(from) {
+		from = w.until
+	}
+	res, err := w.Select(ctx, store.Query{
+		Filter: store.IsRoot(), Range: store.TimeRange{From: from.UnixNano(), To: w.began.UnixNano()}, Order: store.Sampled, Limit: mostBefore, Count: true, Brief: true,
+	})
+	if err != nil || res.Spans.Len() == 0 {
+		return err
+	}
+	var before []Ripe
+	for i, id := range res.Spans.TraceID {
+		if i == 0 || id != res.Spans.TraceID[i-1] { // roots of one trace stand together
+			before = append(before, Ripe{
+				ID: id, Weight: max(float64(res.Matched)/float64(res.Spans.Len()), 1), At: time.Unix(0, res.Spans.Start[i]),
+			})
+		}
+	}
+	slices.SortFunc(before, func(x, y Ripe) int { return x.At.Compare(y.At) }) // as they would have come
+	w.pending.Lock()
+	defer w.pending.Unlock()
+	w.watch.Behind(before)
+	return nil
+}
+
+// atOnce is how many traces are examined between two looks at the clock.
+const atOnce = 16
 
 // Settle reads and examines the traces that are complete at now, however long that takes. The Watcher does it by
 // itself every second, as far as there is time.
 func (w *Watcher) Settle(ctx context.Context, now time.Time) { w.examine(ctx, now, math.MaxInt64) }
 
-func (w *Watcher) examine(ctx context.Context, now time.Time, within time.Duration) {
+// examine examines traces that are complete at now until there are no more or so much time is spent, and says how much was.
+func (w *Watcher) examine(ctx context.Context, now time.Time, within time.Duration) time.Duration {
 	w.examining.Lock()
 	defer w.examining.Unlock()
-	w.pending.Lock()
-	ripe := w.watch.Ripe(now)
-	w.pending.Unlock()
-	if w.profiler.Full() {
-		w.profiler = analyze.NewProfiler()
-	}
 	began := time.Now()
-	for i, r := range ripe {
-		if ctx.Err() != nil || time.Since(began) > within {
-			w.mu.Lock()
-			for _, left := range ripe[i:] {
-				w.skipped += left.Weight
-			}
-			w.mu.Unlock()
-			return
+	for {
+		spent := time.Since(began)
+		if ctx.Err() != nil || spent >= within {
+			return spent
 		}
-		b, err := w.Trace(ctx, r.ID)
-		switch {
-		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled):
-			continue
-		case err != nil:
-			w.o.Logger.Error("findings", "trace", r.ID, "error", err)
-			continue
+		w.pending.Lock()
+		ripe := w.watch.Ripe(now, atOnce)
+		w.pending.Unlock()
+		if len(ripe) == 0 {
+			return spent
+		}
+		if w.profiler.Full() {
+			w.profiler = analyze.NewProfiler()
+		}
+		for _, r := range ripe {
+			w.look(ctx, now, r)
+		}
+		w.pending.Lock()
+		w.watch.Spent(time.Since(began)-spent, len(ripe))
+		w.pending.Unlock()
+	}
+}
+
+// look reads a trace and examines it.
+func (w *Watcher) look(ctx context.Context, now time.Time, r Ripe) {
+	b, err := w.Trace(ctx, r.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled):
+	case err != nil:
+		w.o.Logger.Error("findings", "trace", r.ID, "error", err)
+	default:
+		if !r.At.IsZero() && now.Sub(r.At) < lookBack {
+			now = r.At
 		}
 		w.add(now, analyze.NewTree(b), r.Weight)
 	}
@@ -192,13 +252,17 @@ func (w *Watcher) save() error {
 	}
 	w.saving.Lock()
 	defer w.saving.Unlock()
+	w.pending.Lock()
+	left := w.watch.Left(mostLeft) // before the book: what is examined in between counts twice rather than never
+	until := w.o.Now()
+	w.pending.Unlock()
 	w.mu.Lock()
 	dirty := w.dirty
 	w.dirty = false
 	var text []byte
 	var err error
 	if dirty {
-		text, err = encode(w.book.All())
+		text, err = encode(w.book.All(), until, left)
 	}
 	w.mu.Unlock()
 	if err == nil && dirty {
@@ -249,15 +313,23 @@ func (f *Finding) copy() *Finding {
 	return &c
 }
 
-// Examined says how many requests were examined, of how many traces each stands for now, and how many were left out
-// because there was no time or no room.
-func (w *Watcher) Examined() (requests int64, rate float64, skipped int64) {
+// Examination says what the findings rest on.
+type Examination struct {
+	Examined int64   // requests, since the start
+	Rate     float64 // part of the traces that was examined lately; the others are counted by those that were
+	Skipped  int64   // traces that were not examined since the start
+	Waiting  int     // traces that are complete and wait to be examined
+}
+
+// Examination says how much was examined.
+func (w *Watcher) Examination() Examination {
 	w.pending.Lock()
-	rate, skipped = w.watch.Rate(), w.watch.Overflow
+	e := Examination{Rate: w.watch.Rate(), Skipped: int64(math.Round(w.watch.Skipped())), Waiting: w.watch.Waiting()}
 	w.pending.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.examined, rate, skipped + int64(w.skipped)
+	e.Examined = w.examined
+	return e
 }
 
 // Change applies a person's decision to the book ([Book.Mute] and the like) and makes it durable.

@@ -229,6 +229,8 @@ export interface Findings {
   examined: number
   rate: number
   skipped: number
+  /** Traces that are complete and not examined yet. */
+  waiting: number
   total: number
   findings: Finding[] | null
 }

@@ -278,7 +278,9 @@ export const en = {
     none: 'Nothing found. Traces are examined as they become complete.',
     noneOf: 'No finding is in this state.',
     showing: (shown: string, total: string) => `showing ${shown} of ${total}`,
-    examined: (n: string, skipped: string) => `${n} requests examined, ${skipped} traces left out because they came too fast`,
+    examined: (n: string) => `${n} requests examined since the start`,
+    sampled: (share: string, skipped: string) => `lately ${share} of the traces, which stand for all; ${skipped} were not`,
+    waiting: (n: string) => `${n} traces wait to be examined`,
     columns: {
       finding: 'Finding',
       endpoint: 'Endpoint',

@@ -267,7 +267,9 @@ export const zh: Messages = {
     none: '没有发现。追踪完整后即被检查。',
     noneOf: '没有处于此状态的发现。',
     showing: (shown, total) => `显示 ${shown} / ${total}`,
-    examined: (n, skipped) => `检查了 ${n} 次请求，${skipped} 次追踪因到达过快而略过`,
+    examined: (n) => `启动以来检查了 ${n} 次请求`,
+    sampled: (share, skipped) => `最近检查了 ${share} 的追踪，以其代表全部；${skipped} 次未检查`,
+    waiting: (n) => `${n} 次追踪等待检查`,
     columns: {
       finding: '发现',
       endpoint: '接口',

@@ -90,7 +90,12 @@ export function FindingsPage() {
       {findings.length > 0 && <FindingTable findings={findings} dimmed={query.isPlaceholderData} />}
       {data !== undefined && (
         <p className="footnote" role="status">
-          {f.showing(formatCount(findings.length), formatCount(data.total))} · {f.examined(formatCount(data.examined), formatCount(data.skipped))}
+          {[
+            f.showing(formatCount(findings.length), formatCount(data.total)),
+            f.examined(formatCount(data.examined)),
+            ...(data.skipped > 0 ? [f.sampled(formatShare(data.rate), formatCount(data.skipped))] : []),
+            ...(data.waiting > 0 ? [f.waiting(formatCount(data.waiting))] : []),
+          ].join(' · ')}
         </p>
       )}
     </div>
