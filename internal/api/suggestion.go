@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/fuwu-project/fuwu/internal/analyze"
 	"github.com/fuwu-project/fuwu/internal/catalog"
@@ -44,8 +45,7 @@ type silentRow struct {
 	Error string `json:"error"`
 }
 
-// suggestion is the query in place of the calls of a chatty finding, made of the latest request that has it and is still stored;
-// nil of other findings, and where there is no such request.
+// suggestion is the query in place of the calls of a chatty finding, made of a request that has it and is still stored; nil of other findings, and where there is no such request.
 func (s *server) suggestion(ctx context.Context, f *findings.Finding) (*suggestionRow, error) {
 	if f.Kind != analyze.Chatty {
 		return nil, nil
@@ -98,10 +98,17 @@ func wordsOf(err error) string {
 	return clipTo(err.Error(), 500)
 }
 
-// callsOf are the calls around those of a finding, and their label, in the latest request of its evidence that is stored.
+// recently is how long before the latest request of a finding another of them still shows what the page does.
+const recently = 24 * time.Hour
+
+// callsOf are the calls around those of a finding, and their label, in that request of its evidence which would gain most: the
+// others may lack some of the calls. It is one of the latest that are stored, since the page may have been different before.
 func (s *server) callsOf(ctx context.Context, f *findings.Finding) (calls []suggest.Call, label, traceID string, err error) {
 	evidence := slices.Clone(f.Evidence)
-	slices.SortStableFunc(evidence, func(x, y findings.Evidence) int { return cmp.Compare(y.Start, x.Start) })
+	age := func(e findings.Evidence) int64 { return (f.Last - e.Start) / int64(recently) } // in days
+	slices.SortStableFunc(evidence, func(x, y findings.Evidence) int {
+		return cmp.Or(cmp.Compare(age(x), age(y)), cmp.Compare(y.Saving, x.Saving))
+	})
 	for _, e := range evidence {
 		id, err := span.ParseTraceID(e.TraceID)
 		if err != nil {

@@ -42,7 +42,7 @@ func (s *Site) offer() *server.Server {
 	}, public, server.Replaces("user.service.get_user"))
 	server.Batch(aPerson, "card", func(ctx context.Context, ps []*person) ([]string, error) {
 		return s.cards(ctx, each(ps, personID))
-	}, public, server.Doc("the name as the cache has it"), server.Replaces("mc get user_card:?"))
+	}, public, server.Doc("the name as the cache has it"), server.Replaces("mc get "+keyPrefix+"user_card:?"))
 	server.Batch(aPerson, "roles", func(ctx context.Context, ps []*person) ([][]*movie, error) {
 		ids, err := s.roles(ctx, each(ps, personID))
 		if err != nil {
@@ -68,7 +68,7 @@ func (s *Site) offer() *server.Server {
 	server.Attr(aPicture, "width", func(p *picture) int64 { return p.Width }, "in pixels")
 	server.Attr(aPicture, "height", func(p *picture) int64 { return p.Height }, "in pixels")
 	server.Attr(aPicture, "author", func(p *picture) *person { return &person{ID: p.Author} })
-	server.Batch(aPicture, "text", s.descriptions, public, server.Doc("a long description, often empty"), server.Replaces("beansdb get pic_text:?:?"))
+	server.Batch(aPicture, "text", s.descriptions, public, server.Doc("a long description, often empty"), server.Replaces("beansdb get "+keyPrefix+"pic_text:?:?"))
 
 	server.Source(r, "get_movies", s.movies, server.Args("ids"), public,
 		server.Doc("those of the films that there are, in the order of ids"), server.Replaces("movie.service.get_movie"))

@@ -100,7 +100,7 @@ func rpcCall[R any](ctx context.Context, c rpcClient, method string, arg any) (r
 	if err != nil {
 		return result, fmt.Errorf("%s: %w", method, err)
 	}
-	ctx = shuaihttp.WithCall(ctx, method, rpcAttributes(method)...)
+	ctx = shuaihttp.WithCall(ctx, method, append(rpcAttributes(method), shuai.Caller(ctx, 1)...)...)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+method, bytes.NewReader(body))
 	if err != nil {
 		return result, fmt.Errorf("%s: %w", method, err)

@@ -8,7 +8,7 @@ import (
 )
 
 // SchemaVersion is the version of the schema that this package is made of.
-const SchemaVersion = "aa9e62aa2ae28f61"
+const SchemaVersion = "358dfd348d329451"
 
 // PersonX stands for the entity Person: who plays in films, takes pictures, or visits. Outside of the server it is its key.
 type PersonX struct{ redeye.Entity[int64] }

@@ -29,7 +29,7 @@ export function Caller({ finding }: { finding: Finding }) {
   const steps = finding.steps ?? []
   const doing = finding.kind === 'serial-fan-out' && finding.caller === '' ? finding.name : (steps.at(-2) ?? finding.name)
   const { site } = finding
-  const place = site === undefined ? '' : [site.file ?? '', site.line === undefined ? '' : String(site.line)].filter((part) => part !== '').join(':')
+  const place = [lastOf(site?.file ?? '', 2), String(site?.line ?? '')].filter((part) => part !== '').join(':')
   return (
     <span className="caller">
       {by.service} <strong>{<Text value={cut(finding.caller === '' ? finding.service : finding.caller, nameLimit)} />}</strong> {by.during}{' '}
@@ -39,7 +39,7 @@ export function Caller({ finding }: { finding: Finding }) {
       {site !== undefined && (
         <>
           {' '}
-          {by.at} <code>{<Text value={cut(site.function ?? place, nameLimit)} />}</code>
+          {by.at} <code>{<Text value={cut(site.function === undefined ? place : lastOf(site.function, 1), nameLimit)} />}</code>
           {site.function !== undefined && place !== '' && (
             <>
               {' '}
@@ -51,6 +51,9 @@ export function Caller({ finding }: { finding: Finding }) {
     </span>
   )
 }
+
+/** The last parts of a path. */
+const lastOf = (path: string, parts: number): string => path.split('/').slice(-parts).join('/')
 
 function callsOf(t: Messages, { kind, calls, leastCalls, mostCalls, serial }: Finding): string {
   switch (kind) {

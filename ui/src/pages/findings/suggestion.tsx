@@ -49,7 +49,7 @@ export function SuggestedQuery({ suggestion }: { suggestion: Suggestion }) {
             <CopyButton value={shown} label={s.copy} />
           </div>
           <pre className="code" tabIndex={0} data-query>
-            <Text value={shown} />
+            <Text value={shown} lines />
           </pre>
           {suggestion.params.length > 0 && (
             <p className="muted">

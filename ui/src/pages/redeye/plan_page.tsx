@@ -97,7 +97,7 @@ function Details({ plan }: { plan: Plan }) {
         <CopyButton value={plan.program} label={t.findings.suggestion.copy} />
       </div>
       <pre className="code" tabIndex={0}>
-        <Text value={plan.program} />
+        <Text value={plan.program} lines />
       </pre>
       <section className="section" aria-labelledby="plan-title">
         <h2 id="plan-title">
