@@ -27,7 +27,7 @@ type BenchRedeyeCmd struct {
 	N       []int           `default:"10,100,300" help:"Films on the home page, at most 1000; 3 calls for each. (${default})"`
 	Photos  bool            `default:"true" negatable:"" help:"Measure the page of the talk, too: 180 photos, 295 calls. (${default})"`
 	Latency []time.Duration `default:"1ms,2ms,5ms" help:"How long a request to a store travels. (${default})"`
-	For     time.Duration   `default:"2s" help:"How long each is measured with --clients, and again with each number of clients until more give no more pages. (${default})"`
+	For     time.Duration   `default:"2s" help:"How long each is measured with --clients, and again with twice as many and so on, up to 64. (${default})"`
 	Clients int             `default:"4" help:"Visitors at once while latency and CPU are measured. (${default})"`
 	Real    bool            `help:"Start MariaDB, Redis and memcached as they are installed here, instead of stand-ins inside this process."`
 }
@@ -125,11 +125,10 @@ func millis(d time.Duration) string { return fmt.Sprintf("%.2f ms", ms(d)) }
 
 const (
 	maxClients = 64
-	minPages   = 20   // whose latency is measured
-	stillMore  = 1.05 // of the pages a second before
+	minPages   = 20 // whose latency is measured
 )
 
-// page measures one page by one way: first with cmd.Clients, then with twice as many and so on, until that gives no more pages.
+// page measures one page by one way: first with cmd.Clients, then with twice as many and so on, of which the number counts that gives most pages.
 func (cmd *BenchRedeyeCmd) page(ctx context.Context, site *demo.Site, url string) (r redeyeResult, err error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: maxClients}}
 	defer client.CloseIdleConnections()
@@ -154,12 +153,8 @@ func (cmd *BenchRedeyeCmd) page(ctx context.Context, site *demo.Site, url string
 		if err != nil {
 			return r, err
 		}
-		better := perSecond > stillMore*r.perSecond
 		if perSecond > r.perSecond {
 			r.perSecond, r.clients = perSecond, clients
-		}
-		if !better {
-			break
 		}
 	}
 	return r, nil

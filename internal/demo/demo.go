@@ -28,6 +28,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -156,7 +157,7 @@ func (s *Site) startService(ctx context.Context, cfg Config, name, addr string, 
 	s.closers = append(s.closers, tracer.Stop)
 	at.url = "http://" + l.Addr().String()
 	at.client = newRPCClient(l.Addr(), &s.rpcs)
-	handler = shuaihttp.NewHandler(handler, shuaihttp.Config{Tracer: tracer})
+	handler = shuaihttp.NewHandler(handler, shuaihttp.Config{Tracer: tracer, Filter: ofVisitors})
 	if name == "movie-web" {
 		handler = s.controls(handler)
 	}
@@ -181,6 +182,11 @@ func (s *Site) startService(ctx context.Context, cfg Config, name, addr string, 
 		return err
 	})
 	return nil
+}
+
+// ofVisitors leaves out what tools ask of the movie service: nobody waits for that.
+func ofVisitors(r *http.Request) bool {
+	return !strings.HasPrefix(r.URL.Path, "/redeye/") && r.URL.Path != redeyePath+"GetSchema"
 }
 
 // Calls says how many calls the services have made since the site runs: of each other, and of the stores.

@@ -285,3 +285,30 @@ func TestRunTakenPort(t *testing.T) {
 	taken.Close()
 	goleak.VerifyNone(t, leaks)
 }
+
+// Nor does one whose stores do not answer, or are not to be used.
+func TestRunWithoutStores(t *testing.T) {
+	leaks := goleak.IgnoreCurrent()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for words, at := range map[string]Addresses{
+		"MySQL":         {MySQL: "root@tcp(" + nobody + ")/"},
+		"redis":         {Redis: nobody},
+		"memcached":     {Memcached: nobody},
+		"beansdb":       {Beansdb: nobody},
+		"invalid DSN":   {MySQL: nobody},
+		`leave "theirs`: {MySQL: "root@tcp(" + nobody + ")/theirs"},
+	} {
+		_, err := Run(t.Context(), Config{Stores: at, Rate: -1, Collector: "http://127.0.0.1:1"})
+		if err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%+v: %v, want %q in it", at, err, words)
+		}
+	}
+	goleak.VerifyNone(t, leaks)
+}

@@ -263,7 +263,10 @@ func (s *stores) fill(ctx context.Context) error {
 	if err := s.mc.set(homeListKey, homeList()); err != nil {
 		return err
 	}
-	return s.redis.MSet(ctx, ratings...).Err()
+	if err := s.redis.MSet(ctx, ratings...).Err(); err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	return nil
 }
 
 func (s *stores) fillPicture(p picture) error {
@@ -403,5 +406,8 @@ func (s *kv) get(ctx context.Context, keys []string) ([]string, error) {
 
 // set stores a value, without a span: the site's own preparation is not part of the picture.
 func (s *kv) set(key string, value []byte) error {
-	return s.client.Set(&memcache.Item{Key: key, Value: value})
+	if err := s.client.Set(&memcache.Item{Key: key, Value: value}); err != nil {
+		return fmt.Errorf("%s: %w", s.system, err)
+	}
+	return nil
 }
