@@ -28,7 +28,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,7 +63,6 @@ type Site struct {
 	stores
 	movie, pic, user, rating service
 	web                      service
-	programs                 *redeye.Client // of the movie service
 
 	rpcs     atomic.Int64                  // that services have sent to each other
 	closers  []func(context.Context) error // in order of opening
@@ -72,10 +70,11 @@ type Site struct {
 	visitors sync.WaitGroup
 }
 
-// service is one of the four: where it listens, and the client that others call it with.
+// service is one of the five: where it listens, and the clients that others call it with.
 type service struct {
-	url    string
-	client rpcClient
+	url      string
+	client   rpcClient
+	programs *redeye.Client // of movie, which serves Redeye
 }
 
 // Run starts the site and its visitors; they run until Close.
@@ -106,11 +105,8 @@ func Run(ctx context.Context, cfg Config) (_ *Site, err error) {
 			_ = s.Close(ctx) // the first error is the one to tell
 		}
 	}()
-	opened, err := s.open(ctx, cfg.Stores, cfg.Delay)
-	for _, c := range opened {
-		s.closers = append(s.closers, func(context.Context) error { return c.Close() })
-	}
-	if err != nil {
+	s.closers = append(s.closers, func(context.Context) error { return s.close() })
+	if err := s.open(ctx, cfg.Stores, cfg.Delay); err != nil {
 		return nil, fmt.Errorf("stores: %w", err)
 	}
 	programs, err := s.offer().Handler()
@@ -126,20 +122,19 @@ func Run(ctx context.Context, cfg Config) (_ *Site, err error) {
 		{"pic", "127.0.0.1:0", &s.pic, s.pictureService()},
 		{"rating", "127.0.0.1:0", &s.rating, s.ratingService()},
 		{"movie", "127.0.0.1:0", &s.movie, withRedeye(s.movieService(), programs)},
-		{"movie-web", cfg.Web, &s.web, s.pages()},
+		{"movie-web", cfg.Web, &s.web, s.pages()}, // calls all others
 	} {
 		if err := s.startService(ctx, cfg, svc.name, svc.addr, svc.at, svc.handler); err != nil {
 			return nil, fmt.Errorf("service %s: %w", svc.name, err)
 		}
 	}
 	s.URL, s.Movies = s.web.url, s.movie.url
-	s.programs = redeye.NewClient(s.Movies, redeye.Config{HTTP: s.movie.client.http})
+	loadCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stopLoad = stop
 	if cfg.Rate > 0 {
-		loadCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
-		s.stopLoad = stop
 		s.visitors.Go(func() { s.load(loadCtx, cfg.Rate, rand.New(rand.NewPCG(cfg.Seed, 2))) })
-		s.visitors.Go(func() { s.loadFault(loadCtx) })
 	}
+	s.visitors.Go(func() { s.loadFault(loadCtx) })
 	return s, nil
 }
 
@@ -157,12 +152,9 @@ func (s *Site) startService(ctx context.Context, cfg Config, name, addr string, 
 	s.closers = append(s.closers, tracer.Stop)
 	at.url = "http://" + l.Addr().String()
 	at.client = newRPCClient(l.Addr(), &s.rpcs)
-	handler = shuaihttp.NewHandler(handler, shuaihttp.Config{Tracer: tracer, Filter: ofVisitors})
-	if name == "movie-web" {
-		handler = s.controls(handler)
-	}
+	at.programs = redeye.NewClient(at.url, redeye.Config{HTTP: at.client.http})
 	server := &http.Server{
-		Handler:           handler,
+		Handler:           shuaihttp.NewHandler(handler, shuaihttp.Config{Tracer: tracer, Filter: ofVisitors}),
 		ReadHeaderTimeout: 5 * time.Second,
 	}
 	// Shutdown waits up to 5 s for connections on which nothing was asked yet; browsers and net/http keep such
@@ -184,9 +176,13 @@ func (s *Site) startService(ctx context.Context, cfg Config, name, addr string, 
 	return nil
 }
 
-// ofVisitors leaves out what tools ask of the movie service: nobody waits for that.
+// ofVisitors leaves out what tools ask: nobody waits for that.
 func ofVisitors(r *http.Request) bool {
-	return !strings.HasPrefix(r.URL.Path, "/redeye/") && r.URL.Path != redeyePath+"GetSchema"
+	switch r.URL.Path {
+	case "/mode", "/fault", "/redeye/callsites", redeyePath + "GetSchema":
+		return false
+	}
+	return true
 }
 
 // Calls says how many calls the services have made since the site runs: of each other, and of the stores.

@@ -45,11 +45,11 @@ func (s *Site) load(ctx context.Context, rate float64, rng *rand.Rand) {
 	}
 }
 
-// loadFault visits the page that asks for too much, five times a second, while that is on.
+// loadFault visits the page that asks for too much, ten times a second, while that is on.
 func (s *Site) loadFault(ctx context.Context) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: maxInFlight}}
 	defer client.CloseIdleConnections()
-	next := time.NewTicker(200 * time.Millisecond)
+	next := time.NewTicker(100 * time.Millisecond)
 	defer next.Stop()
 	for {
 		select {

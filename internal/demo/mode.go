@@ -62,9 +62,8 @@ func (s *Site) SetMode(page string, way Way) error {
 	return nil
 }
 
-// controls serves what is described above, untraced, and everything else by next.
-func (s *Site) controls(next http.Handler) http.Handler {
-	mux := http.NewServeMux()
+// controls serves what is described above.
+func (s *Site) controls(mux *http.ServeMux) {
 	mux.HandleFunc("GET /mode", s.showMode)
 	mux.HandleFunc("POST /mode", func(w http.ResponseWriter, r *http.Request) {
 		if err := s.SetMode(r.FormValue("page"), Way(r.FormValue("impl"))); err != nil {
@@ -82,11 +81,9 @@ func (s *Site) controls(next http.Handler) http.Handler {
 		s.SetFault(r.FormValue("on") == "true")
 		s.showFault(w, r)
 	})
-	mux.Handle("/", next)
-	return mux
 }
 
-// SetFault sends visitors to the page that asks for too much, five a second, or no longer.
+// SetFault sends visitors to the page that asks for too much, ten a second, or no longer.
 func (s *Site) SetFault(on bool) { s.fault.Store(on) }
 
 func (s *Site) showMode(w http.ResponseWriter, _ *http.Request) {

@@ -18,7 +18,7 @@ func (s *Site) everybody() page[struct{}, []string] {
 		arg:  func(*http.Request) (a struct{}, err error) { return a, nil },
 		ways: map[Way]func(context.Context, struct{}) ([]string, error){
 			Redeye: func(ctx context.Context, _ struct{}) ([]string, error) {
-				return everybodyQuery.Run(ctx, s.programs, []int64{1, 2, 3, 4, 5, 6, 7, 8})
+				return everybodyQuery.Run(ctx, s.movie.programs, []int64{1, 2, 3, 4, 5, 6, 7, 8})
 			},
 		},
 		view: func(names []string) view { return view{Title: fmt.Sprintf("%d people", len(names))} },

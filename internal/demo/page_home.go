@@ -37,10 +37,10 @@ func (s *Site) home() page[homeArg, homeData] {
 		ways: map[Way]func(context.Context, homeArg) (homeData, error){
 			NK: s.homeNK,
 			Redeye: s.homeOf(func(ctx context.Context, a homePageArg) ([]card, error) {
-				return homeQuery.Run(ctx, s.programs, a.IDs, a.User)
+				return homeQuery.Run(ctx, s.movie.programs, a.IDs, a.User)
 			}),
 			Text: s.homeOf(func(ctx context.Context, a homePageArg) ([]card, error) {
-				return redeye.Text[[]card](homeText, redeye.Args{"ids": a.IDs, "user": a.User}).Run(ctx, s.programs)
+				return redeye.Text[[]card](homeText, redeye.Args{"ids": a.IDs, "user": a.User}).Run(ctx, s.movie.programs)
 			}),
 			Hand: s.homeOf(func(ctx context.Context, a homePageArg) ([]card, error) {
 				return rpcCall[[]card](ctx, s.movie.client, "movie.service/home_page", a)

@@ -34,11 +34,11 @@ func (s *Site) photos() page[int64, photosData] {
 		ways: map[Way]func(context.Context, int64) (photosData, error){
 			NK: s.photosNK,
 			Redeye: func(ctx context.Context, id int64) (photosData, error) {
-				found, err := photosQuery.Run(ctx, s.programs, []int64{id})
+				found, err := photosQuery.Run(ctx, s.movie.programs, []int64{id})
 				return only(found, err, "movie", id)
 			},
 			Text: func(ctx context.Context, id int64) (photosData, error) {
-				found, err := redeye.Text[[]photosData](photosText, redeye.Args{"ids": []int64{id}}).Run(ctx, s.programs)
+				found, err := redeye.Text[[]photosData](photosText, redeye.Args{"ids": []int64{id}}).Run(ctx, s.movie.programs)
 				return only(found, err, "movie", id)
 			},
 			Hand: func(ctx context.Context, id int64) (photosData, error) {

@@ -35,11 +35,11 @@ func (s *Site) searchResults() page[string, searchData] {
 				return searchData{q, found}, err
 			},
 			Redeye: func(ctx context.Context, q string) (searchData, error) {
-				found, err := searchQuery.Run(ctx, s.programs, q)
+				found, err := searchQuery.Run(ctx, s.movie.programs, q)
 				return searchData{q, found}, err
 			},
 			Text: func(ctx context.Context, q string) (searchData, error) {
-				found, err := redeye.Text[[]entry](searchText, redeye.Args{"q": q}).Run(ctx, s.programs)
+				found, err := redeye.Text[[]entry](searchText, redeye.Args{"q": q}).Run(ctx, s.movie.programs)
 				return searchData{q, found}, err
 			},
 			Hand: func(ctx context.Context, q string) (searchData, error) {

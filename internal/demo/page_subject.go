@@ -35,11 +35,11 @@ func (s *Site) subject() page[int64, subjectData] {
 		ways: map[Way]func(context.Context, int64) (subjectData, error){
 			NK: s.subjectNK,
 			Redeye: func(ctx context.Context, id int64) (subjectData, error) {
-				found, err := subjectQuery.Run(ctx, s.programs, []int64{id})
+				found, err := subjectQuery.Run(ctx, s.movie.programs, []int64{id})
 				return only(found, err, "movie", id)
 			},
 			Text: func(ctx context.Context, id int64) (subjectData, error) {
-				found, err := redeye.Text[[]subjectData](subjectText, redeye.Args{"ids": []int64{id}}).Run(ctx, s.programs)
+				found, err := redeye.Text[[]subjectData](subjectText, redeye.Args{"ids": []int64{id}}).Run(ctx, s.movie.programs)
 				return only(found, err, "movie", id)
 			},
 			Hand: func(ctx context.Context, id int64) (subjectData, error) {

@@ -26,11 +26,11 @@ func (s *Site) userHome() page[int64, userData] {
 		ways: map[Way]func(context.Context, int64) (userData, error){
 			NK: s.userNK,
 			Redeye: func(ctx context.Context, id int64) (userData, error) {
-				found, err := userQuery.Run(ctx, s.programs, []int64{id})
+				found, err := userQuery.Run(ctx, s.movie.programs, []int64{id})
 				return only(found, err, "user", id)
 			},
 			Text: func(ctx context.Context, id int64) (userData, error) {
-				found, err := redeye.Text[[]userData](userText, redeye.Args{"ids": []int64{id}}).Run(ctx, s.programs)
+				found, err := redeye.Text[[]userData](userText, redeye.Args{"ids": []int64{id}}).Run(ctx, s.movie.programs)
 				return only(found, err, "user", id)
 			},
 			Hand: func(ctx context.Context, id int64) (userData, error) {

@@ -48,6 +48,7 @@ func (s *Site) pages() http.Handler {
 	mux.Handle("GET /user/{id}", serve(s, s.userHome()))
 	mux.Handle("GET /search", serve(s, s.searchResults()))
 	mux.Handle("GET /everybody", serve(s, s.everybody()))
+	s.controls(mux)
 	return mux
 }
 

@@ -118,6 +118,30 @@ func TestMode(t *testing.T) {
 	}
 }
 
+// Visitors come to the page that asks for too much when they are sent there.
+func TestFaultControl(t *testing.T) {
+	site := runSite(t, Config{Way: Redeye})
+	for _, on := range []string{"true", "false"} {
+		post(t, site.URL+"/fault", url.Values{"on": {on}})
+		if _, body := get(t, site.URL+"/fault"); body != `{"on":`+on+"}\n" {
+			t.Error(body)
+		}
+		if on == "true" {
+			for deadline := time.Now().Add(20 * time.Second); !strings.Contains(callSites(t, site), "movie-web.everybody"); time.Sleep(10 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatal("nobody came")
+				}
+			}
+		}
+	}
+}
+
+func callSites(t *testing.T, site *Site) string {
+	t.Helper()
+	_, body := get(t, site.Movies+"/redeye/callsites")
+	return body
+}
+
 // A page that asks for too much fails alone: after some tries its breaker opens, and the other pages are as before.
 func TestFault(t *testing.T) {
 	site := runSite(t, Config{Way: Redeye})
@@ -143,7 +167,7 @@ func TestFault(t *testing.T) {
 			t.Errorf("%s: %s: %s", path, resp.Status, body)
 		}
 	}
-	_, sites := get(t, site.Movies+"/redeye/callsites")
+	sites := callSites(t, site)
 	if !strings.Contains(sites, `"breaker": "open"`) || strings.Count(sites, `"breaker": "closed"`) < 5 {
 		t.Error(sites)
 	}
