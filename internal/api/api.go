@@ -204,7 +204,7 @@ type endpoint func(ctx context.Context, p *params) ([]byte, error)
 
 // nativeKinds are the questions of the native API, as the metrics name them.
 var nativeKinds = []string{
-	"endpoints", "traces", "names", kindStatus, "skeleton", "stats", "spans", "paths", "percentile",
+	"endpoints", "traces", "names", kindStatus, "skeleton", "stats", "spans", "paths", "find", "events", "percentile",
 	"services", "endpoint", "heatmap", "why", "patterns", "compare", "map", "findings", "views", "redeye", "change", kindFile, "look",
 }
 
@@ -270,6 +270,10 @@ func (s *server) find(path string) (kind string, _ endpoint) {
 		of = s.spans
 	case "paths":
 		of = s.paths
+	case "find":
+		of = s.findIn
+	case "events":
+		of = s.events
 	case "percentile":
 		of = s.percentile
 	case kindFile:

@@ -248,6 +248,20 @@ test('a click on a type shows only its spans, and n walks through them', async (
   await context.close()
 })
 
+test('attributes are found, too, together with what else is asked', async () => {
+  const { page, context, faults } = await open(`/trace/${ids.photos}?fold=off`, { expected: [/status of 400/] })
+  const find = page.getByRole('searchbox', { name: 'Find in trace' })
+  await find.fill('db.system.name=beansdb')
+  await page.getByText('180 of 656 spans match').waitFor()
+  await page.waitForURL(/find=/)
+  await find.fill('db.system.name=beansdb duration>4ms')
+  await page.waitForFunction(() => /^\d+ of 656/.test(document.querySelector('.matches').textContent) && !document.querySelector('.matches').textContent.startsWith('180'))
+  await find.fill('{ wrong')
+  await page.getByRole('alert').filter({ hasText: 'filter:' }).waitFor()
+  assert.deepEqual(faults, [])
+  await context.close()
+})
+
 test('a drag over the strip zooms, and the address says where', async () => {
   const { page, context, faults } = await open(`/trace/${ids.photos}`)
   const box = await page.locator('.minimap').boundingBox()

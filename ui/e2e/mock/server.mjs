@@ -139,13 +139,23 @@ function answer(url) {
     }
   const about = analysis(pathname, query)
   if (about !== undefined) return about
-  const [, id, what] = /^\/traces\/([0-9a-f]+)\/(skeleton|stats|spans|paths|percentile)$/.exec(pathname) ?? []
+  const [, id, what] = /^\/traces\/([0-9a-f]+)\/(skeleton|stats|spans|paths|find|events|percentile)$/.exec(pathname) ?? []
   if (id === ids.huge && !traces.has(id)) traces.set(id, index(largeTrace(id, Number(process.env.HUGE ?? 300_000))))
   const trace = traces.get(id)
   if (trace === undefined) return { status: 404, error: { message: `no trace ${id}` } }
   if (what === 'skeleton') {
     if (!skeletons.has(id)) skeletons.set(id, gzipSync(JSON.stringify(skeleton(trace))))
     return skeletons.get(id)
+  }
+  if (what === 'find') {
+    const [, key, value] = /^\{ \."(.*)" = "(.*)" \}$/.exec(query.get('q')) ?? []
+    if (key === undefined) return { status: 400, error: { message: 'filter: the mock knows one comparison' } }
+    const rows = trace.spans.filter((span) => span.attributes.some(([k, , v]) => k === key && v === value)).map((span) => span.row)
+    return { revision: '1', matched: rows.length, rowStep: rows.map((row, i) => row - (i === 0 ? 0 : rows[i - 1])) }
+  }
+  if (what === 'events') {
+    const all = trace.spans.flatMap((span) => detail(trace, span.row).events.map((event) => Object.assign(event, { row: span.row, offset: span.offset + span.duration })))
+    return { revision: '1', total: all.length, matched: all.length, events: all.toSorted((a, b) => a.offset - b.offset).slice(0, 1000) }
   }
   if (what === 'paths') return paths(trace, Number(query.get('row')))
   if (what === 'percentile') return { row: 0, count: 412, percentile: 0.97, p50: 1e6, p95: 2e6 }

@@ -3,7 +3,7 @@ import { keepPreviousData, QueryCache, QueryClient, queryOptions } from '@tansta
 import { decodeTrace } from '../trace/model.ts'
 import { ApiError, get } from './client.ts'
 import { askTrace, isOpened } from './files.ts'
-import type { EndpointOrder, Endpoints, Found, MergedPaths, Names, Percentile, Skeleton, SpanDetail, Stats, Status } from './types.ts'
+import type { EndpointOrder, Endpoints, Found, MergedPaths, Names, Percentile, Skeleton, SpanDetail, Stats, Status, TraceEvents } from './types.ts'
 
 /** Ends of a time range as the API takes them: RFC 3339 or now-1h. */
 export interface TimeWindow {
@@ -76,6 +76,23 @@ export const pathsQuery = ({ source, revision }: TraceState, row: number) =>
     staleTime: Infinity,
   })
 
+/** 1 for the rows that match a filter. */
+export const findQuery = ({ source, revision }: TraceState, size: number, q: string) =>
+  queryOptions({
+    queryKey: ['trace', source, 'find', revision, q],
+    queryFn: async ({ signal }) => {
+      const { rowStep } = await askTrace<{ rowStep: number[] }>(source, 'find', { q, revision }, signal)
+      const hit = new Uint8Array(size)
+      let row = 0
+      for (const step of rowStep) hit[(row += step)] = 1
+      return hit
+    },
+    enabled: q !== '',
+    retry: false,
+    staleTime: Infinity,
+    structuralSharing: false,
+  })
+
 /** How a span compares with its kind; a file's spans are compared with nothing. */
 export const percentileQuery = ({ source, revision }: TraceState, row: number) =>
   queryOptions({
@@ -92,16 +109,12 @@ export const spanQuery = ({ source, revision }: TraceState, row: number) =>
     staleTime: Infinity,
   })
 
-export const mostSpans = 200 // the API's bound for one answer
-
-/** All that is stored of the rows from one on. */
-export const spansFromQuery = (state: TraceState, size: number, from: number) =>
+/** The events of all spans in order of time; those with a text in them. */
+export const eventsQuery = ({ source, revision }: TraceState, text: string) =>
   queryOptions({
-    queryKey: ['trace', state.source, 'spans', state.revision, from],
-    queryFn: async ({ signal }) => {
-      const rows = Array.from({ length: Math.min(mostSpans, size - from) }, (_, i) => from + i).join(',')
-      return (await askTrace<Spans>(state.source, 'spans', { rows, revision: state.revision }, signal)).spans
-    },
+    queryKey: ['trace', source, 'events', revision, text],
+    queryFn: ({ signal }) => askTrace<TraceEvents>(source, 'events', { text, revision }, signal),
+    placeholderData: keepPreviousData,
     staleTime: Infinity,
   })
 

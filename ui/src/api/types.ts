@@ -186,6 +186,14 @@ export interface Attribute {
   value: string
 }
 
+/** Events of the spans of a trace, in order of time. */
+export interface TraceEvents {
+  total: number
+  matched: number
+  /** At most 1,000 of those that match. Offsets are nanoseconds from the start of the trace. */
+  events: { row: number; offset: number; time: string; name: string; attributes: Attribute[] | null }[]
+}
+
 export interface SpanDetail {
   row: number
   spanId: string

@@ -510,7 +510,7 @@ export const en = {
     tables: 'Statistics',
     onlyType: (type: string) => `Show only ${type} in the timeline`,
     find: 'Find in trace',
-    findPlaceholder: 'name, service=…, duration>5ms, error',
+    findPlaceholder: 'name, duration>5ms, http.route=…, { filter }',
     forgotten: 'This was a file that was opened in another page. It is not stored: open or drop it again.',
     huge: (n: string) => `${n} spans: opened collapsed and with repeats folded. Open what you want to see, or find it.`,
     fromFile: 'from a file, not stored',
@@ -548,8 +548,7 @@ export const en = {
     events: {
       title: 'Events of the spans',
       filter: 'Filter events',
-      counted: (shown: string, found: string, read: string, size: string) => `showing ${shown} of ${found} events, in ${read} of ${size} spans`,
-      more: 'Read more spans',
+      counted: (shown: string, found: string, all: string) => `showing ${shown} of ${found} events; the trace has ${all}`,
       time: 'Since start',
       event: 'Event',
       span: 'Span',

@@ -498,7 +498,7 @@ export const zh: Messages = {
     tables: '统计',
     onlyType: (type) => `时间线中只显示 ${type}`,
     find: '在追踪中查找',
-    findPlaceholder: '名称、service=…、duration>5ms、error',
+    findPlaceholder: '名称、duration>5ms、http.route=…、{ 过滤 }',
     forgotten: '这是在另一个页面中打开的文件，没有存储：请重新打开或拖入。',
     huge: (n) => `${n} 个 span：已收起并折叠重复调用。请展开想看的部分，或查找。`,
     fromFile: '来自文件，未存储',
@@ -535,8 +535,7 @@ export const zh: Messages = {
     events: {
       title: 'Span 的事件',
       filter: '过滤事件',
-      counted: (shown, found, read, size) => `显示 ${shown} / ${found} 个事件，来自 ${size} 个 span 中的 ${read} 个`,
-      more: '读取更多 span',
+      counted: (shown, found, all) => `显示 ${shown} / ${found} 个事件；整个追踪有 ${all} 个`,
       time: '自开始',
       event: '事件',
       span: 'Span',

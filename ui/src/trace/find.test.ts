@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 
-import { findRows } from './find.ts'
+import { askedOf, findRows } from './find.ts'
 import { decodeTrace } from './model.ts'
 import { sampleSkeleton } from './sample.ts'
 
@@ -37,6 +37,24 @@ test.each([
   ['duration>banana', '', []],
 ])('%j of type %j finds %j', (text, type, rows) => {
   expect([...(findRows(trace, { text, type })?.rows ?? [])]).toEqual(rows)
+})
+
+test.each([
+  ['movie duration>5ms error', ''],
+  ['http.route=/x movie', '{ ."http.route" = "/x" }'],
+  ['db.query.text~="select 1" tenant!=7', '{ ."db.query.text" =~ "(?i).*(?:select 1).*" && ."tenant" != "7" }'],
+  ['http.response.status_code>=500 wait<1.5ms', '{ ."http.response.status_code" >= 500 && ."wait" < 1.5ms }'],
+  ['size>large', ''],
+  [String.raw`path="C:\\a\"b"`, String.raw`{ ."path" = "C:\\a\"b" }`],
+  [' { span.db.system = "mysql" } ', '{ span.db.system = "mysql" }'],
+])('of %j the server is asked %j', (text, filter) => {
+  expect(askedOf(text)).toBe(filter)
+})
+
+test('what the server is asked is not looked for here', () => {
+  expect(findRows(trace, { text: 'http.route=/x', type: '' })).toBeNull()
+  expect([...(findRows(trace, { text: 'http.route=/x redis', type: '' })?.rows ?? [])]).toEqual([3])
+  expect(findRows(trace, { text: '{ name = "x" }', type: '' })).toBeNull()
 })
 
 test('of some rows only these are found', () => {

@@ -3,7 +3,7 @@ import { flagError, type Trace } from './model.ts'
 
 /** What to look for inside one trace. */
 export interface Finding {
-  /** Words, comparisons of duration and self time, and status=error; all must hold. */
+  /** Words, comparisons of duration and self time, and status=error; all must hold. What askedOf says is left out. */
   text: string
   /** A span type, exactly. */
   type: string
@@ -22,8 +22,46 @@ export interface Matches {
 
 type Test = (row: number) => boolean
 
+const isFilter = (text: string) => text.trimStart().startsWith('{')
+
+/** The words of a text; a quoted part may have blanks. A whole filter has none. */
+const wordsOf = (text: string): string[] => (isFilter(text) ? [] : (text.match(/(?:[^\s"]|"(?:[^"\\]|\\.)*"?)+/g) ?? []))
+
+const attributePattern = /^([^\s"=!<>~]+)(<=|>=|!=|~=|!~|=|<|>)(.+)$/
+const ownKeys = new Set(['duration', 'self', 'children', 'service', 'name', 'type', 'status'])
+
+/** A comparison of an attribute, which a skeleton has not: key, operator and value; null for other words. */
+function attributeOf(word: string): { key: string; operator: string; value: string } | null {
+  const [, key, operator, value] = attributePattern.exec(word) ?? []
+  if (key === undefined || ownKeys.has(key)) return null
+  const isOrder = operator.startsWith('<') || operator.startsWith('>')
+  if (isOrder && !/^-?[\d.]+([a-zµ]+|e\d+)?$/i.test(value)) return null
+  return { key, operator, value }
+}
+
 /**
- * Finds the rows that match; null when there is nothing to look for. A word matches a span whose service,
+ * The part of a text that only the server can answer, as a filter; empty if there is none. That is a whole filter in braces, or comparisons of
+ * attributes: http.route=/x, db.query.text~=select, http.response.status_code>=500.
+ */
+export function askedOf(text: string): string {
+  if (isFilter(text)) return text.trim()
+  const conditions = wordsOf(text)
+    .map(attributeOf)
+    .filter((attribute) => attribute !== null)
+    .map(({ key, operator, value }) => {
+      const bare = /^"(.*)"$/s.exec(value)?.[1].replaceAll(/\\(.)/g, '$1') ?? value
+      const field = `."${escaped(key)}"`
+      if (operator.includes('~')) return `${field} ${operator === '~=' ? '=~' : '!~'} "${escaped(`(?i).*(?:${bare}).*`)}"`
+      return operator.startsWith('<') || operator.startsWith('>') ? `${field} ${operator} ${bare}` : `${field} ${operator} "${escaped(bare)}"`
+    })
+  return conditions.length === 0 ? '' : `{ ${conditions.join(' && ')} }`
+}
+
+const escaped = (text: string) => text.replaceAll('\\', '\\\\').replaceAll('"', String.raw`\"`)
+
+/**
+ * Finds the rows that match; null when there is nothing to look for. What askedOf says of the text is left to the server, whose
+ * answer belongs into within. A word matches a span whose service,
  * name or type contains it in any case; duration>5ms, self>=1s and children>9 compare; service=, name= and type= are exact, != is
  * the opposite, ~= and !~ take a regular expression; status=error or error is a failed span.
  */
@@ -52,8 +90,8 @@ function parse(trace: Trace, { text, type, within }: Finding): Test[] {
     const code = trace.types.indexOf(type)
     tests.push((row) => trace.type[row] === code)
   }
-  for (const word of text.trim().split(/\s+/)) {
-    if (word === '') continue
+  for (const word of wordsOf(text)) {
+    if (attributeOf(word) !== null) continue
     const compare = comparison.exec(word)
     const limit = compare === null ? null : compare[1] === 'children' ? parseCount(compare[3]) : parseDuration(compare[3])
     const named = textual.exec(word)

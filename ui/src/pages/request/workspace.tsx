@@ -1,12 +1,14 @@
+import { useQuery } from '@tanstack/react-query'
 import { useEffect, useMemo, useRef, useState } from 'react'
 
+import { findQuery } from '../../api/queries.ts'
 import { useMessages } from '../../app/preferences.ts'
 import { CloseIcon } from '../../components/icons.tsx'
 import { Text } from '../../components/text.tsx'
 import { Term } from '../../components/tip.tsx'
 import { formatCount } from '../../text/format.ts'
 import { cut } from '../../text/hostile.ts'
-import { findRows } from '../../trace/find.ts'
+import { askedOf, findRows } from '../../trace/find.ts'
 import type { Extent } from '../../trace/axis.ts'
 import type { Trace } from '../../trace/model.ts'
 import { reveal, toggled, visibleLines, type Toggles, type View } from '../../trace/rows.ts'
@@ -27,6 +29,11 @@ interface WorkspaceProps {
 
 const typingPause = 150 // ms
 const hugeTrace = 200_000 // spans
+
+/** Rows that are in both masks; one that is missing has all. */
+function both(a: Uint8Array | undefined, b: Uint8Array | undefined): Uint8Array | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : a.map((hit, row) => hit & b[row])
+}
 
 /** Hides everything but the roots and their children. */
 function allButRoots(trace: Trace): Toggles {
@@ -51,9 +58,10 @@ export function Workspace({ trace, search, onChange, selected, onSelect }: Works
     opensCollapsed.current = false
     onChange(collapsedSearch(allButRoots(trace)))
   }, [trace, onChange])
+  const asked = useQuery(findQuery(trace, trace.size, useMemo(() => askedOf(find), [find])))
   const matches = useMemo(
-    () => findRows(trace, { text: find, type, ...(isOnly ? { within: trace.critical.on } : {}) }),
-    [trace, find, type, isOnly],
+    () => findRows(trace, { text: find, type, within: both(isOnly ? trace.critical.on : undefined, asked.data) }),
+    [trace, find, type, isOnly, asked.data],
   )
   const view = useMemo(
     (): View => ({ ...viewToggles({ collapse, rows, fold, groups }), keep: matches?.keep ?? null }),
@@ -104,7 +112,9 @@ export function Workspace({ trace, search, onChange, selected, onSelect }: Works
           </button>
         )}
         <span className="matches" role="status">
-          {matches !== null && t.request.matches(formatCount(matches.rows.length), formatCount(trace.size))}
+          {asked.isLoading
+            ? t.app.loading
+            : matches !== null && t.request.matches(formatCount(matches.rows.length), formatCount(trace.size))}
         </span>
         <span className="spacer" />
         {search.zoom !== undefined && (
@@ -151,6 +161,11 @@ export function Workspace({ trace, search, onChange, selected, onSelect }: Works
           </>
         )}
       </div>
+      {asked.error !== null && (
+        <p className="bad" role="alert">
+          {asked.error.message === '' ? t.app.unreachable : asked.error.message}
+        </p>
+      )}
       {trace.size > hugeTrace && view.collapsed.all && <p className="huge muted">{t.request.huge(formatCount(trace.size))}</p>}
       {(shown === 'timeline' || shown === 'flame') && <Minimap trace={trace} extent={extent} onZoom={zoom} />}
       {shown === 'flame' && (
