@@ -166,14 +166,19 @@ func (d *dictBuilder) intern(p []byte) uint32 {
 	if found {
 		return d.codes.value(at)
 	}
+	code := d.add(p)
+	d.codes.put(at, hash, code)
+	return code
+}
+
+// add gives p a code of its own, by which intern does not find it.
+func (d *dictBuilder) add(p []byte) uint32 {
 	if len(d.offsets) == 0 {
 		d.offsets = append(d.offsets, 0)
 	}
-	code := uint32(d.len())
-	d.codes.put(at, hash, code)
 	d.text = append(d.text, p...)
 	d.offsets = append(d.offsets, uint32(len(d.text)))
-	return code
+	return uint32(d.len() - 1)
 }
 
 // lookup is the code of p, if it has one.

@@ -45,6 +45,7 @@ type head struct {
 	byTrace    traceIndex
 	likely     map[attrColumn]columnSize // of those that the head before used most
 	reserved   int                       // of likely: without a column yet
+	ownMore    bool                      // hardly two spans will have the same map in colMore: do not look for it
 
 	fresh []freshSpan // those of the batch at work
 	more  []span.Attribute
@@ -316,7 +317,16 @@ func (h *head) addAttrs(b *span.Batch, r span.Range, row, shape uint32) {
 	if len(h.more) > 0 {
 		slices.Reverse(h.more)
 		h.text = appendMap(h.text[:0], canonical(h.more))
-		h.sparseText(colMore, row, h.text)
+		c := h.columns[colMore]
+		if len(c.rows) == ownMoreFrom && c.dict.len() > ownMoreFrom/8*7 {
+			h.ownMore, c.dict.codes = true, hashTable{}
+		}
+		if !h.ownMore {
+			h.sparseText(colMore, row, h.text)
+			return
+		}
+		c.rows, c.codes = append(c.rows, row), append(c.codes, c.dict.add(h.text))
+		h.bytes += attrTextBytes + 2*len(h.text) + dictEntryBytes
 	}
 }
 
@@ -406,6 +416,9 @@ func mix(a, b uint64) uint64 {
 }
 
 var idKeys = [4]uint64{rand.Uint64(), rand.Uint64(), rand.Uint64(), rand.Uint64()}
+
+// ownMoreFrom is how many maps of a head tell how the rest will be: if nearly all differ, equal ones are no longer looked for.
+const ownMoreFrom = 1024
 
 // columnSize is how much a column of a head has come to hold.
 type columnSize struct{ rows, ids, codes, nums, entries, text int }

@@ -34,3 +34,24 @@ func TestColumnsForWhatIsUsed(t *testing.T) {
 		t.Errorf("second: %d columns, one of which is of what is used: %t", columns, often)
 	}
 }
+
+// Where nearly every span has a map of its own, equal ones are no longer looked for; what the head has stays the same.
+func TestMapsOfTheirOwn(t *testing.T) {
+	const rows = 2 * ownMoreFrom
+	for distinct, texts := range map[int]int{rows: rows, ownMoreFrom: rows, 2: 2} {
+		h := newHead(1)
+		for i := range rows {
+			list := span.TextValue(span.List, fmt.Sprintf("[%d]", i%distinct))
+			h.append(batch(span.Span{TraceID: span.TraceID{Lo: uint64(i + 1)}, SpanID: 1, Attrs: []span.Attribute{{Key: "list", Value: list}}}))
+		}
+		s := h.snapshot()
+		for row := range rows {
+			if got, want := string(s.moreOf(uint32(row))), fmt.Sprintf(`{"list":[%d]}`, row%distinct); got != want {
+				t.Fatalf("row %d: %s, want %s", row, got, want)
+			}
+		}
+		if got := s.cols[colMore].d.len(); got != texts {
+			t.Errorf("%d distinct maps: %d texts, want %d", distinct, got, texts)
+		}
+	}
+}
