@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/workload"
 )
 
@@ -39,6 +40,7 @@ type BenchQueryCmd struct {
 	Seed    uint64 `default:"1" help:"The seed the data was made with. (${default})"`
 	Only    string `help:"Ask this kind of question only, by its name in the first column."`
 	Profile string `type:"path" help:"Write the server's CPU profile here, for go tool pprof."`
+	Cold    bool   `help:"Ask for traces by id only, each of a server that was just started, after the data was dropped from the page cache."`
 }
 
 // Run asks over HTTP, one question at a time.
@@ -66,6 +68,12 @@ func (cmd *BenchQueryCmd) Run(ctx context.Context, out streams) error {
 	ids := workload.TraceIDs(cmd.Seed, int(status.Spans), 2*cmd.Queries)
 	rng := rand.New(rand.NewPCG(cmd.Seed, 1))
 	rng.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	if cmd.Cold {
+		if _, err := p.stop(); err != nil {
+			return err
+		}
+		return cmd.cold(ctx, out, ids)
+	}
 	var list struct {
 		Endpoints []struct{ Service, Name string }
 	}
@@ -121,10 +129,7 @@ func (cmd *BenchQueryCmd) Run(ctx context.Context, out streams) error {
 			}
 			took = append(took, time.Since(began))
 		}
-		first := took[0]
-		slices.Sort(took)
-		fmt.Fprintf(out.out, "%-10s p50 %8.2f ms   p95 %8.2f ms   first %8.2f ms   (%s, n = %d)\n",
-			q.name, ms(took[len(took)/2]), ms(took[len(took)*95/100]), ms(first), q.what, len(took))
+		printAnswers(out.out, q.name, q.what, took)
 	}
 	usage, err := p.stop()
 	if err != nil {
@@ -132,6 +137,55 @@ func (cmd *BenchQueryCmd) Run(ctx context.Context, out streams) error {
 	}
 	fmt.Fprintf(out.out, "memory     %.0f MiB at the peak\n", float64(usage.peakBytes)/(1<<20))
 	return nil
+}
+
+func printAnswers(out io.Writer, name, what string, took []time.Duration) {
+	first := took[0]
+	slices.Sort(took)
+	fmt.Fprintf(out, "%-10s p50 %8.2f ms   p95 %8.2f ms   first %8.2f ms   (%s, n = %d)\n",
+		name, ms(took[len(took)/2]), ms(took[len(took)*95/100]), ms(first), what, len(took))
+}
+
+// cold asks one server after the other.
+func (cmd *BenchQueryCmd) cold(ctx context.Context, out streams, ids []span.TraceID) error {
+	var opened, took []time.Duration
+	for i := range max(cmd.Queries, 1) {
+		names, err := filepath.Glob(filepath.Join(cmd.Data, "*"))
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := forgetFile(name); err != nil {
+				return err
+			}
+		}
+		if err := cmd.coldOne(ctx, ids[i%len(ids)], &opened, &took); err != nil {
+			return err
+		}
+	}
+	printAnswers(out.out, "open", "until the server said where it listens, nothing of the data in the page cache", opened)
+	printAnswers(out.out, "trace", "its first question: a trace by id, with its tree and tables", took)
+	return nil
+}
+
+func (cmd *BenchQueryCmd) coldOne(ctx context.Context, id span.TraceID, opened, took *[]time.Duration) error {
+	began := time.Now()
+	p, err := startProcess(ctx, cmd.Data)
+	if err != nil {
+		return err
+	}
+	defer p.kill()
+	*opened = append(*opened, time.Since(began))
+	if err := p.get(ctx, "/healthz", nil); err != nil { // so that the connection is there
+		return err
+	}
+	began = time.Now()
+	if err := p.get(ctx, "/api/shuai/v1/traces/"+id.String()+"/skeleton", nil); err != nil {
+		return err
+	}
+	*took = append(*took, time.Since(began))
+	_, err = p.stop()
+	return err
 }
 
 func ms(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -543,14 +544,27 @@ func (v view) list(ctx context.Context, q store.NamesQuery) ([]string, error) {
 			return nil, nil
 		}
 	}
-	all := newNames()
-	var found []bool // by number
-	var r *reader
+	first := newFirstNames(limit, q.Prefix)
 	codes := make([]uint32, pageRows)
-	source := -1
+	var (
+		all    *names
+		found  []bool // by number in all
+		r      *reader
+		source = -1
+	)
+	// What a source has is bounded by its rows; what all have is not.
+	add := func() {
+		for n := int(emptyText); n < len(found); n++ {
+			if found[n] {
+				first.add(all.texts[n])
+			}
+		}
+	}
 	err = each(ctx, filters, func(i int, f *filter, p int, rows *bitmap) error {
 		if i != source {
-			source, r = i, newReader(f, field, all)
+			add()
+			all, found, source = newNames(), found[:0], i
+			r = newReader(f, field, all)
 		}
 		if err := r.read(p, codes[:pageLen(f.rows(), p)]); err != nil {
 			return err
@@ -561,34 +575,72 @@ func (v view) list(ctx context.Context, q store.NamesQuery) ([]string, error) {
 		}
 		return nil
 	})
-	var texts []string
-	for n, text := range all.texts[:len(found)] {
-		if uint32(n) >= emptyText && found[n] && strings.HasPrefix(text, q.Prefix) {
-			texts = append(texts, text)
-		}
-	}
-	return firstOf(texts, limit), err
+	add()
+	return first.sorted(), err
 }
 
-func firstOf(texts []string, limit int) []string {
-	slices.Sort(texts)
-	return texts[:min(limit, len(texts))]
+// firstNames keeps the first names of those that it is given, so that its memory is bounded by their number and not by that of
+// all.
+type firstNames struct {
+	limit  int
+	room   int // for names, more than limit
+	prefix string
+	names  map[string]bool
+	last   string // if full: what is beyond is not among the first
+	full   bool
+}
+
+func newFirstNames(limit int, prefix string) *firstNames {
+	return &firstNames{limit: limit, room: 2*min(limit, 1<<30) + pageRows, prefix: prefix, names: map[string]bool{}}
+}
+
+// wants says whether a name may be among the first and is not there yet.
+func (f *firstNames) wants(name string) bool {
+	return strings.HasPrefix(name, f.prefix) && (!f.full || name < f.last) && !f.names[name]
+}
+
+func (f *firstNames) add(name string) {
+	if !f.wants(name) {
+		return
+	}
+	f.names[name] = true
+	if len(f.names) < f.room {
+		return
+	}
+	kept := f.sorted()
+	clear(f.names)
+	for _, name := range kept {
+		f.names[name] = true
+	}
+	f.full, f.last = true, kept[len(kept)-1]
+}
+
+func (f *firstNames) sorted() []string {
+	list := slices.Sorted(maps.Keys(f.names))
+	return list[:min(f.limit, len(list))]
 }
 
 // listKeys lists the attribute keys of the rows that match.
 func (v view) listKeys(ctx context.Context, filters []*filter, prefix string, limit int) ([]string, error) {
-	found := map[store.Field]bool{}
+	first := newFirstNames(limit, prefix)
+	add := func(scope store.Scope, attrs []span.Attribute) {
+		for _, a := range attrs {
+			first.add(store.Field{Scope: scope, Name: a.Key}.String())
+		}
+	}
 	err := each(ctx, filters, func(_ int, f *filter, p int, rows *bitmap) error {
 		for i, a := range f.attrs() {
-			field := store.Field{Scope: store.OnSpan, Name: a.key}
-			if found[field] {
+			name := store.Field{Scope: store.OnSpan, Name: a.key}.String()
+			if !first.wants(name) {
 				continue
 			}
 			v, err := f.vector(numFixed+i, p)
 			if err != nil {
 				return err
 			}
-			found[field] = slices.ContainsFunc(v.rows, func(row uint32) bool { return rows.has(int(row - v.from)) })
+			if slices.ContainsFunc(v.rows, func(row uint32) bool { return rows.has(int(row - v.from)) }) {
+				first.add(name)
+			}
 		}
 		resources, err := codesOf(f, colResource, p, rows)
 		if err != nil {
@@ -599,32 +651,22 @@ func (v view) listKeys(ctx context.Context, filters []*filter, prefix string, li
 			if err != nil {
 				return err
 			}
-			for _, a := range o.attrs {
-				found[store.Field{Scope: store.OnResource, Name: a.Key}] = true
-			}
+			add(store.OnResource, o.attrs)
 		}
-		maps, err := codesOf(f, colMore, p, rows)
+		several, err := codesOf(f, colMore, p, rows)
 		if err != nil {
 			return err
 		}
-		for code := range maps {
-			attrs, err := f.more(code)
+		for code := range several {
+			attrs, err := f.parseMore(code)
 			if err != nil {
 				return err
 			}
-			for _, a := range attrs {
-				found[store.Field{Scope: store.OnSpan, Name: a.Key}] = true
-			}
+			add(store.OnSpan, attrs)
 		}
 		return nil
 	})
-	var keys []string
-	for field, is := range found {
-		if text := field.String(); is && strings.HasPrefix(text, prefix) {
-			keys = append(keys, text)
-		}
-	}
-	return firstOf(keys, limit), err
+	return first.sorted(), err
 }
 
 // codesOf is the set of a text column's codes in some rows of a page.

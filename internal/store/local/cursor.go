@@ -244,11 +244,20 @@ func (c *cursor) object(col int, code uint32) (*parsed, error) {
 	return p, err
 }
 
-// more is the parsed text of a map in colMore.
+// more is the parsed text of a map in colMore, which is kept.
 func (c *cursor) more(code uint32) ([]span.Attribute, error) {
 	if attrs, ok := c.maps[code]; ok {
 		return attrs, nil
 	}
+	attrs, err := c.parseMore(code)
+	if err == nil {
+		c.maps[code] = attrs
+	}
+	return attrs, err
+}
+
+// parseMore is more for those who ask for each once.
+func (c *cursor) parseMore(code uint32) ([]span.Attribute, error) {
 	text, err := c.dictOf(colMore).at(code)
 	if err != nil {
 		return nil, err
@@ -257,7 +266,6 @@ func (c *cursor) more(code uint32) ([]span.Attribute, error) {
 	if err != nil {
 		return nil, c.broken(colMore, err)
 	}
-	c.maps[code] = attrs
 	return attrs, nil
 }
 

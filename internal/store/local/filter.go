@@ -168,7 +168,7 @@ func (c *cursor) judge(t test, col int, typ span.ValueType) (*table, error) {
 			}
 			v, ok = valueOf(p.attrs, t.field.Name)
 		case colMore:
-			attrs, err := c.more(code)
+			attrs, err := c.parseMore(code)
 			if err != nil {
 				return err
 			}

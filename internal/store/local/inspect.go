@@ -4,14 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io/fs"
+	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/parquet-go/parquet-go"
-
 	"github.com/fuwu-project/fuwu/internal/store"
-	"github.com/fuwu-project/fuwu/internal/vfs"
 )
 
 // Inventory says what a directory holds.
@@ -63,7 +60,7 @@ func Inspect(ctx context.Context, o Options) (inv Inventory, err error) {
 	}
 	for _, seg := range s.segments {
 		newest(seg)
-		if err := columnBytes(s.fs, seg.name, columns); err != nil && !errors.Is(err, fs.ErrNotExist) { // dropped by the server
+		if err := faultless(func() error { return seg.addColumnBytes(columns) }); err != nil {
 			return inv, err
 		}
 	}
@@ -86,25 +83,23 @@ func shares(amounts map[string]int64) []Share {
 	return list
 }
 
-// columnBytes adds the sizes of a segment's columns, dictionaries included, which its footer tells.
-func columnBytes(fsys vfs.FS, name string, sizes map[string]int64) (err error) {
-	f, err := fsys.Open(name)
+// addColumnBytes adds the sizes of the columns, dictionaries included.
+func (s *segment) addColumnBytes(sizes map[string]int64) error {
+	columns, err := s.columns()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	size, err := f.Size()
-	if err != nil {
-		return err
+	c, ok := columns.(*segmentColumns)
+	if !ok {
+		return fmt.Errorf("%s: columns of a %T", s.name, columns)
 	}
-	file, err := parquet.OpenFile(f, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return err
-	}
-	for _, group := range file.Metadata().RowGroups {
-		for _, c := range group.Columns {
-			sizes[strings.Join(c.MetaData.PathInSchema, ".")] += c.MetaData.TotalCompressedSize
+	for col := range c.directory.columns {
+		place := &c.directory.columns[col]
+		n := int64(place.dict.header) + int64(place.dict.body)
+		for _, p := range place.pages {
+			n += int64(p.header) + int64(p.levels) + int64(p.body)
 		}
+		sizes[c.columnName(col)] += n
 	}
 	return nil
 }

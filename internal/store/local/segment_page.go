@@ -282,7 +282,7 @@ func (s *segmentColumns) frame(col, p, i int, body []byte) ([]byte, error) {
 		from += n
 	}
 	values := min(int(page.values)-i*frameValues, frameValues)
-	plain, err := decompress(nil, body[from:from+page.frames[i]], 8*values)
+	plain, err := decompress(body[from:from+page.frames[i]], 8*values)
 	if err != nil {
 		return nil, s.located(err, col, p)
 	}
@@ -502,7 +502,7 @@ func (s *segmentColumns) decodeNums(col, p int, view *pageView, k, end int, v *v
 		}
 		return nil
 	case c.zstd:
-		if body, err = decompress(nil, body, 8*n); err != nil {
+		if body, err = decompress(body, 8*n); err != nil {
 			return err
 		}
 	}

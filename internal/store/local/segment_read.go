@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"math"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -204,21 +202,28 @@ func (s *segmentColumns) operations() ([]operation, error) {
 	return ops, nil
 }
 
-// decoder undoes zstd; it may be used concurrently and has no goroutines.
+// decoder undoes zstd; it may be used concurrently and has no goroutines. It never makes memory: frames may say anything of their
+// size.
 var decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(math.MaxInt32))
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecodeAllCapLimit(true))
 })
 
-// maxGuess is a size to which memory is made on the word of an index alone.
-const maxGuess = 1 << 20
+// maxBlock is the most bytes that a block of zstd, of minBlock bytes at least, becomes.
+const (
+	maxBlock = 128 << 10
+	minBlock = 4
+)
 
-func decompress(dst, src []byte, want int) ([]byte, error) {
+// decompress returns what the frames of src hold, which is to be want bytes.
+func decompress(src []byte, want int) ([]byte, error) {
+	if want/maxBlock > len(src)/minBlock { // before there is memory for them
+		return nil, fmt.Errorf("%d bytes are not what %d become", want, len(src))
+	}
 	z, err := decoder()
 	if err != nil {
 		return nil, err
 	}
-	// What is wanted may be a lie; what is more than this the decoder asks for.
-	plain, err := z.DecodeAll(src, slices.Grow(dst[:0], min(want, maxGuess)))
+	plain, err := z.DecodeAll(src, make([]byte, 0, want))
 	if err == nil && len(plain) != want {
 		err = fmt.Errorf("%d bytes uncompressed, want %d", len(plain), want)
 	}
@@ -235,7 +240,7 @@ func (s *segmentColumns) plain(col, chunk int) (p []byte, err error) {
 	k := c.chunks[chunk]
 	body := s.data[from : from+uint64(k.body)]
 	if c.packed {
-		return decompress(nil, body, int(k.plain))
+		return decompress(body, int(k.plain))
 	}
 	if !s.isSound(col, dictionaryPage) {
 		whole := s.data[c.off+uint64(c.dict.header):][:c.dict.body]

@@ -130,6 +130,7 @@ type candidate struct {
 // candidates appends the pages of a source that may have matches, and counts these if that needs no look at the pages.
 func (s *selection) candidates(pages []candidate, f *filter) ([]candidate, error) {
 	some, err := f.prepare()
+	f.forget() // of many sources that are planned few may be looked at
 	if err != nil || !some {
 		return pages, err
 	}
