@@ -62,7 +62,7 @@ bench: ## the figures of docs/benchmarks.md
 	tools/bench
 
 torture: ## kill, crash and fail for TORTURE each, with random seeds, which are printed; then overload
-	SHUAI_TORTURE=$(TORTURE) $(GO) test -count 1 -v -timeout 0 -run 'TestRandomCrashes|TestCrash|TestFaults|TestRetentionCrash' ./internal/store/local/
+	SHUAI_TORTURE=$(TORTURE) $(GO) test -count 1 -v -timeout 0 -run 'TestRandomCrashes|TestCrash|TestFaults|TestMergeCrash|TestRetentionCrash' ./internal/store/local/
 	SHUAI_TORTURE=$(TORTURE) $(GO) test -count 1 -v -timeout 0 -run 'TestKill|TestHugeCalls|TestDiskFault' ./cmd/shuai/
 	$(GO) run ./cmd/shuai bench overload
 

@@ -40,7 +40,7 @@ type BenchQueryCmd struct {
 	Seed    uint64 `default:"1" help:"The seed the data was made with. (${default})"`
 	Only    string `help:"Ask this kind of question only, by its name in the first column."`
 	Profile string `type:"path" help:"Write the server's CPU profile here, for go tool pprof."`
-	Cold    bool   `help:"Ask for traces by id only, each of a server that was just started, after the data was dropped from the page cache."`
+	Cold    bool   `help:"Ask for traces by id only, each of a server that was just started, the data dropped from the page cache."`
 }
 
 // Run asks over HTTP, one question at a time.
@@ -146,29 +146,25 @@ func printAnswers(out io.Writer, name, what string, took []time.Duration) {
 		name, ms(took[len(took)/2]), ms(took[len(took)*95/100]), ms(first), what, len(took))
 }
 
-// cold asks one server after the other.
+// cold asks one server after the other: each is started with nothing in the page cache, asked for one trace so that its program is
+// at work, and, when all that the kernel has read ahead meanwhile is dropped, for another.
 func (cmd *BenchQueryCmd) cold(ctx context.Context, out streams, ids []span.TraceID) error {
 	var opened, took []time.Duration
+	skeleton := func(i int) string { return "/api/shuai/v1/traces/" + ids[i%len(ids)].String() + "/skeleton" }
 	for i := range max(cmd.Queries, 1) {
-		names, err := filepath.Glob(filepath.Join(cmd.Data, "*"))
-		if err != nil {
+		if err := cmd.forget(); err != nil {
 			return err
 		}
-		for _, name := range names {
-			if err := forgetFile(name); err != nil {
-				return err
-			}
-		}
-		if err := cmd.coldOne(ctx, ids[i%len(ids)], &opened, &took); err != nil {
+		if err := cmd.coldOne(ctx, skeleton(0), skeleton(i+1), &opened, &took); err != nil {
 			return err
 		}
 	}
 	printAnswers(out.out, "open", "until the server said where it listens, nothing of the data in the page cache", opened)
-	printAnswers(out.out, "trace", "its first question: a trace by id, with its tree and tables", took)
+	printAnswers(out.out, "trace", "a trace by id, with its tree and tables, nothing of its segment in the page cache", took)
 	return nil
 }
 
-func (cmd *BenchQueryCmd) coldOne(ctx context.Context, id span.TraceID, opened, took *[]time.Duration) error {
+func (cmd *BenchQueryCmd) coldOne(ctx context.Context, before, path string, opened, took *[]time.Duration) error {
 	began := time.Now()
 	p, err := startProcess(ctx, cmd.Data)
 	if err != nil {
@@ -176,16 +172,33 @@ func (cmd *BenchQueryCmd) coldOne(ctx context.Context, id span.TraceID, opened, 
 	}
 	defer p.kill()
 	*opened = append(*opened, time.Since(began))
-	if err := p.get(ctx, "/healthz", nil); err != nil { // so that the connection is there
+	if err := p.get(ctx, before, nil); err != nil {
+		return err
+	}
+	if err := cmd.forget(); err != nil {
 		return err
 	}
 	began = time.Now()
-	if err := p.get(ctx, "/api/shuai/v1/traces/"+id.String()+"/skeleton", nil); err != nil {
+	if err := p.get(ctx, path, nil); err != nil {
 		return err
 	}
 	*took = append(*took, time.Since(began))
 	_, err = p.stop()
 	return err
+}
+
+// forget drops the data from the page cache.
+func (cmd *BenchQueryCmd) forget() error {
+	names, err := filepath.Glob(filepath.Join(cmd.Data, "*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := forgetFile(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func ms(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
