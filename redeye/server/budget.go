@@ -44,4 +44,11 @@ func (b Budget) within(most Budget) Budget {
 	}
 }
 
+// named returns the bound that an error names.
+func (b Budget) named(name string) int64 {
+	return map[string]int64{
+		"steps": b.Steps, "rows": b.Rows, "rows_out": b.RowsOut, "memory": b.Memory, "bytes_out": b.BytesOut, "calls": b.Calls, "items": b.Items,
+	}[name]
+}
+
 func (b Budget) engine() engine.Budget { return engine.Budget(b) }

@@ -23,8 +23,8 @@ type Explanation struct {
 type Param = engine.Param
 
 // Explain checks and plans a program, and does not run it.
-func (s *Server) Explain(_ context.Context, req Request) (*Explanation, error) {
-	p, err := s.plan(req)
+func (s *Server) Explain(ctx context.Context, req Request) (*Explanation, error) {
+	p, _, err := s.prepare(ctx, req)
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,11 @@
 package server
 
 import (
+	"cmp"
+	"container/list"
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/internal/breaker"
@@ -11,50 +14,168 @@ import (
 
 // Two breakers stand in a query's way. That of a method protects what the method asks, from everybody: it opens when too
 // many of its invocations fail for reasons of their own. That of a program at a call site protects the server from this
-// program: it opens when it exceeds its budgets or its time, or meets a mistake of the server. A failure of a method does not count
-// against the program, nor does one of the caller's.
+// program: it opens when it exceeds the server's budgets or its time, or meets a mistake of the server. A failure of a method does not count
+// against the program, nor does one of the caller's; and what a caller makes fail with a budget or a deadline of its own, that is tighter
+// than the server's, counts against nobody.
+//
+// A method has a bound, too, of invocations at once from all queries. Beyond it they wait, in the order in which they came; since a
+// query has but a few under way at once, none is before all others.
 
-// methodBreakers makes one for each method and source.
-func (s *Server) methodBreakers() map[*engine.Method]*breaker.Breaker {
-	out := map[*engine.Method]*breaker.Breaker{}
+// gate is what guards a method.
+type gate struct {
+	breaker *breaker.Breaker
+
+	mu      sync.Mutex
+	limit   int
+	running int
+	waiting list.List // of chan struct{}, closed when it is their turn
+	calls   int64
+	failed  int64
+	refused int64
+	times   histogram
+}
+
+// gates makes one for each method and source.
+func (s *Server) gates() map[*engine.Method]*gate {
+	out := map[*engine.Method]*gate{}
+	add := func(m *engine.Method) {
+		out[m] = &gate{breaker: breaker.New(breaker.Config{}), limit: s.concurrency(m)}
+	}
 	for _, m := range s.catalog.Sources {
-		out[m] = breaker.New(breaker.Config{})
+		add(m)
 	}
 	for _, e := range s.catalog.Entities {
 		for _, m := range e.Methods {
-			out[m] = breaker.New(breaker.Config{})
+			add(m)
 		}
 	}
 	return out
 }
 
+// concurrency is how many invocations of a method run at once, unless an operator says otherwise.
+func (s *Server) concurrency(m *engine.Method) int { return cmp.Or(m.Concurrency, s.MethodConcurrency) }
+
+// enter waits for its turn, and reports whether it had to.
+func (g *gate) enter(ctx context.Context) (waited bool, err error) {
+	g.mu.Lock()
+	if g.running < g.limit && g.waiting.Len() == 0 {
+		g.running++
+		g.mu.Unlock()
+		return false, nil
+	}
+	turn := make(chan struct{})
+	place := g.waiting.PushBack(turn)
+	g.mu.Unlock()
+	select {
+	case <-turn:
+		return true, nil
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-turn: // it came at the same time
+		g.running--
+		g.next()
+	default:
+		g.waiting.Remove(place)
+	}
+	return true, ctx.Err()
+}
+
+// leave ends an invocation that took so long.
+func (g *gate) leave(took time.Duration, failed bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.calls++
+	g.times[bucketOf(took)]++
+	if failed {
+		g.failed++
+	}
+	g.running--
+	g.next()
+}
+
+// refuse ends an invocation that was not let through.
+func (g *gate) refuse() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.refused++
+	g.running--
+	g.next()
+}
+
+// bound sets how many invocations run at once.
+func (g *gate) bound(limit int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.limit = limit
+	g.next()
+}
+
+// next lets those in whose turn it is.
+func (g *gate) next() {
+	for g.running < g.limit && g.waiting.Len() > 0 {
+		if turn, ok := g.waiting.Remove(g.waiting.Front()).(chan struct{}); ok {
+			close(turn)
+			g.running++
+		}
+	}
+}
+
 // guard lets an invocation through, or not, and makes a span of it.
 func (s *Server) guard(ctx context.Context, m *engine.Method, items int) (context.Context, func(engine.Outcome), error) {
-	now := time.Now()
-	b := s.breakers[m]
+	g := s.methods[m]
+	came := time.Now()
+	waited, waitErr := g.enter(ctx)
+	start := time.Now()
 	ctx, span := startBatch(ctx, m, items)
-	spanBreaker(span, b, now)
-	call, _, ok := b.Allow(now)
+	if waited {
+		span.SetInt("redeye.waited", int64(start.Sub(came)))
+	}
+	refuse := func(e *engine.Error) (context.Context, func(engine.Outcome), error) {
+		endBatch(span, engine.Outcome{Err: e, Bad: items})
+		return ctx, nil, e
+	}
+	if waitErr != nil {
+		e := &engine.Error{Code: "CANCELLED", Msg: "the query was over before it was this call's turn", Cause: waitErr}
+		if errors.Is(waitErr, context.DeadlineExceeded) {
+			e.Code = "DEADLINE_EXCEEDED"
+		}
+		return refuse(e)
+	}
+	spanBreaker(span, g.breaker, start)
+	call, _, ok := g.breaker.Allow(start)
 	if !ok {
-		err := &engine.Error{Code: "UNAVAILABLE", Reason: "BREAKER_OPEN", Msg: "the method fails too often, and is left alone for a while"}
-		endBatch(span, engine.Outcome{Err: err, Bad: items})
-		return ctx, nil, err
+		g.refuse()
+		e := &engine.Error{Code: "UNAVAILABLE", Reason: "BREAKER_OPEN", Msg: "the method fails too often, and is left alone for a while"}
+		if g.breaker.Forced() == breaker.ForcedOpen {
+			e.Reason, e.Msg = "METHOD_OFF", "the operator has switched the method off"
+		}
+		return refuse(e)
 	}
 	return ctx, func(o engine.Outcome) {
-		if o.Unsaid {
+		now := time.Now()
+		took := now.Sub(start)
+		// A caller with little time must not make it look as if the method were slow.
+		if o.Unsaid || o.Late && took < s.Budget.Wall/2 {
+			o.Failed = 0
 			call.Forget()
 		} else {
-			call.Done(time.Now(), o.Failed)
+			call.Done(now, o.Failed)
 		}
+		g.leave(took, o.Failed > 0)
 		endBatch(span, o)
 	}, nil
 }
 
-// settleSite tells the breaker of a program at a call site how an execution ended.
-func settleSite(call breaker.Call, now time.Time, err error) {
+// settleSite tells the breaker of a program at a call site how an execution ended that took so long.
+func (s *Server) settleSite(call breaker.Call, now time.Time, took time.Duration, err error) {
 	e, ok := errors.AsType[*Error](err)
 	switch {
-	case ok && e.Code == "CANCELLED":
+	case ok && e.Code == "CANCELLED",
+		ok && e.Reason == "BUDGET_EXCEEDED" && e.Limit < s.Budget.named(e.Budget),
+		ok && e.Code == "DEADLINE_EXCEEDED" && took < s.Budget.Wall/2:
 		call.Forget()
 	case ok && e.Method == "" && (e.Reason == "BUDGET_EXCEEDED" || e.Code == "INTERNAL" || e.Code == "DEADLINE_EXCEEDED"):
 		call.Done(now, 1)

@@ -17,6 +17,7 @@ type options struct {
 	maxBatch       int
 	cost, scope    string
 	replaces       []string
+	concurrency    int
 	unique, stable bool
 	cached         time.Duration
 	uncached       bool
@@ -33,6 +34,15 @@ func MaxBatch(n int) Option {
 	return func(o *options) {
 		if o.maxBatch = n; n == 0 {
 			o.maxBatch = -1
+		}
+	}
+}
+
+// Concurrency bounds how many calls run at once, of all queries; what is beyond waits. A query has at most sixteen calls under way by itself.
+func Concurrency(n int) Option {
+	return func(o *options) {
+		if o.concurrency = n; n == 0 {
+			o.concurrency = -1
 		}
 	}
 }

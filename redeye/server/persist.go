@@ -23,9 +23,13 @@ type programs struct {
 	mu      sync.Mutex
 	allowed map[ast.Hash]bool
 	learned map[ast.Hash]string // as text
+	bytes   int                 // of those
 }
 
-const maxLearned = 10_000
+const (
+	maxLearned      = 10_000
+	maxLearnedBytes = 64 << 20
+)
 
 func (p *programs) learn(h ast.Hash, n ast.Node) {
 	p.mu.Lock()
@@ -33,9 +37,11 @@ func (p *programs) learn(h ast.Hash, n ast.Node) {
 	if p.learned == nil {
 		p.learned = map[ast.Hash]string{}
 	}
-	if p.learned[h] == "" && len(p.learned) < maxLearned {
-		p.learned[h] = ast.Text(n)
+	if p.learned[h] != "" || len(p.learned) >= maxLearned || p.bytes >= maxLearnedBytes {
+		return
 	}
+	p.learned[h] = ast.Text(n)
+	p.bytes += len(p.learned[h])
 }
 
 func (p *programs) allows(h ast.Hash) bool {
@@ -66,7 +72,7 @@ func (s *Server) Allow(texts ...string) error {
 	return nil
 }
 
-// Learned returns the programs that a server in the mode [Learn] has run, as text, in alphabetical order; at most 10,000.
+// Learned returns the programs that a server in the mode [Learn] has run, as text, in alphabetical order; at most 10,000, and about 64 MiB.
 func (s *Server) Learned() []string {
 	s.programs.mu.Lock()
 	defer s.programs.mu.Unlock()
@@ -78,16 +84,10 @@ func (s *Server) Learned() []string {
 	return out
 }
 
-// permit applies the server's mode to a program.
-func (s *Server) permit(p *planned) error {
-	switch s.Mode {
-	case Learn:
-		s.programs.learn(p.hash, p.program)
-	case Locked:
-		if !s.programs.allows(p.hash) {
-			return &Error{Code: "PERMISSION_DENIED", Reason: "PROGRAM_UNKNOWN", Msg: "the server runs only programs that were registered with it, and this is none"}
-		}
-	case Open:
+// permit refuses a program that a locked server was not given.
+func (s *Server) permit(h ast.Hash) error {
+	if s.Mode == Locked && !s.programs.allows(h) {
+		return &Error{Code: "PERMISSION_DENIED", Reason: "PROGRAM_UNKNOWN", Msg: "the server runs only programs that were registered with it, and this is none"}
 	}
 	return nil
 }

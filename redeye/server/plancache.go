@@ -15,31 +15,57 @@ type planned struct {
 	source  *ast.Source
 	plan    *engine.Plan
 	rules   []string // of the optimiser, that were applied
+	bytes   int64    // about what all that takes
 
 	explained func() string // the plan as a tree, for people; made once
 }
 
-// planCache keeps the plans that were used last, by the program's hash, and remembers which text is which program.
+// planCache keeps the plans that were used last, by the program's hash, and remembers which text is which program. It is bounded in
+// number and in bytes: a stranger's programs may be large.
 type planCache struct {
-	mu    sync.Mutex
-	max   int
-	order *list.List // of *planned, the last used first
-	plans map[ast.Hash]*list.Element
-	texts map[string]ast.Hash
+	mu        sync.Mutex
+	most      int
+	mostBytes int64
+	order     *list.List // of *planned, the last used first
+	plans     map[ast.Hash]*list.Element
+	making    map[ast.Hash]chan struct{} // closed when that is over
+	texts     map[string]ast.Hash
+	textBytes int
+	stats     PlanStats
 }
 
-func (c *planCache) init(limit int) {
-	c.max, c.order = limit, list.New()
-	c.plans, c.texts = map[ast.Hash]*list.Element{}, map[string]ast.Hash{}
+// PlanStats is what a server keeps of programs.
+type PlanStats struct {
+	Plans  int   `json:"plans"`
+	Bytes  int64 `json:"bytes"` // about
+	Hits   int64 `json:"hits"`  // runs whose plan was there
+	Misses int64 `json:"misses"`
 }
 
-func (c *planCache) get(h ast.Hash) *planned {
+// PlanStats says how many plans are kept, and how often a plan was there.
+func (s *Server) PlanStats() PlanStats {
+	c := &s.plans
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.lookup(h)
+	out := c.stats
+	out.Plans = len(c.plans)
+	return out
 }
 
-func (c *planCache) getText(text string) *planned {
+const (
+	maxPlans     = 10_000
+	maxPlanBytes = 64 << 20
+	maxText      = 4 << 10 // of a text that is remembered,
+	maxTextBytes = 8 << 20 // and of all of them
+)
+
+func (c *planCache) init(most int, mostBytes int64) {
+	c.most, c.mostBytes, c.order = most, mostBytes, list.New()
+	c.plans, c.making, c.texts = map[ast.Hash]*list.Element{}, map[ast.Hash]chan struct{}{}, map[string]ast.Hash{}
+}
+
+// byText returns the plan of a text that was seen before, or nil.
+func (c *planCache) byText(text string) *planned {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if h, ok := c.texts[text]; ok {
@@ -48,34 +74,85 @@ func (c *planCache) getText(text string) *planned {
 	return nil
 }
 
+// get returns the plan of a program; nil if it is not there and there is no program to make it of. Of several that want one that is
+// not there, one makes it.
+func (c *planCache) get(h ast.Hash, compile func() (*planned, error)) (*planned, error) {
+	c.mu.Lock()
+	p := c.lookup(h)
+	done := c.making[h]
+	switch {
+	case p != nil || compile == nil:
+		c.mu.Unlock()
+		return p, nil
+	case done != nil:
+		c.mu.Unlock()
+		<-done
+		c.mu.Lock()
+		p := c.lookup(h)
+		c.mu.Unlock()
+		if p != nil {
+			return p, nil
+		}
+		return compile() // the other's error, which is not kept, or a plan that is gone already
+	}
+	done = make(chan struct{})
+	c.making[h] = done
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		delete(c.making, h)
+		c.mu.Unlock()
+		close(done)
+	}()
+	p, err := compile()
+	if err != nil {
+		return nil, err
+	}
+	c.put(p)
+	return p, nil
+}
+
 func (c *planCache) lookup(h ast.Hash) *planned {
 	e := c.plans[h]
 	if e == nil {
 		return nil
 	}
+	c.stats.Hits++
 	c.order.MoveToFront(e)
 	p, _ := e.Value.(*planned)
 	return p
 }
 
-// put keeps a plan, and that text is its program unless text is empty. Texts are forgotten all at once when there are more of them than plans may be:
-// formatting must not fill memory.
-func (c *planCache) put(p *planned, text string) {
+func (c *planCache) put(p *planned) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.plans[p.hash] == nil {
-		c.plans[p.hash] = c.order.PushFront(p)
+	c.stats.Misses++
+	if c.plans[p.hash] != nil {
+		return
 	}
-	for len(c.plans) > c.max {
-		last := c.order.Back()
-		if old, ok := c.order.Remove(last).(*planned); ok {
+	c.plans[p.hash] = c.order.PushFront(p)
+	c.stats.Bytes += p.bytes
+	for len(c.plans) > c.most || c.stats.Bytes > c.mostBytes && len(c.plans) > 1 {
+		if old, ok := c.order.Remove(c.order.Back()).(*planned); ok {
 			delete(c.plans, old.hash)
+			c.stats.Bytes -= old.bytes
 		}
 	}
-	if text != "" && len(text) <= 4096 {
-		if len(c.texts) >= c.max {
-			clear(c.texts)
-		}
-		c.texts[text] = p.hash
+}
+
+// remember notes that a text is a program. Texts are forgotten all at once when there are too many: formatting must not fill memory.
+func (c *planCache) remember(text string, h ast.Hash) {
+	if len(text) > maxText {
+		return
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, known := c.texts[text]; known {
+		return
+	}
+	if c.textBytes += len(text); c.textBytes > maxTextBytes || len(c.texts) >= c.most {
+		clear(c.texts)
+		c.textBytes = len(text)
+	}
+	c.texts[text] = h
 }

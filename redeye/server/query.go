@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -93,20 +94,9 @@ func (s *Server) Query(ctx context.Context, req Request) (*Answer, error) {
 		return nil, &Error{Code: "UNAVAILABLE", Reason: "SHUTDOWN", Msg: "the server is going down; ask another", Wait: time.Second}
 	}
 	defer s.running.leave()
-	p, err := s.plan(req)
+	p, who, err := s.prepare(ctx, req)
 	if err != nil {
 		return nil, err
-	}
-	if err := s.permit(p); err != nil {
-		return nil, err
-	}
-	who := PrincipalOf(ctx)
-	if s.Authorize != nil {
-		for _, m := range p.plan.Methods() {
-			if err := s.Authorize(ctx, who, m.Name); err != nil {
-				return nil, &Error{Code: "PERMISSION_DENIED", Msg: "you may not use " + m.Name, Method: m.Name, Cause: err}
-			}
-		}
 	}
 	budget := req.Budget.within(s.Budget)
 	params, err := s.bind(p.plan, req.Params, budget)
@@ -140,8 +130,9 @@ func (s *Server) execute(ctx context.Context, span *shuai.Span, p *planned, para
 		return nil, Usage{}, err
 	}
 	answer, use, err := s.run(ctx, p, params, budget, req, who)
-	s.sites.leave(site, time.Since(start), use, err)
-	settleSite(pass, time.Now(), err)
+	now := time.Now()
+	s.sites.leave(site, now.Sub(start), use, err)
+	s.settleSite(pass, now, now.Sub(start), err)
 	return answer, use, err
 }
 
@@ -219,38 +210,89 @@ func (s *Server) background(ctx context.Context) func(work func(context.Context)
 	}
 }
 
+// prepare finds or makes the plan of a request, if whoever asks may have it run.
+func (s *Server) prepare(ctx context.Context, req Request) (*planned, Principal, error) {
+	who := PrincipalOf(ctx)
+	p, err := s.plan(req)
+	if err != nil {
+		return nil, who, err
+	}
+	if s.Authorize != nil {
+		for _, m := range p.plan.Methods() {
+			if err := s.authorize(ctx, who, m.Name); err != nil {
+				return nil, who, &Error{Code: "PERMISSION_DENIED", Msg: "you may not use " + m.Name, Method: m.Name, Cause: err}
+			}
+		}
+	}
+	return p, who, nil
+}
+
+// authorize asks [Server.Authorize], whose panic is a no.
+func (s *Server) authorize(ctx context.Context, who Principal, method string) (err error) {
+	defer func() {
+		if bug := recover(); bug != nil {
+			err = fmt.Errorf("the hook Authorize panicked: %v\n%s", bug, debug.Stack())
+		}
+	}()
+	return s.Authorize(ctx, who, method)
+}
+
 // plan finds or makes the plan of a request.
 func (s *Server) plan(req Request) (*planned, error) {
 	if err := s.start(); err != nil {
 		return nil, &Error{Code: "INTERNAL", Reason: "REGISTRATION", Msg: "the server has mistakes in its registrations", Cause: err}
 	}
+	var n ast.Node
+	var source *ast.Source
+	hash := req.Hash
 	switch {
 	case req.Program != nil:
 		if err := ast.Check(req.Program, s.Limits); err != nil {
 			return nil, readError(err)
 		}
-		if p := s.plans.get(ast.HashOf(req.Program)); p != nil {
-			return p, nil
-		}
-		return s.compile(req.Program, ast.Print(req.Program), "")
+		n, hash = req.Program, ast.HashOf(req.Program)
 	case req.Text != "":
-		if p := s.plans.getText(req.Text); p != nil {
-			return p, nil
+		if p := s.plans.byText(req.Text); p != nil {
+			return p, s.permit(p.hash)
 		}
-		n, source, err := text.Parse(req.Text, s.Limits)
-		if err != nil {
+		var err error
+		if n, source, err = text.Parse(req.Text, s.Limits); err != nil {
 			return nil, readError(err)
 		}
-		return s.compile(n, source, req.Text)
+		hash = ast.HashOf(n)
 	}
-	if p := s.plans.get(req.Hash); p != nil {
-		return p, nil
+	if err := s.permit(hash); err != nil { // before anything is made of it
+		return nil, err
 	}
-	return nil, &Error{Code: "NOT_FOUND", Reason: "PLAN_UNKNOWN", Msg: "the server does not know this program; send it"}
+	var compile func() (*planned, error)
+	if n != nil {
+		compile = func() (*planned, error) { return s.compile(n, hash, source) }
+	}
+	p, err := s.plans.get(hash, compile)
+	switch {
+	case err != nil:
+		return nil, err
+	case p == nil:
+		return nil, &Error{Code: "NOT_FOUND", Reason: "PLAN_UNKNOWN", Msg: "the server does not know this program; send it"}
+	case req.Text != "":
+		s.plans.remember(req.Text, hash)
+	}
+	if s.Mode == Learn {
+		s.programs.learn(hash, p.program)
+	}
+	return p, nil
 }
 
-func (s *Server) compile(n ast.Node, source *ast.Source, asText string) (*planned, error) {
-	p := &planned{hash: ast.HashOf(n), program: n, source: source}
+func (s *Server) compile(n ast.Node, hash ast.Hash, source *ast.Source) (p *planned, err error) {
+	defer func() {
+		if bug := recover(); bug != nil { // of ours
+			p, err = nil, &Error{Code: "INTERNAL", Msg: "the program could not be planned for a mistake of the server", Cause: fmt.Errorf("%v\n%s", bug, debug.Stack())}
+		}
+	}()
+	if source == nil {
+		source = ast.Print(n)
+	}
+	p = &planned{hash: hash, program: n, source: source}
 	plan, err := engine.Check(n, &s.catalog)
 	if err != nil {
 		return nil, typeError(err, source)
@@ -264,10 +306,16 @@ func (s *Server) compile(n ast.Node, source *ast.Source, asText string) (*planne
 		}
 	}
 	p.plan.Types = nil
+	p.bytes = planBytes + nodeBytes*int64(len(source.Spans)) + int64(len(source.Text))
 	p.explained = sync.OnceValue(p.plan.Explain)
-	s.plans.put(p, asText)
 	return p, nil
 }
+
+// About what a plan takes: besides its text, and for each node of the program and of what it became.
+const (
+	planBytes = 4 << 10
+	nodeBytes = 512
+)
 
 func names(p *engine.Plan) []string {
 	var out []string

@@ -303,6 +303,9 @@ func describe[A, R any](s *Server, where, name, batch string, opts []Option) (*e
 	if o.maxBatch < 0 {
 		s.mistake("%s: MaxBatch(%d): a batch holds at least one receiver", where, o.maxBatch)
 	}
+	if o.concurrency < 0 {
+		s.mistake("%s: Concurrency(%d): at least one call runs at once", where, o.concurrency)
+	}
 	scope, ok := engine.ParseScope(o.scope)
 	cache := ""
 	switch {
@@ -323,7 +326,7 @@ func describe[A, R any](s *Server, where, name, batch string, opts []Option) (*e
 	}
 	m := &engine.Method{
 		Name: where, Args: args, Result: result.typ, MaxBatch: o.maxBatch, Cheap: o.cost == "cheap", UniqueKeys: o.unique, Stable: o.stable,
-		Scope: scope, TTL: o.cached,
+		Scope: scope, TTL: o.cached, Concurrency: o.concurrency,
 	}
 	entry := schema.Method{
 		Name: name, Doc: o.doc, Args: args, Result: result.typ, Batch: batch, MaxBatch: o.maxBatch, Cost: o.cost, Scope: o.scope, Cache: cache,

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
-	"github.com/fuwu-project/fuwu/redeye/internal/breaker"
 	"github.com/fuwu-project/fuwu/redeye/schema"
 	"github.com/fuwu-project/fuwu/redeye/server/internal/engine"
 )
@@ -35,6 +34,9 @@ type Server struct {
 	Mode Mode
 	// SiteConcurrency is how many executions of one program at one call site run at once; default 64.
 	SiteConcurrency int
+	// MethodConcurrency is how many calls of one method run at once, of all queries, unless it was registered with [Concurrency]; default 64. Beyond
+	// it they wait.
+	MethodConcurrency int
 	// CacheBytes bounds what is kept of answers from one query to the next, for programs that say cache and methods that are [Cached]: about 64 MiB if it is
 	// zero, and nothing is kept if it is negative. What is kept for one principal or tenant is kept only where [Server.Authenticate] or
 	// [WithPrincipal] says who that is.
@@ -53,7 +55,7 @@ type Server struct {
 	aead     cipher.AEAD // of cursors
 	sites    sites
 	programs programs
-	breakers map[*engine.Method]*breaker.Breaker
+	methods  map[*engine.Method]*gate
 	running  running
 	cache    *engine.Cache
 	spare    chan struct{} // a token for each renewal that may be under way
@@ -65,7 +67,7 @@ func New(service string) *Server {
 	s.catalog.Schema.Service = service
 	s.catalog.Entities, s.catalog.Sources = map[string]*engine.Entity{}, map[string]*engine.Method{}
 	s.start = sync.OnceValue(s.finish)
-	s.plans.init(10_000)
+	s.plans.init(maxPlans, maxPlanBytes)
 	return s
 }
 
@@ -88,8 +90,11 @@ func (s *Server) finish() error {
 		s.CacheBytes = 64 << 20
 	}
 	s.cache, s.spare = engine.NewCache(s.CacheBytes), make(chan struct{}, 8)
-	s.sites.init(maxSites, s.SiteConcurrency)
-	s.breakers = s.methodBreakers()
+	if s.MethodConcurrency <= 0 {
+		s.MethodConcurrency = 64
+	}
+	s.sites.init(maxSites, tenantSites, s.SiteConcurrency)
+	s.methods = s.gates()
 	aead, err := newAEAD(s.CursorSecret)
 	if err != nil {
 		return err
@@ -117,9 +122,6 @@ func (s *Server) SchemaJSON() ([]byte, error) {
 	}
 	return json.MarshalIndent(sch, "", "\t")
 }
-
-// maxSites is how many programs at call sites have a history.
-const maxSites = 10_000
 
 // running counts executions, so that a server can go down when there are none.
 type running struct {

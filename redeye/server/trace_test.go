@@ -297,8 +297,10 @@ func TestSpanStatistics(t *testing.T) {
 // docs/redeye/operate.md has every attribute that spans have, and no other.
 func TestSpanAttributesAreDocumented(t *testing.T) {
 	w := newWorld()
+	w.MethodConcurrency, w.delay = 1, time.Millisecond
 	c := traced(t, 1, func(ctx context.Context) {
 		for _, req := range []server.Request{
+			{Text: `movies(1, 9).map(lambda m: m.poster())`}, // which wait for each other
 			{Text: talk, Params: request("", "ids", "[1, 2]", "user", "1").Params},
 			{Text: `movies(1, 5).map(lambda m: m.broken())`, Partial: true},
 			{Text: `movies(1, 5).filter(lambda m: m.broken() != "")`, Partial: true},

@@ -5,6 +5,7 @@ package breaker
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,7 +20,7 @@ type Config struct {
 	Probes  int           // calls let through at once when it is half open, and successes that close it; default 3
 }
 
-const slices = 10 // of the window: what is forgotten at once
+const parts = 10 // of the window: what is forgotten at once
 
 func (c *Config) defaults() {
 	if c.Window <= 0 {
@@ -55,12 +56,34 @@ const (
 // String returns "closed", "open" or "half-open".
 func (s State) String() string { return [...]string{"closed", "open", "half-open"}[s] }
 
+// Switch is what an operator has said about a breaker.
+type Switch uint8
+
+// The positions of the switch.
+const (
+	Automatic    Switch = iota // the breaker decides
+	ForcedOpen                 // all calls are refused
+	ForcedClosed               // all calls are let through; what becomes of them is counted all the same
+)
+
+var switchNames = [...]string{"automatic", "open", "closed"}
+
+// String returns "automatic", "open" or "closed".
+func (s Switch) String() string { return switchNames[s] }
+
+// ParseSwitch reads what String returns.
+func ParseSwitch(name string) (Switch, bool) {
+	i := slices.Index(switchNames[:], name)
+	return Switch(max(i, 0)), i >= 0
+}
+
 // Breaker guards one thing. It may be used concurrently.
 type Breaker struct {
 	cfg Config
 
 	mu      sync.Mutex
-	counts  [slices]count
+	counts  [parts]count
+	forced  Switch
 	state   State
 	since   uint64    // changes of state; a call that began before the last one says nothing about what is now
 	until   time.Time // it is open
@@ -91,6 +114,13 @@ type Call struct {
 func (b *Breaker) Allow(now time.Time) (call Call, wait time.Duration, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	switch b.forced {
+	case ForcedOpen:
+		return Call{}, time.Minute, false
+	case ForcedClosed:
+		return Call{b, b.since}, 0, true
+	case Automatic:
+	}
 	if b.state == Open {
 		if wait := b.until.Sub(now); wait > 0 {
 			return Call{}, wait, false
@@ -127,14 +157,14 @@ func (c Call) Done(now time.Time, failed float64) {
 		}
 		return
 	}
-	slice := now.UnixNano() / int64(b.cfg.Window/slices)
-	n := &b.counts[uint64(slice)%slices]
+	slice := now.UnixNano() / int64(b.cfg.Window/parts)
+	n := &b.counts[uint64(slice)%parts]
 	if n.slice != slice {
 		*n = count{slice: slice}
 	}
 	n.calls++
 	n.failed += failed
-	if failed > 0 && b.tooMany(slice) {
+	if failed > 0 && b.forced == Automatic && b.tooMany(slice) {
 		b.open(now)
 	}
 }
@@ -156,7 +186,7 @@ func (b *Breaker) tooMany(slice int64) bool {
 
 func (b *Breaker) recent(slice int64) (calls, failed float64) {
 	for _, n := range b.counts {
-		if n.slice > slice-slices && n.slice <= slice {
+		if n.slice > slice-parts && n.slice <= slice {
 			calls += n.calls
 			failed += n.failed
 		}
@@ -170,11 +200,29 @@ func (b *Breaker) open(now time.Time) {
 	b.change(Open)
 }
 
+// Force sets the operator's switch. Left to itself again, the breaker is closed and knows nothing.
+func (b *Breaker) Force(to Switch) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.forced == to {
+		return
+	}
+	b.forced, b.openFor = to, 0
+	b.change(Closed)
+}
+
+// Forced returns the operator's switch.
+func (b *Breaker) Forced() Switch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.forced
+}
+
 func (b *Breaker) change(s State) {
 	b.state, b.probing, b.good = s, 0, 0
 	b.since++
 	if s == Closed {
-		b.counts = [slices]count{}
+		b.counts = [parts]count{}
 	}
 }
 
@@ -182,6 +230,9 @@ func (b *Breaker) change(s State) {
 func (b *Breaker) State(now time.Time) State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.forced == ForcedOpen {
+		return Open
+	}
 	if b.state == Open && !now.Before(b.until) {
 		return HalfOpen
 	}

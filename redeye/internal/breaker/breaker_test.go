@@ -133,3 +133,38 @@ func BenchmarkClosed(b *testing.B) {
 		call.Done(now, 0)
 	}
 }
+
+// The operator's word goes before what the breaker thinks, and when it is taken back the breaker begins anew.
+func TestSwitch(t *testing.T) {
+	b := breaker.New(breaker.Config{})
+	calls(t, b, start, 20, 1)
+	under, _, _ := b.Allow(start.Add(6 * time.Second)) // a probe
+	b.Force(breaker.ForcedClosed)
+	under.Done(start.Add(7*time.Second), 1) // which says nothing any more
+	calls(t, b, start.Add(7*time.Second), 100, 1)
+	if got := b.State(start.Add(7 * time.Second)); got != breaker.Closed || b.Forced() != breaker.ForcedClosed {
+		t.Fatal("forced closed, and it is", got)
+	}
+	b.Force(breaker.ForcedOpen)
+	if _, wait, ok := b.Allow(start.Add(time.Hour)); ok || wait <= 0 || b.State(start.Add(time.Hour)) != breaker.Open {
+		t.Fatal("forced open, and it lets a call through")
+	}
+	b.Force(breaker.Automatic)
+	later := start.Add(2 * time.Hour)
+	calls(t, b, later, 19, 1)
+	if b.State(later) != breaker.Closed {
+		t.Fatal("what was before the switch still counts")
+	}
+	calls(t, b, later, 1, 1)
+	if b.State(later) != breaker.Open {
+		t.Fatal("it is automatic, and stays closed")
+	}
+	for _, s := range []breaker.Switch{breaker.Automatic, breaker.ForcedOpen, breaker.ForcedClosed} {
+		if again, ok := breaker.ParseSwitch(s.String()); !ok || again != s {
+			t.Error(s)
+		}
+	}
+	if _, ok := breaker.ParseSwitch("off"); ok {
+		t.Error("off is no position")
+	}
+}

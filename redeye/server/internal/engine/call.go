@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -388,7 +389,9 @@ func (x *run) call(p *part) (v *Vec) {
 			err = &Error{Code: "INTERNAL", Msg: "the method failed for a mistake of the server", Cause: fmt.Errorf("%s panicked: %v\n%s", m.Name, bug, debug.Stack())}
 			v = failed(m.Result, n, methodError(m, p.flight.node, err))
 		}
-		finish(outcome(v, err))
+		o := outcome(v, err)
+		o.Late = o.Failed > 0 && errors.Is(x.ctx.Err(), context.DeadlineExceeded)
+		finish(o)
 	}()
 	if x.calls.guard != nil {
 		var refused error

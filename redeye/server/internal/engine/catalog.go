@@ -48,15 +48,16 @@ func (a *Attr) read(refs any, idx []int32, n int) *Vec {
 
 // Method is a method of an entity, or a source.
 type Method struct {
-	Name       string // Movie.title; get_movies
-	Args       []schema.Arg
-	Result     schema.Type
-	MaxBatch   int  // receivers in one call; 0 is any number
-	Cheap      bool // may be called on rows that turn out not to need it
-	UniqueKeys bool // of a source: no key is in its list twice
-	Stable     bool // of a source: the order of its list does not change
-	Scope      Scope
-	TTL        time.Duration // answers are kept so long; 0 is not at all, but where a program says so
+	Name        string // Movie.title; get_movies
+	Args        []schema.Arg
+	Result      schema.Type
+	MaxBatch    int  // receivers in one call; 0 is any number
+	Cheap       bool // may be called on rows that turn out not to need it
+	UniqueKeys  bool // of a source: no key is in its list twice
+	Stable      bool // of a source: the order of its list does not change
+	Scope       Scope
+	Concurrency int           // calls at once, of all runs; 0 is the server's own bound
+	TTL         time.Duration // answers are kept so long; 0 is not at all, but where a program says so
 
 	// Call answers for each of n receivers, in order. Receivers are an []E, nil of a source (then n is 1). Arguments are columns of one row.
 	Call func(ctx context.Context, refs any, n int, args []*Vec) (*Vec, error)

@@ -33,6 +33,7 @@ type Outcome struct {
 	Err    error   // of the whole batch
 	Bad    int     // items in error
 	Failed float64 // the share of its items that failed for reasons of the method's own: not of the caller, and not for want of an entity
+	Late   bool    // it failed since the time of the run was over
 	Unsaid bool    // it was cancelled, which says nothing
 }
 
