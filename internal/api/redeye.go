@@ -39,7 +39,7 @@ type interfaceRow struct {
 	P99      int64    `json:"p99"`
 	Planned  int64    `json:"planned"` // calls of methods, one for each row
 	Sent     int64    `json:"sent"`    // that were made
-	Saved    int64    `json:"saved"`
+	Saved    int64    `json:"saved"` // the difference, of executions that succeeded
 	Breaker  string   `json:"breaker"` // at the latest execution, or now where Live says so
 	Live     *liveRow `json:"live,omitempty"`
 
@@ -198,14 +198,16 @@ func (s *server) interfaceRows(ctx context.Context, filter store.Expr, within st
 		row.Errors += g.Errors
 		row.Total += g.Sum
 		row.durations.Merge(&g.Durations)
-		row.Planned += int64(g.Count) * count(g.Key[4])
-		row.Sent += int64(g.Count) * count(g.Key[5])
+		planned, sent := count(g.Key[4]), count(g.Key[5])
+		row.Planned += int64(g.Count) * planned
+		row.Sent += int64(g.Count) * sent
+		row.Saved += int64(g.Count-g.Errors) * (planned - sent) // what failed saved nobody anything
 		if isRefusal(g.Key[6]) {
 			row.Refused += g.Count
 		}
 	}
 	for _, row := range rows {
-		row.Saved, row.P50, row.P99 = row.Planned-row.Sent, row.durations.Quantile(0.5), row.durations.Quantile(0.99)
+		row.P50, row.P99 = row.durations.Quantile(0.5), row.durations.Quantile(0.99)
 	}
 	return rows, s.addLatest(ctx, filter, within, func(b *span.Batch, row int) {
 		key := interfaceKey{b.Service(row), attrText(b, row, "redeye.tenant"), attrText(b, row, "redeye.site"), attrText(b, row, "redeye.hash")}

@@ -107,13 +107,19 @@ type Sample struct {
 // goneWith says whether requests lost both findings at the same time. One that few requests have was last seen some requests before that; so
 // many must not be unlikely.
 func (f *Finding) goneWith(o *Finding) bool {
-	const unlikely, sameTime = 1e-3, int64(30 * time.Second)
+	const (
+		unlikely = 1e-3
+		surely   = 1e-2 // that it is gone is not proven yet, but likely
+		sameTime = int64(30 * time.Second)
+	)
 	early, late := &f.Spell, &o.Spell
 	if early.After.N < late.After.N {
 		early, late = late, early
 	}
 	switch {
-	case o.Calls.N < leastRequests || late.After.N <= 0:
+	case o.Kind != f.Kind || o.Calls.N < leastRequests || late.After.N <= 0:
+		return false
+	case o.Spell.After.N*math.Log1p(-o.Spell.Had/o.Spell.Before.N) > math.Log(surely):
 		return false
 	case early.After.N >= longWindow: // there, counting ends
 		return max(o.Last, f.Last)-min(o.Last, f.Last) <= sameTime

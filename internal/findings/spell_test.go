@@ -120,7 +120,7 @@ func TestMending(t *testing.T) {
 		o.Calls.N, o.Spell.Had, o.Spell.Before, o.Spell.After.N = leastRequests, had, window{N: 30, Saving: saving}, after
 		return o
 	}
-	others := []*Finding{kept, other(9, 3, 91, 1e6), other(10, 30, 91, 1e6), other(11, 3, 0, 1e6), other(12, 20, 60, 0), other(13, 30, 61, 0)}
+	others := []*Finding{kept, other(9, 3, 91, 1e6), other(10, 30, 91, 1e6), other(11, 3, 0, 1e6), other(14, 2, 65, 1e6), other(12, 20, 60, 0), other(13, 30, 61, 0)}
 	m := kept.MendingAt(b.now.Add(time.Hour), others)
 	if m == nil {
 		t.Fatalf("not mended: %v", kept.StateAt(b.now))

@@ -332,7 +332,7 @@ export const en = {
     by: { service: 'Called by', during: 'during', at: 'at' },
     mending: {
       title: 'Mended',
-      since: (time: string) => `no request has had it since ${time}`,
+      since: (time: string) => `resolved ${time}`,
       estimated: 'Estimated',
       measured: 'Measured',
       before: 'Before',
@@ -393,7 +393,7 @@ export const en = {
       interface: 'A program at a place in the code. It has a name, figures, a breaker and a switch of its own.',
       planned: 'Calls of methods that the programs asked for, one for each row: what a loop would have made.',
       sent: 'Calls that were made: one for a batch.',
-      saved: 'Asked for, less made.',
+      saved: 'Asked for, less made, in executions without an error.',
       breaker: 'It opens when the program exceeds its budgets or its time too often, and refuses it for a while. Other programs see nothing of it.',
       methodBreaker: 'It opens when the method fails too often, and lets nobody through for a while.',
     },

@@ -321,7 +321,7 @@ export const zh: Messages = {
     by: { service: '调用者', during: '处理', at: '位于' },
     mending: {
       title: '已修复',
-      since: (time) => `自 ${time} 起没有请求再出现`,
+      since: (time) => `${time} 解决`,
       estimated: '估计',
       measured: '实测',
       before: '之前',
@@ -382,7 +382,7 @@ export const zh: Messages = {
       interface: '代码中某处的一个程序。它有自己的名字、数据、熔断器和开关。',
       planned: '程序请求的方法调用，每行一次：循环会进行的调用。',
       sent: '实际进行的调用：一批一次。',
-      saved: '请求的减去实际的。',
+      saved: '请求的减去实际的，仅计没有错误的执行。',
       breaker: '程序过于频繁地超出预算或时间时断开，拒绝一段时间。其他程序不受影响。',
       methodBreaker: '方法过于频繁地失败时断开，一段时间内不放行任何调用。',
     },

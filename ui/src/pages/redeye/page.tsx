@@ -107,7 +107,7 @@ function InterfaceTable({ rows, search }: { rows: readonly Interface[]; search: 
             <th scope="col" className="column-service">
               {c.service}
             </th>
-            <th scope="col" className="number">
+            <th scope="col" className="number column-calls">
               {c.calls}
             </th>
             <th scope="col" className="number column-errors">
@@ -161,7 +161,7 @@ function InterfaceTable({ rows, search }: { rows: readonly Interface[]; search: 
               <td className="column-service">
                 <Text value={cut(row.service, 60)} />
               </td>
-              <td className="number">{formatCount(row.calls)}</td>
+              <td className="number column-calls">{formatCount(row.calls)}</td>
               <Errors errors={row.errors} of={row.calls} />
               <td className="number column-p50">{formatDuration(row.p50)}</td>
               <td className="number strong column-p99">{formatDuration(row.p99)}</td>
@@ -239,7 +239,7 @@ function MethodTable({ rows }: { rows: readonly Method[] }) {
               <th scope="col" className="number column-errors">
                 {c.errors}
               </th>
-              <th scope="col" className="number">
+              <th scope="col" className="number column-time">
                 {c.time}
               </th>
               <th scope="col" className="number column-p50">
@@ -264,7 +264,7 @@ function MethodTable({ rows }: { rows: readonly Method[] }) {
                 </td>
                 <td className="number">{formatCount(row.calls)}</td>
                 <Errors errors={row.errors} of={row.calls} />
-                <td className="number">{formatDuration(row.total)}</td>
+                <td className="number column-time">{formatDuration(row.total)}</td>
                 <td className="number column-p50">{formatDuration(row.p50)}</td>
                 <td className="number strong column-p99">{formatDuration(row.p99)}</td>
                 <td>

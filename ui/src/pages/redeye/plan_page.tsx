@@ -124,11 +124,13 @@ interface Line extends PlanLine {
 /** The lines of a plan with what the calls in them take; what a clipped plan has no line for stands below. */
 function linesOf({ plan, batches }: Plan): Line[] {
   const left = new Map(batches.map((batch) => [batch.method, batch]))
-  const lines: Line[] = plan.map((line) => {
+  const lines: Line[] = []
+  for (const line of plan) {
+    if (/^row of level \d+$/.test(line.text)) continue // only the name of what a lambda is called with
     const batch = line.method === undefined ? undefined : left.get(line.method)
     if (batch !== undefined) left.delete(batch.method)
-    return { ...line, batch }
-  })
+    lines.push({ ...line, batch })
+  }
   for (const batch of left.values()) lines.push({ depth: 0, text: `call ${batch.method}`, type: '', method: batch.method, batch })
   return lines
 }
