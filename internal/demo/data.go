@@ -47,14 +47,15 @@ func (s *stores) movieRows(ctx context.Context, where string, args []any) (found
 	return found, err
 }
 
+var errQuote = errors.New("unterminated quote")
+
 // parseQuery has the fault that is planted for the error pages: a quote that is not closed.
 func parseQuery(ctx context.Context, q string) ([]string, error) {
 	_, span := shuai.StartSpan(ctx, "parse query", shuai.KindInternal)
 	defer span.End()
 	if strings.Count(q, "'")%2 == 1 {
-		err := errors.New("unterminated quote")
-		span.Error(err)
-		return nil, err
+		span.Error(errQuote)
+		return nil, errQuote
 	}
 	return strings.Fields(q), nil
 }

@@ -33,14 +33,12 @@ func (s *Site) photos() page[int64, photosData] {
 		arg:  pathID,
 		ways: map[Way]func(context.Context, int64) (photosData, error){
 			NK: s.photosNK,
-			Redeye: func(ctx context.Context, id int64) (photosData, error) {
-				found, err := photosQuery.Run(ctx, s.movie.programs, []int64{id})
-				return only(found, err, "movie", id)
-			},
-			Text: func(ctx context.Context, id int64) (photosData, error) {
-				found, err := redeye.Text[[]photosData](photosText, redeye.Args{"ids": []int64{id}}).Run(ctx, s.movie.programs)
-				return only(found, err, "movie", id)
-			},
+			Redeye: byID("movie", func(ctx context.Context, ids []int64) ([]photosData, error) {
+				return photosQuery.Run(ctx, s.movie.programs, ids)
+			}),
+			Text: byID("movie", func(ctx context.Context, ids []int64) ([]photosData, error) {
+				return redeye.Text[[]photosData](photosText, redeye.Args{"ids": ids}).Run(ctx, s.movie.programs)
+			}),
 			Hand: func(ctx context.Context, id int64) (photosData, error) {
 				return rpcCall[photosData](ctx, s.movie.client, "movie.service/photos_page", idArg{id})
 			},

@@ -34,14 +34,12 @@ func (s *Site) subject() page[int64, subjectData] {
 		arg:  pathID,
 		ways: map[Way]func(context.Context, int64) (subjectData, error){
 			NK: s.subjectNK,
-			Redeye: func(ctx context.Context, id int64) (subjectData, error) {
-				found, err := subjectQuery.Run(ctx, s.movie.programs, []int64{id})
-				return only(found, err, "movie", id)
-			},
-			Text: func(ctx context.Context, id int64) (subjectData, error) {
-				found, err := redeye.Text[[]subjectData](subjectText, redeye.Args{"ids": []int64{id}}).Run(ctx, s.movie.programs)
-				return only(found, err, "movie", id)
-			},
+			Redeye: byID("movie", func(ctx context.Context, ids []int64) ([]subjectData, error) {
+				return subjectQuery.Run(ctx, s.movie.programs, ids)
+			}),
+			Text: byID("movie", func(ctx context.Context, ids []int64) ([]subjectData, error) {
+				return redeye.Text[[]subjectData](subjectText, redeye.Args{"ids": ids}).Run(ctx, s.movie.programs)
+			}),
 			Hand: func(ctx context.Context, id int64) (subjectData, error) {
 				return rpcCall[subjectData](ctx, s.movie.client, "movie.service/subject_page", idArg{id})
 			},

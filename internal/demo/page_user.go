@@ -25,14 +25,12 @@ func (s *Site) userHome() page[int64, userData] {
 		arg:  pathID,
 		ways: map[Way]func(context.Context, int64) (userData, error){
 			NK: s.userNK,
-			Redeye: func(ctx context.Context, id int64) (userData, error) {
-				found, err := userQuery.Run(ctx, s.movie.programs, []int64{id})
-				return only(found, err, "user", id)
-			},
-			Text: func(ctx context.Context, id int64) (userData, error) {
-				found, err := redeye.Text[[]userData](userText, redeye.Args{"ids": []int64{id}}).Run(ctx, s.movie.programs)
-				return only(found, err, "user", id)
-			},
+			Redeye: byID("user", func(ctx context.Context, ids []int64) ([]userData, error) {
+				return userQuery.Run(ctx, s.movie.programs, ids)
+			}),
+			Text: byID("user", func(ctx context.Context, ids []int64) ([]userData, error) {
+				return redeye.Text[[]userData](userText, redeye.Args{"ids": ids}).Run(ctx, s.movie.programs)
+			}),
 			Hand: func(ctx context.Context, id int64) (userData, error) {
 				return rpcCall[userData](ctx, s.movie.client, "movie.service/user_page", idArg{id})
 			},

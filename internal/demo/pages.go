@@ -192,13 +192,7 @@ func (s *Site) entries(ctx context.Context, ids []int64) ([]entry, error) {
 	return out, nil
 }
 
-// only is the one row of an answer about one thing.
-func only[T any](rows []T, err error, what string, id int64) (row T, _ error) {
-	if err == nil && len(rows) == 0 {
-		err = fmt.Errorf("no %s %d", what, id)
-	}
-	if err != nil {
-		return row, err
-	}
-	return rows[0], nil
+// byID is the one row of an answer about one thing.
+func byID[D any](what string, ask func(context.Context, []int64) ([]D, error)) func(context.Context, int64) (D, error) {
+	return func(ctx context.Context, id int64) (D, error) { return one(ctx, ask, id, what) }
 }

@@ -65,6 +65,20 @@ func TestWays(t *testing.T) {
 	}
 }
 
+// What fails fails in every way, in words that say why.
+func TestWaysToFail(t *testing.T) {
+	site := runSite(t, Config{})
+	for path, words := range map[string]string{
+		"/search?q=ocean%27s": "unterminated quote", "/subject/9999": "no movie 9999", "/user/9999": "no user 9999", "/subject/x": `"x" is not a number`, "/?n=x": `n: "x" is not a number`,
+	} {
+		for _, way := range Ways() {
+			if resp, body := get(t, site.URL+asJSON(path, way)); resp.StatusCode != http.StatusInternalServerError || !strings.Contains(body, words) {
+				t.Errorf("%s by %s: %s: %s", path, way, resp.Status, body)
+			}
+		}
+	}
+}
+
 func post(t *testing.T, address string, form url.Values) (*http.Response, string) {
 	t.Helper()
 	resp, err := http.PostForm(address, form)

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -43,27 +44,9 @@ func (s *Site) offer() *server.Server {
 	server.Batch(aPerson, "card", func(ctx context.Context, ps []*person) ([]string, error) {
 		return s.cards(ctx, each(ps, personID))
 	}, public, server.Doc("the name as the cache has it"), server.Replaces("mc get "+keyPrefix+"user_card:?"))
-	server.Batch(aPerson, "roles", func(ctx context.Context, ps []*person) ([][]*movie, error) {
-		ids, err := s.roles(ctx, each(ps, personID))
-		if err != nil {
-			return nil, err
-		}
-		return s.movieLists(ctx, ids)
-	}, public, server.Doc("the films that they play in"))
-	server.Batch(aPerson, "collection", func(ctx context.Context, ps []*person) ([][]*movie, error) {
-		ids, err := s.collections(ctx, each(ps, personID))
-		if err != nil {
-			return nil, err
-		}
-		return s.movieLists(ctx, ids)
-	}, server.Doc("the films that they collect"), server.Replaces("user.service.get_collection"))
-	server.Batch(aPerson, "recommended", func(ctx context.Context, ps []*person) ([][]*movie, error) {
-		ids, err := s.recommended(ctx, each(ps, personID))
-		if err != nil {
-			return nil, err
-		}
-		return s.movieLists(ctx, ids)
-	}, server.Doc("films that they may like"), server.Replaces("movie.service.recommend"))
+	server.Batch(aPerson, "roles", s.filmsOf(s.roles), public, server.Doc("the films that they play in"))
+	server.Batch(aPerson, "collection", s.filmsOf(s.collections), server.Doc("the films that they collect"), server.Replaces("user.service.get_collection"))
+	server.Batch(aPerson, "recommended", s.filmsOf(s.recommended), server.Doc("films that they may like"), server.Replaces("movie.service.recommend"))
 
 	server.Attr(aPicture, "width", func(p *picture) int64 { return p.Width }, "in pixels")
 	server.Attr(aPicture, "height", func(p *picture) int64 { return p.Height }, "in pixels")
@@ -76,7 +59,7 @@ func (s *Site) offer() *server.Server {
 		server.Doc("those of the users that there are, in the order of ids"), server.Replaces("user.service.get_user"))
 	server.Source(r, "search", func(ctx context.Context, query string) ([]*movie, error) {
 		found, err := s.search(ctx, query)
-		if err != nil {
+		if errors.Is(err, errQuote) {
 			err = server.Errorf("INVALID_ARGUMENT", "%v", err) // in these words
 		}
 		return found, err
@@ -90,6 +73,17 @@ func personID(p *person) int64 { return p.ID }
 // personsOf are people of whom only the id is known so far.
 func personsOf(ids []int64) []*person {
 	return each(ids, func(id int64) *person { return &person{ID: id} })
+}
+
+// filmsOf makes a method of Person of what lists films by their ids.
+func (s *stores) filmsOf(lists func(context.Context, []int64) ([][]int64, error)) func(context.Context, []*person) ([][]*movie, error) {
+	return func(ctx context.Context, ps []*person) ([][]*movie, error) {
+		ids, err := lists(ctx, each(ps, personID))
+		if err != nil {
+			return nil, err
+		}
+		return s.movieLists(ctx, ids)
+	}
 }
 
 // movieLists are the films of many lists of ids, each asked for once.
