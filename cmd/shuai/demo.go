@@ -41,11 +41,6 @@ waits for a slow statement; a search that fails; with --fault, a Redeye query th
 
 // Run runs the demonstration until ctx ends.
 func (cmd *DemoCmd) Run(ctx context.Context, out streams) (err error) {
-	if cmd.For > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, cmd.For)
-		defer cancel()
-	}
 	logger := slog.New(slog.NewTextHandler(out.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	serve := ServeCmd{
 		Data: cmd.Data, HTTP: cmd.HTTP, OTLPHTTP: cmd.OTLPHTTP, OTLPGRPC: cmd.OTLPGRPC,
@@ -84,6 +79,11 @@ func (cmd *DemoCmd) Run(ctx context.Context, out streams) (err error) {
 		err = errors.Join(err, site.Close(closing))
 	}()
 
+	if cmd.For > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, cmd.For)
+		defer cancel()
+	}
 	fmt.Fprintf(out.out, `
   ui        %s
   site      %s   (a movie site of five services; look around, and choose at the foot of a page how it gets its data)

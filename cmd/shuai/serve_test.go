@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/fuwu-project/fuwu/internal/realdb"
 )
 
 // shuaiRun runs the program to its end.
@@ -211,11 +214,11 @@ func TestHelp(t *testing.T) {
 func TestDemo(t *testing.T) {
 	before, _ := filepath.Glob(filepath.Join(os.TempDir(), "shuai-demo-*"))
 	began := time.Now()
-	code, out, errs := shuaiRun(t, "demo", "--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0", "--for", "8s", "--rate", "2")
+	code, out, errs := shuaiRun(t, "demo", "--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0", "--for", "6s", "--rate", "2")
 	if code != 0 || errs != "" {
 		t.Fatalf("exit code %d after %v: %s%s", code, time.Since(began), out, errs)
 	}
-	for _, want := range []string{"ui ", "site ", "collector ", "/trace/"} {
+	for _, want := range []string{"ui ", "site ", "stand-ins for MySQL, Redis, memcached, beansdb", "collector ", "/trace/"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in %s", want, out)
 		}
@@ -223,5 +226,30 @@ func TestDemo(t *testing.T) {
 	after, _ := filepath.Glob(filepath.Join(os.TempDir(), "shuai-demo-*"))
 	if len(after) > len(before) {
 		t.Errorf("left behind: %v", after)
+	}
+}
+
+// It runs on real stores where flags say so, and says which one it cannot use.
+func TestDemoStores(t *testing.T) {
+	args := []string{"demo", "--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0", "--for", "100ms", "--rate", "0"}
+	at, stop, err := startStores(t.Context())
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if errors.Is(err, realdb.ErrMissing) {
+		t.Skipf("%v; the demonstration ran on stand-ins only", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := shuaiRun(t, append(args, "--mysql", at.MySQL, "--redis", at.Redis, "--memcached", at.Memcached, "--beansdb", at.Beansdb)...)
+	if want := "MySQL, Redis, memcached, beansdb as given\n"; code != 0 || errs != "" || !strings.Contains(out, want) {
+		t.Errorf("exit code %d, no %q in %s%s", code, want, out, errs)
+	}
+	code, _, errs = shuaiRun(t, append(args, "--mysql", at.MySQL+"theirs")...)
+	if want := `leave "theirs" out`; code != 1 || !strings.Contains(errs, want) {
+		t.Errorf("exit code %d, no %q in %s", code, want, errs)
 	}
 }
