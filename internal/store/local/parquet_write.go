@@ -152,35 +152,35 @@ func (w *parquetWriter) place() *columnPlace { return &w.laid[len(w.laid)-1] }
 // meta is the metadata of the column that is being written.
 func (w *parquetWriter) meta() *format.ColumnMetaData { return &w.chunks[len(w.chunks)-1].MetaData }
 
-// dictionary writes the dictionary page. Plain holds its values, cut into chunks, which are compressed each
-// by itself: to a reader that knows nothing of them they are one, since Zstandard's frames may be
-// concatenated (RFC 8878, section 3.1).
-func (w *parquetWriter) dictionary(plain []byte, chunks []chunkPlace) {
+// dictionary begins the dictionary page, to which pieces are added, each compressed by itself: to a reader that knows nothing of
+// them they are one, since Zstandard's frames may be concatenated (RFC 8878, section 3.1).
+func (w *parquetWriter) dictionary() {
 	w.meta().DictionaryPageOffset = w.off
 	at := w.place()
-	at.packed, at.chunks = w.leaf.zstd, append([]chunkPlace(nil), chunks...)
-	body, n := plain, uint32(0)
+	at.packed, at.chunks = w.leaf.zstd, nil
+	w.packed = w.packed[:0]
+}
+
+// piece adds entries to the dictionary, of which plain has the values.
+func (w *parquetWriter) piece(plain []byte, entries uint32) {
+	at, before := w.place(), len(w.packed)
 	if at.packed {
-		w.packed = w.packed[:0]
+		w.packed = w.compressor.EncodeAll(plain, w.packed)
+	} else {
+		w.packed = append(w.packed, plain...)
 	}
-	from := uint32(0)
-	for i := range at.chunks {
-		c := &at.chunks[i]
-		n += c.entries
-		c.body = c.plain
-		if at.packed {
-			before := len(w.packed)
-			w.packed = w.compressor.EncodeAll(plain[from:from+c.plain], w.packed)
-			c.body = uint32(len(w.packed) - before)
-		}
-		from += c.plain
-	}
-	if at.packed {
-		body = w.packed
+	at.chunks = append(at.chunks, chunkPlace{body: uint32(len(w.packed) - before), plain: uint32(len(plain)), entries: entries})
+}
+
+// endDictionary writes the page.
+func (w *parquetWriter) endDictionary() {
+	at, plain, n := w.place(), 0, uint32(0)
+	for _, c := range at.chunks {
+		plain, n = plain+int(c.plain), n+c.entries
 	}
 	header := format.PageHeader{Type: format.DictionaryPage}
 	header.DictionaryPageHeader.Set(format.DictionaryPageHeader{NumValues: int32(n), Encoding: format.Plain})
-	at.dict = w.page(&header, nil, body, len(plain))
+	at.dict = w.page(&header, nil, w.packed, plain)
 	at.dict.values = n
 	w.count(format.DictionaryPage, format.Plain)
 }

@@ -88,8 +88,7 @@ type segmentWriter struct {
 	ints   []int64
 	remap  []uint32 // new code + 1 by code
 	unique []uint64 // by code: the number
-	plain  []byte   // a dictionary
-	pieces []chunkPlace
+	plain  []byte   // a piece of a dictionary
 	hashes []uint64
 
 	byColumn   []int            // where the columns of a segment, in its own order, stand in the file

@@ -123,7 +123,9 @@ func (w *segmentWriter) traceColumn(pages []pageStats) {
 		p := id.Bytes()
 		w.plain = append(w.plain, p[:]...)
 	}
-	w.dictionary(w.plain, w.onePiece(len(w.traces)))
+	w.dictionary()
+	w.piece(w.plain, uint32(len(w.traces)))
+	w.endDictionary()
 	rank := 0
 	for p := range pagesOf(w.s.n) {
 		from := uint32(p * pageRows)
@@ -157,12 +159,6 @@ const pieceBytes = 32 << 10
 // filterFrom is how many texts a dictionary has that gets no Bloom filter yet, since it can be looked through.
 const filterFrom = 256
 
-// onePiece is a dictionary of n values that is read as a whole.
-func (w *segmentWriter) onePiece(n int) []chunkPlace {
-	w.pieces = append(w.pieces[:0], chunkPlace{plain: uint32(len(w.plain)), entries: uint32(n)})
-	return w.pieces
-}
-
 // textColumn writes column col, of texts, by their codes.
 func (w *segmentWriter) textColumn(col int, c *snapColumn) {
 	if len(w.at) == 0 {
@@ -178,8 +174,9 @@ func (w *segmentWriter) textColumn(col int, c *snapColumn) {
 	w.remap = sized(w.remap, c.d.len())
 	clear(w.remap)
 	w.codes, w.plain = sized(w.codes, len(w.at)), w.plain[:0]
-	w.pieces, w.hashes = w.pieces[:0], w.hashes[:0]
-	n, piece := uint32(0), chunkPlace{}
+	w.hashes = w.hashes[:0]
+	n, before := uint32(0), uint32(0) // texts, and those of them in the pieces before
+	w.dictionary()
 	low, high := c.d.at(c.codes[w.at[0]]), c.d.at(c.codes[w.at[0]])
 	for i, at := range w.at {
 		code := c.codes[at]
@@ -187,12 +184,12 @@ func (w *segmentWriter) textColumn(col int, c *snapColumn) {
 			n++
 			w.remap[code] = n
 			text := c.d.at(code)
-			if piece.plain+uint32(len(text)) > pieceBytes && piece.entries > 0 {
-				w.pieces, piece = append(w.pieces, piece), chunkPlace{}
+			if len(w.plain)+len(text) > pieceBytes && len(w.plain) > 0 {
+				w.piece(w.plain, n-1-before)
+				w.plain, before = w.plain[:0], n-1
 			}
 			w.plain = binary.LittleEndian.AppendUint32(w.plain, uint32(len(text)))
 			w.plain = append(w.plain, text...)
-			piece.entries, piece.plain = piece.entries+1, piece.plain+4+uint32(len(text))
 			if bytes.Compare(text, low) < 0 {
 				low = text
 			} else if bytes.Compare(text, high) > 0 {
@@ -201,7 +198,8 @@ func (w *segmentWriter) textColumn(col int, c *snapColumn) {
 		}
 		w.codes[i] = w.remap[code] - 1
 	}
-	w.dictionary(w.plain, append(w.pieces, piece))
+	w.piece(w.plain, n-before)
+	w.endDictionary()
 	if n > filterFrom && w.leaf.group == attrGroup {
 		for code, to := range w.remap {
 			if to > 0 {
@@ -392,7 +390,9 @@ func (w *segmentWriter) numDictionary() bool {
 	for _, n := range w.unique {
 		w.plain = binary.LittleEndian.AppendUint64(w.plain, n)
 	}
-	w.dictionary(w.plain, w.onePiece(len(w.unique)))
+	w.dictionary()
+	w.piece(w.plain, uint32(len(w.unique)))
+	w.endDictionary()
 	from := 0
 	w.codePages(func(codes []uint32) pageBounds {
 		b := numBounds(w.leaf.typ, w.nums[from:from+len(codes)])
