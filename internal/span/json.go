@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // This file is the JSON text of values, the form in which lists, maps and whole sets of attributes are
@@ -124,6 +125,30 @@ func AppendJSONString(dst []byte, s string) []byte {
 		from = i
 	}
 	return append(append(dst, s[from:]...), '"')
+}
+
+// AppendPlainJSON appends p quoted if JSON has it as it is: ASCII without control characters, quotes and backslashes.
+// Else it appends nothing and is false.
+func AppendPlainJSON(dst, p []byte) ([]byte, bool) {
+	s := unsafe.String(unsafe.SliceData(p), len(p))
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		if !isPlain(s[i : i+8]) {
+			return dst, false
+		}
+	}
+	if len(s) >= 8 { // the rest, and some of what was seen
+		if i < len(s) && !isPlain(s[len(s)-8:]) {
+			return dst, false
+		}
+		i = len(s)
+	}
+	for ; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return dst, false
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"'), true
 }
 
 // isPlain says that none of eight bytes is a control character, a quote, a backslash, or not ASCII. By the test for a zero

@@ -1,6 +1,7 @@
 package span
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"strings"
@@ -128,6 +129,25 @@ func TestAppendJSONStringEveryByte(t *testing.T) {
 			var back string
 			if err := json.Unmarshal([]byte(got), &back); err != nil || back != strings.ToValidUTF8(string(p), "\ufffd") {
 				t.Fatalf("byte %#x at %d: %s: %q %v", c, at, got, back, err)
+			}
+		}
+	}
+}
+
+// TestAppendPlainJSON: what it appends is what AppendJSONString does, and it refuses what needs more than quotes.
+func TestAppendPlainJSON(t *testing.T) {
+	for n := range 20 {
+		for at := range max(n, 1) {
+			for c := range 256 {
+				p := bytes.Repeat([]byte{'a'}, n)
+				if n > 0 {
+					p[at] = byte(c)
+				}
+				want := AppendJSONString([]byte("x"), string(p))
+				got, ok := AppendPlainJSON([]byte("x"), p)
+				if plain := len(want) == n+3 && c < 0x80; ok != plain && n > 0 || ok && !bytes.Equal(got, want) || !ok && string(got) != "x" {
+					t.Fatalf("%q: %s, %t", p, got, ok)
+				}
 			}
 		}
 	}

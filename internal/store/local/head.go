@@ -48,7 +48,7 @@ type head struct {
 	ownMore    bool                      // hardly two spans will have the same map in colMore: do not look for it
 
 	fresh []freshSpan // those of the batch at work
-	more  []span.Attribute
+	more  []span.Attr
 	text  []byte
 }
 
@@ -288,7 +288,7 @@ func (h *head) addAttrs(b *span.Batch, r span.Range, row, shape uint32) {
 		a := &b.Values[int(r.To)-1-j]
 		g := &guesses[min(j, shapeAttrs-1)]
 		if !h.key(b.Bytes(a.Key), g) {
-			h.more = append(h.more, borrowed(b, a))
+			h.more = append(h.more, *a)
 			continue
 		}
 		info := &h.keyInfo[g.key]
@@ -298,7 +298,7 @@ func (h *head) addAttrs(b *span.Batch, r span.Range, row, shape uint32) {
 		info.last = row + 1
 		c := h.column(g.key, a.Type)
 		if c == nil {
-			h.more = append(h.more, borrowed(b, a))
+			h.more = append(h.more, *a)
 			continue
 		}
 		c.rows = append(c.rows, row)
@@ -316,7 +316,14 @@ func (h *head) addAttrs(b *span.Batch, r span.Range, row, shape uint32) {
 	}
 	if len(h.more) > 0 {
 		slices.Reverse(h.more)
-		h.text = appendMap(h.text[:0], canonical(h.more))
+		var plain bool
+		if h.text, plain = appendPlainMap(h.text[:0], b, h.more); !plain {
+			attrs := make([]span.Attribute, 0, len(h.more))
+			for i := range h.more {
+				attrs = append(attrs, borrowed(b, &h.more[i]))
+			}
+			h.text = appendMap(h.text, canonical(attrs))
+		}
 		c := h.columns[colMore]
 		if len(c.rows) == ownMoreFrom && c.dict.len() > ownMoreFrom/8*7 {
 			h.ownMore, c.dict.codes = true, hashTable{}

@@ -2,7 +2,11 @@ package local
 
 import (
 	"fmt"
+	"math"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/fuwu-project/fuwu/internal/span"
 )
@@ -53,5 +57,41 @@ func TestMapsOfTheirOwn(t *testing.T) {
 		if got := s.cols[colMore].d.len(); got != texts {
 			t.Errorf("%d distinct maps: %d texts, want %d", distinct, got, texts)
 		}
+	}
+}
+
+// TestPlainMap reads what appendPlainMap writes, and looks at what it leaves to appendMap.
+func TestPlainMap(t *testing.T) {
+	taken := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		texts := rapid.OneOf(rapid.StringMatching("[a-z.]{0,12}"), rapid.SampledFrom([]string{"$raw:", "bytesValue", "\xff", "\x00", "ä\"\\", rawPrefix, "世界"}))
+		values := rapid.OneOf(
+			rapid.Map(texts, span.StringValue), rapid.Map(rapid.Int64(), span.IntValue), rapid.Map(rapid.Bool(), span.BoolValue),
+			rapid.Map(rapid.Float64(), span.DoubleValue), rapid.Just(span.DoubleValue(math.NaN())), rapid.Just(span.Value{Type: span.Double, Num: math.MaxUint64}),
+			rapid.Map(texts, func(s string) span.Value { return span.TextValue(span.Bytes, s) }), rapid.Just(span.Value{}),
+			rapid.SampledFrom([]span.Value{
+				span.TextValue(span.List, `[1,"a"]`), span.TextValue(span.Map, `{"a":1}`), span.TextValue(span.Map, rawPrefix+"1}"),
+			}),
+		)
+		var b span.Batch
+		for range rapid.IntRange(0, 6).Draw(rt, "attributes") {
+			b.AddAttr(b.PutText(texts.Draw(rt, "key")), values.Draw(rt, "value"))
+		}
+		text, ok := appendPlainMap([]byte("x"), &b, b.Values)
+		if !ok {
+			if string(text) != "x" {
+				rt.Fatalf("refused, and %q appended", text)
+			}
+			return
+		}
+		taken++
+		got, err := parseMap(string(text[1:]))
+		want := attributes(&b, span.Range{To: uint32(len(b.Values))})
+		if d := cmp.Diff(want, canonical(got)); err != nil || d != "" {
+			rt.Fatalf("%s: %v (-want +got)\n%s", text, err, d)
+		}
+	})
+	if taken == 0 {
+		t.Error("it took none")
 	}
 }

@@ -21,8 +21,8 @@ import (
 //	links     [{"traceId":"…","spanId":"…","traceState":"…","attributes":{…},"droppedAttributesCount":1,"flags":1},…]
 //
 // The attributes of a resource are always there; other members that are empty or zero are left out.
-// Maps of attributes are as package span writes them, ascending by key; of equal keys the last is kept,
-// so that equal resources have equal text. What JSON text cannot hold, strings that are not UTF-8 and
+// Maps of attributes are as package span writes them, ascending by key but for those of more_attributes; of equal keys the last is
+// kept. So equal resources have equal text. What JSON text cannot hold, strings that are not UTF-8 and
 // NaNs of unusual bits, is {"$raw":{"type":1,"bytes":…}} with the value's bytes, or big-endian bits, and
 // such a key is "$raw:" and its base64.
 
@@ -251,6 +251,57 @@ func appendMap(dst []byte, attrs []span.Attribute) []byte {
 		}
 	}
 	return span.AppendJSONMap(dst, attrs)
+}
+
+// maxPlainMap is how many attributes appendPlainMap takes: it compares each key with all before it.
+const maxPlainMap = 32
+
+// appendPlainMap is appendMap of attributes with nothing special, without sorting them, which is for who reads them. Ok is false, and
+// nothing appended, for what it leaves to appendMap: keys that occur twice or are not plain, values that JSON does not have as they are.
+func appendPlainMap(dst []byte, b *span.Batch, attrs []span.Attr) (_ []byte, ok bool) {
+	if len(attrs) < 2 || len(attrs) > maxPlainMap { // the key of one alone may be one that stands for something
+		return dst, false
+	}
+	from := len(dst)
+	dst = append(dst, '{')
+	for i := range attrs {
+		a := &attrs[i]
+		key := b.Bytes(a.Key)
+		for j := range attrs[:i] {
+			if attrs[j].Key.Len == a.Key.Len && string(b.Bytes(attrs[j].Key)) == string(key) {
+				return dst[:from], false
+			}
+		}
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, ok = span.AppendPlainJSON(dst, key); !ok || strings.HasPrefix(viewString(key), rawKey+":") {
+			return dst[:from], false
+		}
+		dst = append(dst, ':')
+		if dst, ok = appendPlainValue(dst, b, a); !ok {
+			return dst[:from], false
+		}
+	}
+	return append(dst, '}'), true
+}
+
+func appendPlainValue(dst []byte, b *span.Batch, a *span.Attr) ([]byte, bool) {
+	if a.Type == span.String {
+		p := b.Bytes(a.Text())
+		if dst, ok := span.AppendPlainJSON(dst, p); ok {
+			return dst, true
+		}
+		if !utf8.Valid(p) {
+			return dst, false
+		}
+		return span.AppendJSONString(dst, viewString(p)), true
+	}
+	v := borrowed(b, a).Value
+	if isRawValue(v) {
+		return dst, false
+	}
+	return span.AppendJSON(dst, v), true
 }
 
 func isRaw(a span.Attribute) bool { return isRawKey(a.Key) || isRawValue(a.Value) }
