@@ -97,12 +97,13 @@ func (c *Client) Schema(ctx context.Context) (*schema.Schema, error) {
 	return s, nil
 }
 
-// Explanation is what a server makes of a program without running it.
+// Explanation is what a server makes of a program.
 type Explanation struct {
 	Text   string            // the program, printed
 	Type   string            // of its answer
 	Plan   string            // before and after optimisation, as trees for people
 	Params map[string]string // types of the parameters, by name
+	Usage  Usage             // of [Query.Analyze]
 }
 
 // Explain asks how the server would run the query. It is not run, and values of parameters are not needed.
@@ -111,9 +112,27 @@ func (q Query[R]) Explain(ctx context.Context, c *Client) (*Explanation, error) 
 	if err != nil {
 		return nil, err
 	}
+	return c.explain(ctx, p.source)
+}
+
+// Analyze has the query run, as any, and asks what was done at each node of its plan: rows, calls, how long they took, what was in the
+// cache. Its answer is not sent.
+func (q Query[R]) Analyze(ctx context.Context, c *Client) (*Explanation, error) {
+	p, err := q.q.program()
+	if err != nil {
+		return nil, err
+	}
+	params, err := p.params()
+	if err != nil {
+		return nil, err
+	}
+	return c.explain(ctx, pb.AppendBool(slices.Concat(p.source, p.rest(params, c.sites.find(p, time.Now()).key)), requestAnalyze, true))
+}
+
+func (c *Client) explain(ctx context.Context, message []byte) (*Explanation, error) {
 	ctx, cancel := c.deadline(ctx)
 	defer cancel()
-	body, err := c.exchange(ctx, "Explain", p.source)
+	body, err := c.exchange(ctx, "Explain", message)
 	if err != nil {
 		return nil, err
 	}
@@ -144,6 +163,8 @@ func (q Query[R]) Explain(ctx context.Context, c *Client) (*Explanation, error) 
 				r.Fail(param.Err().Error())
 			}
 			out.Params[name] = typ
+		case 6:
+			out.Usage = readUsage(r.Message(), &r)
 		default:
 			r.Skip()
 		}

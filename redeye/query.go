@@ -169,6 +169,7 @@ const (
 	requestPartial = 5
 	requestSite    = 6
 	requestBudgets = 7
+	requestAnalyze = 8
 )
 
 // program is a query as it is sent. It is not changed.

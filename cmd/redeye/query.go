@@ -40,10 +40,25 @@ func readProgram(in io.Reader) (string, error) {
 	return "", errors.New("no program, neither as an argument nor from the standard input")
 }
 
+// values are those of a program's parameters on the command line; commands embed it.
+type values struct {
+	Params string `short:"p" placeholder:"JSON" help:"Values of its parameters, such as '{\"ids\": [1, 2]}'."`
+}
+
+func (v *values) args(ctx context.Context, c *redeye.Client, text string) (redeye.Args, error) {
+	given := map[string]json.RawMessage{}
+	if v.Params != "" {
+		if err := json.Unmarshal([]byte(v.Params), &given); err != nil {
+			return nil, fmt.Errorf("--params is no JSON object of values by their names: %w", err)
+		}
+	}
+	return typed(ctx, c, text, given)
+}
+
 // QueryCmd runs a program.
 type QueryCmd struct {
 	program
-	Params  string `short:"p" placeholder:"JSON" help:"Values of its parameters, such as '{\"ids\": [1, 2]}'."`
+	values
 	Partial bool   `help:"Cells in error become null and are listed, instead of failing the query."`
 	Output  string `short:"o" default:"table" enum:"table,json" help:"What to print: table, where the answer is a list of objects, or json. (${default})"`
 }
@@ -54,14 +69,8 @@ func (cmd *QueryCmd) Run(ctx context.Context, io streams) error {
 	if err != nil {
 		return err
 	}
-	given := map[string]json.RawMessage{}
-	if cmd.Params != "" {
-		if err := json.Unmarshal([]byte(cmd.Params), &given); err != nil {
-			return fmt.Errorf("--params is no JSON object of values by their names: %w", err)
-		}
-	}
 	c := cmd.client()
-	args, err := typed(ctx, c, text, given)
+	args, err := cmd.args(ctx, c, text)
 	if err != nil {
 		return err
 	}
@@ -173,7 +182,11 @@ func cell(c *column.Column, row int) string {
 }
 
 // ExplainCmd shows the plan of a program.
-type ExplainCmd struct{ program }
+type ExplainCmd struct {
+	program
+	values
+	Analyze bool `help:"Run the program, too, and say what was done at each node: rows, calls and their time, what was in the cache."`
+}
 
 // Run asks and prints.
 func (cmd *ExplainCmd) Run(ctx context.Context, io streams) error {
@@ -181,7 +194,17 @@ func (cmd *ExplainCmd) Run(ctx context.Context, io streams) error {
 	if err != nil {
 		return err
 	}
-	ex, err := redeye.Text[int64](text, nil).Explain(ctx, cmd.client())
+	c := cmd.client()
+	var ex *redeye.Explanation
+	if cmd.Analyze {
+		args, argsErr := cmd.args(ctx, c, text)
+		if argsErr != nil {
+			return argsErr
+		}
+		ex, err = redeye.Text[int64](text, args).Named("redeye explain").Analyze(ctx, c)
+	} else {
+		ex, err = redeye.Text[int64](text, nil).Explain(ctx, c)
+	}
 	if err != nil {
 		return withoutSite(err)
 	}

@@ -36,6 +36,7 @@ func TestSessions(t *testing.T) {
 	defer srv.Close()
 	t.Setenv("REDEYE_SERVER", srv.URL)
 	version := regexp.MustCompile(`[0-9a-f]{16}`)
+	took := regexp.MustCompile(` +[0-9.]+(ns|µs|ms)`)
 	datadriven.RunTest(t, "testdata/session", func(t *testing.T, d *datadriven.TestData) string {
 		var out, errs bytes.Buffer
 		line, stdin, _ := strings.Cut(d.Input, "\n")
@@ -44,6 +45,7 @@ func TestSessions(t *testing.T) {
 		if code != 0 {
 			got += fmt.Sprintf("exit %d\n", code)
 		}
+		got = took.ReplaceAllString(got, " <time>")
 		return version.ReplaceAllString(strings.ReplaceAll(got, srv.URL, "http://movies"), "<version>")
 	})
 }

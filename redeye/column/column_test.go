@@ -150,6 +150,36 @@ func TestReadJSONErrors(t *testing.T) {
 	}
 }
 
+// Texts that are UTF-8 together and not each by itself are refused, as are those that are not, by their row.
+func TestTextsAreUTF8(t *testing.T) {
+	wire := func(text string, lengths ...byte) []byte {
+		b := []byte{1 << 3, byte(len(lengths)), 6<<3 | 2, byte(len(lengths))}
+		b = append(append(b, lengths...), 7<<3|2, byte(len(text)))
+		return append(b, text...)
+	}
+	for _, test := range []struct {
+		wire []byte
+		want string
+	}{
+		{wire("aé€😀", 1, 2, 3, 4), ""},
+		{wire("aé€😀", 0, 3, 0, 7), ""},
+		{wire("aé", 2, 1), "row 0"},
+		{wire("a€", 1, 1, 2), "row 1"},
+		{wire("ab\xff", 1, 1, 1), "row 2"},
+		{wire("\xe2\x82", 2), "row 0"},
+		{wire("abc", 1, 1), "left over"},
+		{wire("abc", 1, 3), "longer"},
+	} {
+		c, err := column.ReadProto(test.wire, parse(t, "string"), 100)
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%q: %v, %v", test.wire, c, err)
+		}
+		if _, err := column.ReadProto(test.wire, parse(t, "bytes"), 100); err != nil && test.want != "left over" && test.want != "longer" {
+			t.Errorf("%q as bytes: %v", test.wire, err)
+		}
+	}
+}
+
 // A limit is met exactly, and no memory is taken beyond it.
 func TestLimits(t *testing.T) {
 	typ := parse(t, "list<int>")

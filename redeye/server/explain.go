@@ -2,6 +2,9 @@ package server
 
 import (
 	"context"
+	"fmt"
+	"strings"
+	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
 	"github.com/fuwu-project/fuwu/redeye/schema"
@@ -17,6 +20,7 @@ type Explanation struct {
 	Rules  []string // that made it so
 	Plan   string   // of that, as a tree, for people
 	Params []Param
+	Usage  Usage // of [Server.Analyze]
 }
 
 // Param is a parameter of a program.
@@ -29,7 +33,49 @@ func (s *Server) Explain(ctx context.Context, req Request) (*Explanation, error)
 		return nil, err
 	}
 	return &Explanation{
-		Text: ast.Text(p.program), Better: ast.Text(p.plan.Program), Rules: p.rules, Type: p.plan.Root.Type, Hash: p.hash, Plan: p.plan.Explain(),
+		Text: ast.Text(p.program), Better: ast.Text(p.plan.Program), Rules: p.rules, Type: p.plan.Root.Type, Hash: p.hash, Plan: p.explained(),
 		Params: p.plan.Params,
 	}, nil
+}
+
+// analysis is of one execution.
+type analysis struct {
+	plan    *engine.Plan
+	figures engine.Figures
+}
+
+// Analyze explains a program and runs it, as any query: the plan says what was done at each node, how long calls took and what was
+// found in the cache, and below that stands what the whole used, beside its bounds.
+func (s *Server) Analyze(ctx context.Context, req Request) (*Explanation, error) {
+	out, err := s.Explain(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	req.analyze = new(analysis)
+	answer, err := s.Query(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	out.Usage = answer.Usage
+	out.Plan = req.analyze.plan.Explain(&req.analyze.figures) + "\n" + answer.Usage.beside(req.Budget.within(s.Budget))
+	return out, nil
+}
+
+// beside writes a usage beside its bounds, for people.
+func (u Usage) beside(bound Budget) string {
+	var b strings.Builder
+	line := func(what string, used, most any) { fmt.Fprintf(&b, "%-9s %12v  of %v\n", what, used, most) }
+	line("calls", u.Calls, bound.Calls)
+	line("items", u.Items, bound.Items)
+	line("steps", u.Steps, bound.Steps)
+	line("rows", u.Rows, bound.Rows)
+	line("rows out", u.RowsOut, bound.RowsOut)
+	line("memory", u.Memory, bound.Memory)
+	line("bytes out", u.BytesOut, bound.BytesOut)
+	line("wall", u.Wall.Round(time.Microsecond), bound.Wall)
+	fmt.Fprintf(&b, "%-9s %12d  calls, one for each row, are what the program asks for\n", "planned", u.Planned)
+	if u.Hits+u.Misses > 0 {
+		fmt.Fprintf(&b, "%-9s %12d  of %d values were in the cache\n", "kept", u.Hits, u.Hits+u.Misses)
+	}
+	return b.String()
 }

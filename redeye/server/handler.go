@@ -149,11 +149,19 @@ func (s *Server) serveStream(ctx context.Context, stream connect.ServerStream) e
 }
 
 func (s *Server) serveExplain(ctx context.Context, stream connect.ServerStream) error {
-	req, err := s.receive(stream)
+	var msg queryMessage
+	if err := stream.Receive(&msg); err != nil {
+		return err
+	}
+	req, err := msg.request(s.Limits)
 	if err != nil {
 		return err
 	}
-	out, err := s.Explain(ctx, req)
+	explain := s.Explain
+	if msg.analyze {
+		explain = s.Analyze
+	}
+	out, err := explain(ctx, req)
 	if err != nil {
 		return err
 	}

@@ -90,6 +90,7 @@ type queryMessage struct {
 	program []byte // in protobuf
 	tree    json.RawMessage
 	site    CallSite
+	analyze bool
 }
 
 // program reads the tree, if there is one.
@@ -139,6 +140,8 @@ func (m *queryMessage) readProto(b []byte) error {
 			}
 		case 7:
 			m.req.Budget = readBudget(r.Message())
+		case 8:
+			m.analyze = r.Uint() != 0
 		default:
 			r.Skip()
 		}
@@ -224,6 +227,7 @@ func (m *queryMessage) readJSON(b []byte) error {
 		Hash    string
 		Params  map[string]json.RawMessage
 		Partial bool
+		Analyze bool
 		Site    CallSite
 		Budgets struct {
 			Steps, Rows, RowsOut, Memory, BytesOut, Calls, Items int64
@@ -233,7 +237,7 @@ func (m *queryMessage) readJSON(b []byte) error {
 	if err := json.Unmarshal(b, &in); err != nil {
 		return err
 	}
-	m.req.Text, m.tree, m.req.Partial, m.site = in.Text, in.Program, in.Partial, in.Site
+	m.req.Text, m.tree, m.req.Partial, m.site, m.analyze = in.Text, in.Program, in.Partial, in.Site, in.Analyze
 	if in.Hash != "" {
 		h, err := hex.DecodeString(in.Hash)
 		if err != nil || len(h) != len(m.req.Hash) {
@@ -362,6 +366,9 @@ func (m *explainMessage) appendProto(b []byte) []byte {
 			return pb.AppendString(pb.AppendString(b, 1, p.Name), 2, p.Type.String())
 		})
 	}
+	if m.Usage != (Usage{}) {
+		b = pb.AppendMessage(b, 6, m.Usage.appendProto)
+	}
 	return b
 }
 
@@ -378,7 +385,11 @@ func (m *explainMessage) appendJSON(b []byte) []byte {
 	for _, p := range m.Params {
 		params[p.Name] = p.Type.String()
 	}
-	return appendJSONValue(b, map[string]any{"text": m.Text, "type": m.Type.String(), "hash": m.Hash.String(), "plan": m.plan(), "params": params})
+	out := map[string]any{"text": m.Text, "type": m.Type.String(), "hash": m.Hash.String(), "plan": m.plan(), "params": params}
+	if m.Usage != (Usage{}) {
+		out["usage"] = m.Usage.json()
+	}
+	return appendJSONValue(b, out)
 }
 
 // appendDetail appends ErrorDetail.

@@ -447,3 +447,78 @@ func TestOperatorsPage(t *testing.T) {
 		t.Errorf("%+v %+v %d methods", page.Cache, page.Plans, len(page.Methods))
 	}
 }
+
+// An analysis is of an execution as any: what was done at each node, how long calls took, what was kept.
+func TestAnalyze(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.delay = 3 * time.Millisecond
+		const text = `shelf(ids).filter(lambda m: m.year > 1981).map(lambda m: {"stars": m.stars().on_error(0), "poster": m.poster(), "line": m.tagline().cache("1m", "public")})`
+		mustAskAs(t, w, "ann", text, "ids", "[1, 2]")
+		out, err := w.Analyze(t.Context(), request(text, "ids", "[2, 3, 4, 4]"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for node, want := range map[string]string{
+			"call shelf": "1 row, 1 call of 1 item in 3ms", "filter": "1 row", "on_error": "4 rows", "call Movie.stars, at most 10 at once": "4 rows, 1 call of 2 items in 3ms, 1 item in error, 1 of 3 kept",
+			"call Movie.poster, at most 1 at once": "4 rows, 3 calls of 3 items in 3ms each, the longest 3ms", "cache for 1m0s, public": "4 rows, 1 of 3 kept",
+			"call Movie.tagline": "2 rows, 1 call of 2 items in 3ms",
+		} {
+			i := strings.Index(out.Plan, "  "+node+"  #")
+			if i < 0 {
+				t.Errorf("no %s in\n%s", node, out.Plan)
+				continue
+			}
+			if line, _, _ := strings.Cut(out.Plan[i+2:], "\n"); !strings.HasSuffix(line, "  "+want) {
+				t.Errorf("want %q in\n%s", want, line)
+			}
+		}
+		if out.Usage.Calls != 6 || out.Usage.Hits != 2 || !strings.Contains(out.Plan, "calls                6  of 200\n") || !strings.Contains(out.Plan, "by the filter, in blocks") {
+			t.Errorf("%+v\n%s", out.Usage, out.Plan)
+		}
+		if _, err := w.Analyze(t.Context(), request(text)); reason(t, err).Reason != "PARAMETER" {
+			t.Error(err)
+		}
+	})
+}
+
+// A program that is certain to make more calls than it may is refused before its first; one that may do with fewer is not.
+func TestHopelessProgramsCallNothing(t *testing.T) {
+	w := newWorld()
+	numbers := func(n, kinds int) string {
+		out := make([]string, n)
+		for i := range out {
+			out[i] = fmt.Sprint(i % kinds)
+		}
+		return "[" + strings.Join(out, ",") + "]"
+	}
+	for _, test := range []struct {
+		text     string
+		ids      string
+		hopeless bool
+	}{
+		{`ids.map(lambda i: get_movies([i]))`, numbers(300, 300), true},
+		{`{"a": 1, "b": ids.map(lambda i: {"n": i, "ms": get_movies([i, 7]).length()})}`, numbers(300, 300), false}, // length may need none, as far as is known
+		{`{"a": 1, "b": ids.map(lambda i: {"n": i, "ms": get_movies([i, 7])})}`, numbers(300, 300), true},
+		{`ids.map(lambda i: get_movies([i])[0].id + 1)`, numbers(300, 300), false},
+		{`ids.map(lambda i: ids.map(lambda j: get_movies([i, j])))`, numbers(250, 250), true},
+		{`ids.map(lambda i: get_movies([i]))`, numbers(1000, 20), false},
+		{`ids.map(lambda i: get_movies([i])) + ids.map(lambda j: get_movies([j]))`, numbers(150, 150), false}, // the same ones
+		{`ids.map(lambda i: get_movies([i]) if i > 300 else [])`, numbers(400, 400), false},
+		{`ids.map(lambda i: get_movies([i])).limit(3)`, numbers(400, 400), false},
+		{`ids.map(lambda i: get_movies([100 // i]))`, numbers(400, 400), false},
+		{`ids.filter(lambda i: i < 3).map(lambda i: get_movies([i]))`, numbers(400, 400), false},
+		{`ids.map(lambda i: get_movies([i])).length()`, numbers(400, 400), false},
+	} {
+		_, err := w.Query(t.Context(), request(test.text, "ids", test.ids))
+		calls := len(w.taken())
+		var e *server.Error
+		over := errors.As(err, &e) && e.Budget == "calls"
+		if refused := over && calls == 0 && e.Used > 201; refused != test.hopeless {
+			t.Errorf("%s: %d calls, %v", test.text, calls, err)
+		}
+		if test.hopeless && (!strings.Contains(e.Where, "^") || e.Used <= e.Limit) {
+			t.Errorf("%+v", e)
+		}
+	}
+}

@@ -33,7 +33,8 @@ type Request struct {
 	// Site is where in the caller's source the query stands.
 	Site CallSite
 
-	emit func(part *column.Column) error // takes the answer in parts
+	emit    func(part *column.Column) error // takes the answer in parts
+	analyze *analysis                       // takes what is done
 }
 
 // CallSite is a place in a caller's source: what a query's history is kept under.
@@ -138,6 +139,10 @@ func (s *Server) execute(ctx context.Context, span *shuai.Span, p *planned, para
 
 // run runs a plan within a budget.
 func (s *Server) run(ctx context.Context, p *planned, params []*column.Column, budget Budget, req Request, who Principal) (*Answer, Usage, error) {
+	var figures *engine.Figures
+	if req.analyze != nil {
+		req.analyze.plan, figures = p.plan, &req.analyze.figures
+	}
 	var emitted Usage
 	emit := req.emit
 	if emit != nil {
@@ -149,7 +154,7 @@ func (s *Server) run(ctx context.Context, p *planned, params []*column.Column, b
 	}
 	out, used, err := engine.Run(ctx, p.plan, params, engine.Options{
 		Budget: budget.engine(), Partial: req.Partial, Cursors: s.cursorsOf(p, params, who), Guard: s.guard,
-		Cache: s.cache, Who: engine.Caller{Tenant: who.Tenant, Name: who.Name}, Background: s.background(ctx), Emit: emit,
+		Cache: s.cache, Who: engine.Caller{Tenant: who.Tenant, Name: who.Name}, Background: s.background(ctx), Emit: emit, Figures: figures,
 	})
 	use := Usage{
 		Budget:  Budget{Steps: used.Steps, Rows: used.Rows, Memory: used.Memory, Calls: used.Calls, Items: used.Items, Wall: used.Wall},
@@ -307,7 +312,7 @@ func (s *Server) compile(n ast.Node, hash ast.Hash, source *ast.Source) (p *plan
 	}
 	p.plan.Types = nil
 	p.bytes = planBytes + nodeBytes*int64(len(source.Spans)) + int64(len(source.Text))
-	p.explained = sync.OnceValue(p.plan.Explain)
+	p.explained = sync.OnceValue(func() string { return p.plan.Explain(nil) })
 	return p, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/schema"
 )
@@ -151,6 +152,7 @@ type part struct {
 	ords   []int32
 	refs   any
 	vec    *Vec
+	took   time.Duration
 	over   func() // instead of all that: what was waited for is over
 }
 
@@ -370,7 +372,9 @@ func (x *run) invoke(p *part) {
 	if !x.calls.begin() { // the turn came when nobody waits any more
 		return
 	}
+	start := time.Now()
 	p.vec = x.call(p)
+	p.took = time.Since(start)
 	<-x.calls.slots
 	select {
 	case x.calls.back <- p:
@@ -423,6 +427,7 @@ func (x *run) land(p *part) {
 		return
 	}
 	x.keepAnswers(p)
+	x.figures.landed(p)
 	if p.flight.left--; p.flight.left == 0 {
 		x.arrive(p.flight)
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -12,22 +13,23 @@ import (
 
 // Check checks the types of a program and makes it runnable. Nothing is called. An error is an [*ast.Error], with the node that is wrong.
 func Check(program ast.Node, cat *Catalog) (plan *Plan, err error) {
-	c := &checker{cat: cat, nodes: map[string]*Node{}, params: map[string]int{}, typeOf: map[ast.Node]schema.Type{}}
+	c := &checker{cat: cat, nodes: map[string]*Node{}, params: map[string]int{}, hints: map[string]schema.Type{}, typeOf: map[ast.Node]schema.Type{}}
 	defer func() {
 		switch bad := recover().(type) {
 		case nil:
 		case *ast.Error: // by fail; every node checks its children, so this unwinds what returns would
 			plan, err = nil, bad
-		default:
-			panic(bad)
+		default: // a mistake of ours
+			plan, err = nil, fmt.Errorf("check: %v\n%s", bad, debug.Stack())
 		}
 	}()
+	c.hint(program)
 	root := c.check(program, schema.Type{})
 	if open := incomplete(root.Type); open {
 		c.fail(program, "nothing says what the answer's type is: it is %s", root.Type)
 	}
 	for i, p := range c.types {
-		if p.Type.Kind == schema.KindUnknown {
+		if incomplete(p.Type) {
 			c.fail(c.first[i], "nothing says what type %s has", p.Name)
 		}
 	}
@@ -46,8 +48,9 @@ type checker struct {
 	cat    *Catalog
 	nodes  map[string]*Node
 	slots  []int
-	vars   []schema.Type // of the lambdas around; the variable of level i+1
-	drops  [][]*Node     // or_drop in the functions around
+	vars   []*schema.Type         // of the lambdas around; the variable of level i+1. Unknown is set by the first use that says what it is
+	drops  [][]*Node              // or_drop in the functions around
+	hints  map[string]schema.Type // of parameters, what sources and methods take that they are given to
 	params map[string]int
 	types  []Param
 	first  []ast.Node // where each parameter stands first
@@ -78,7 +81,11 @@ var (
 func (c *checker) open(n ast.Node) int {
 	switch n := n.(type) {
 	case *ast.Param:
-		if i, seen := c.params[n.Name]; !seen || c.types[i].Type.Kind == schema.KindUnknown {
+		if i, seen := c.params[n.Name]; (!seen || c.types[i].Type.Kind == schema.KindUnknown) && c.hints[n.Name].Kind == schema.KindUnknown {
+			return 2
+		}
+	case *ast.Var:
+		if c.vars[len(c.vars)-n.Depth-1].Kind == schema.KindUnknown {
 			return 2
 		}
 	case *ast.Lit:
@@ -93,9 +100,16 @@ func (c *checker) open(n ast.Node) int {
 			}
 		}
 		return least
+	case *ast.Index:
+		if c.open(n.X) == 2 {
+			return 2
+		}
 	case *ast.Unary:
-		if n.Code == ast.OpNeg {
-			return c.open(n.X)
+		switch open := c.open(n.X); {
+		case n.Code == ast.OpNeg:
+			return open
+		case (n.Code == ast.OpFirst || n.Code == ast.OpLast) && open == 2:
+			return 2
 		}
 	case *ast.Binary:
 		if n.Code >= ast.OpAdd && n.Code <= ast.OpMod {
@@ -112,6 +126,7 @@ func (c *checker) want(n ast.Node, t schema.Type) *Node {
 	if !fits(got.Type, t) {
 		c.fail(n, "this is %s; %s is wanted here%s", article(got.Type), article(t), advice(got.Type, t))
 	}
+	fill(got.Type, t)
 	return got
 }
 
@@ -225,7 +240,7 @@ func (c *checker) together(like schema.Type, ns ...ast.Node) ([]*Node, schema.Ty
 }
 
 // function checks a lambda of one variable.
-func (c *checker) function(f ast.Lambda, of schema.Type, result schema.Type) (*Node, []*Node) {
+func (c *checker) function(f ast.Lambda, of *schema.Type, result schema.Type) (*Node, []*Node) {
 	c.vars = append(c.vars, of)
 	c.drops = append(c.drops, nil)
 	body := c.check(f.Body, result)
@@ -240,6 +255,9 @@ func (c *checker) function(f ast.Lambda, of schema.Type, result schema.Type) (*N
 
 // list checks a node that must be a list.
 func (c *checker) list(n ast.Node, like schema.Type) *Node {
+	if like.Kind == schema.KindUnknown && c.open(n) == 2 {
+		like = schema.ListOf(unknown) // of what, others say
+	}
 	x := c.check(n, like)
 	switch {
 	case x.Type.Kind != schema.KindList:
@@ -260,17 +278,21 @@ func (c *checker) bare(n ast.Node, like schema.Type) *Node {
 		c.param(out, n, like)
 	case *ast.Var:
 		out.bound = len(c.vars) - n.Depth
-		out.Type, out.run = c.vars[out.bound-1], runVar
+		t := c.vars[out.bound-1]
+		if t.Kind == schema.KindUnknown && !t.Null && !mentionsEntity(like) {
+			*t = own(like)
+		}
+		out.Type, out.run = *t, runVar
 	case *ast.Let:
 		bind()
 		x := c.check(n.X, unknown)
-		body, drops := c.function(n.In, x.Type, like)
+		body, drops := c.function(n.In, &x.Type, like)
 		c.noDrops(drops)
 		out.Kids, out.Type, out.run = []*Node{x, body}, body.Type, runLet
 	case *ast.Attr:
 		c.attr(out, n)
 	case *ast.Index:
-		c.index(out, n)
+		c.index(out, n, like)
 	case *ast.Call:
 		c.call(out, n)
 	case *ast.Unary:
@@ -294,19 +316,25 @@ func (c *checker) bare(n ast.Node, like schema.Type) *Node {
 		if !x.Type.Null {
 			c.fail(n.X, "this is %s, which is never null; use it as it is", article(x.Type))
 		}
-		body, drops := c.function(n.F, x.Type.NotNull(), like.NotNull())
+		some := x.Type.NotNull()
+		body, drops := c.function(n.F, &some, like.NotNull())
 		c.noDrops(drops)
 		out.Kids, out.Type, out.run = []*Node{x, body}, body.Type.OrNull(), runThen
 	case *ast.Object:
 		out.Type.Kind = schema.KindObject
-		for i, name := range n.Names {
-			wish := unknown
-			if j := like.Field(name); j >= 0 {
-				wish = like.Fields[j].Type
+		out.Kids, out.Type.Fields = make([]*Node, len(n.Names)), make([]schema.Field, len(n.Names))
+		for _, open := range []bool{false, true} { // the one may say what the other is
+			for i, name := range n.Names {
+				if out.Kids[i] != nil || !open && c.open(n.Values[i]) == 2 {
+					continue
+				}
+				wish := unknown
+				if j := like.Field(name); j >= 0 {
+					wish = like.Fields[j].Type
+				}
+				v := c.check(n.Values[i], wish)
+				out.Kids[i], out.Type.Fields[i] = v, schema.Field{Name: name, Type: v.Type}
 			}
-			v := c.check(n.Values[i], wish)
-			out.Kids = append(out.Kids, v)
-			out.Type.Fields = append(out.Type.Fields, schema.Field{Name: name, Type: v.Type})
 		}
 		out.run = runObject
 	case *ast.List:
@@ -325,7 +353,7 @@ func (c *checker) bare(n ast.Node, like schema.Type) *Node {
 	case *ast.Validate:
 		bind()
 		x := c.check(n.X, like)
-		cond, drops := c.function(n.F, x.Type, boolean)
+		cond, drops := c.function(n.F, &x.Type, boolean)
 		c.noDrops(drops)
 		out.Kids, out.Type, out.msg, out.run = []*Node{x, cond}, x.Type, n.Msg, runValidate
 	case *ast.Cache:
@@ -378,15 +406,80 @@ func (c *checker) param(out *Node, n *ast.Param, like schema.Type) {
 	}
 	t := &c.types[i].Type
 	if t.Kind == schema.KindUnknown {
-		if incomplete(like) {
+		if hint := c.hints[n.Name]; incomplete(like) && hint.Kind != schema.KindUnknown {
+			like = hint
+		}
+		if like.Kind == schema.KindUnknown {
 			c.fail(n, "nothing says here what type the parameter %s has; put first a use of it that does", n.Name)
 		}
 		if mentionsEntity(like) {
 			c.fail(n, "a parameter cannot be %s; give its key to a source", article(like))
 		}
-		*t = like
+		*t = own(like)
 	}
 	out.field, out.Type, out.run = i, *t, runParam
+}
+
+// hint notes of parameters that are given to a source or method as they are, or as elements of a list, what it takes: so a use
+// that says nothing may stand before it.
+func (c *checker) hint(n ast.Node) {
+	note := func(args []ast.Node, m *Method) {
+		for i, a := range args[:min(len(args), len(m.Args))] {
+			c.hintAs(a, m.Args[i].Type)
+		}
+	}
+	if call, ok := n.(*ast.Call); ok {
+		switch m := c.cat.Sources[call.Name]; {
+		case call.X == nil && m != nil:
+			note(call.Args, m)
+		case call.X != nil:
+			for _, e := range c.cat.Entities {
+				if m := e.Methods[call.Name]; m != nil {
+					note(call.Args, m)
+				}
+			}
+		}
+	}
+	for k := range ast.Children(n) {
+		c.hint(k)
+	}
+}
+
+func (c *checker) hintAs(n ast.Node, t schema.Type) {
+	switch n := n.(type) {
+	case *ast.Param:
+		if was, ok := c.hints[n.Name]; ok && !was.Equal(t) {
+			t = unknown // of several methods of the name, it is not known which is meant
+		}
+		c.hints[n.Name] = t
+	case *ast.List:
+		if t.Kind == schema.KindList {
+			for _, item := range n.Items {
+				c.hintAs(item, *t.Elem)
+			}
+		}
+	default:
+	}
+}
+
+// own copies a type such that what of it is unknown can be set without setting it elsewhere.
+func own(t schema.Type) schema.Type {
+	if t.Elem != nil {
+		elem := own(*t.Elem)
+		t.Elem = &elem
+	}
+	return t
+}
+
+// fill sets what is unknown of the elements of a type to what they are in another, in place: so the list that they came from has it too.
+func fill(t, from schema.Type) {
+	if t.Elem == nil || from.Elem == nil {
+		return
+	}
+	if t.Elem.Kind == schema.KindUnknown && !t.Elem.Null && !incomplete(*from.Elem) {
+		*t.Elem = own(*from.Elem)
+	}
+	fill(*t.Elem, *from.Elem)
 }
 
 func mentionsEntity(t schema.Type) bool {
@@ -423,8 +516,15 @@ func (c *checker) attr(out *Node, n *ast.Attr) {
 	}
 }
 
-func (c *checker) index(out *Node, n *ast.Index) {
-	x := c.check(n.X, unknown)
+func (c *checker) index(out *Node, n *ast.Index, like schema.Type) {
+	wish := unknown
+	if c.open(n.X) == 2 { // what is taken out says what is in it, and the key, what it is
+		wish = schema.ListOf(like)
+		if lit, ok := n.I.(*ast.Lit); ok && lit.Value.Kind() == ast.KindString {
+			wish.Kind, wish.Key = schema.KindMap, schema.KindString
+		}
+	}
+	x := c.check(n.X, wish)
 	var key schema.Type
 	switch {
 	case x.Type.Kind == schema.KindList && !x.Type.Null:

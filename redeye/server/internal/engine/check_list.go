@@ -14,11 +14,11 @@ func (c *checker) collection(out *Node, n ast.Node, like schema.Type) {
 	switch n := n.(type) {
 	case *ast.Filter:
 		x := c.list(n.X, like)
-		cond, drops := c.function(n.F, *x.Type.Elem, boolean)
+		cond, drops := c.function(n.F, x.Type.Elem, boolean)
 		out.Kids, out.Type, out.drops, out.terms, out.run = []*Node{x, cond}, x.Type, drops, terms(cond), runFilter
 	case *ast.Map:
 		x := c.list(n.X, unknown)
-		c.vars = append(c.vars, *x.Type.Elem)
+		c.vars = append(c.vars, x.Type.Elem)
 		c.drops = append(c.drops, nil)
 		body := c.check(n.F.Body, elem)
 		out.drops = c.drops[len(c.drops)-1]
@@ -28,7 +28,7 @@ func (c *checker) collection(out *Node, n ast.Node, like schema.Type) {
 		speculate(x, body)
 	case *ast.FlatMap:
 		x := c.list(n.X, unknown)
-		c.vars = append(c.vars, *x.Type.Elem)
+		c.vars = append(c.vars, x.Type.Elem)
 		c.drops = append(c.drops, nil)
 		body := c.list(n.F.Body, like)
 		out.drops = c.drops[len(c.drops)-1]
@@ -53,7 +53,7 @@ func (c *checker) collection(out *Node, n ast.Node, like schema.Type) {
 		x := c.list(n.X, like)
 		out.Kids, out.Type, out.run = []*Node{x}, x.Type, runSort
 		for _, key := range n.Keys {
-			k, drops := c.function(key.By, *x.Type.Elem, unknown)
+			k, drops := c.function(key.By, x.Type.Elem, unknown)
 			c.noDrops(drops)
 			if !k.Type.Kind.Ordered() && k.Type.Kind != schema.KindBool {
 				c.fail(key.By.Body, "this is %s, which has no order", article(k.Type))
@@ -63,11 +63,11 @@ func (c *checker) collection(out *Node, n ast.Node, like schema.Type) {
 		}
 	case *ast.Distinct:
 		x := c.list(n.X, like)
-		key := c.key(n.F, *x.Type.Elem)
+		key := c.key(n.F, x.Type.Elem)
 		out.Kids, out.Type, out.run = []*Node{x, key}, x.Type, runDistinct
 	case *ast.Group:
 		x := c.list(n.X, unknown)
-		key := c.key(n.F, *x.Type.Elem)
+		key := c.key(n.F, x.Type.Elem)
 		out.Kids, out.run = []*Node{x, key}, runGroup
 		out.Type = schema.ListOf(schema.Type{Kind: schema.KindObject, Fields: []schema.Field{{Name: "key", Type: key.Type}, {Name: "items", Type: x.Type}}})
 	case *ast.Aggregate:
@@ -76,8 +76,8 @@ func (c *checker) collection(out *Node, n ast.Node, like schema.Type) {
 		c.reduce(out, n, like)
 	case *ast.Join:
 		l, r := c.list(n.Left, unknown), c.list(n.Right, unknown)
-		lk := c.key(n.LeftKey, *l.Type.Elem)
-		rk := c.key(n.RightKey, *r.Type.Elem)
+		lk := c.key(n.LeftKey, l.Type.Elem)
+		rk := c.key(n.RightKey, r.Type.Elem)
 		if t, ok := both(lk.Type, rk.Type); !ok || t.Kind == schema.KindUnknown {
 			c.fail(n, "the keys are %s and %s", article(lk.Type), article(rk.Type))
 		}
@@ -99,7 +99,7 @@ func (c *checker) collection(out *Node, n ast.Node, like schema.Type) {
 }
 
 // key checks a function whose values are compared for equality.
-func (c *checker) key(f ast.Lambda, of schema.Type) *Node {
+func (c *checker) key(f ast.Lambda, of *schema.Type) *Node {
 	k, drops := c.function(f, of, unknown)
 	c.noDrops(drops)
 	if !comparable(k.Type) {
@@ -131,7 +131,7 @@ func (c *checker) aggregate(out *Node, n *ast.Aggregate) {
 	if n.Code == ast.OpAny || n.Code == ast.OpAll {
 		result = boolean
 	}
-	body, drops := c.function(n.F, *x.Type.Elem, result)
+	body, drops := c.function(n.F, x.Type.Elem, result)
 	c.noDrops(drops)
 	out.Kids = []*Node{x, body}
 	kind := body.Type.Kind
@@ -162,7 +162,7 @@ func (c *checker) reduce(out *Node, n *ast.Reduce, like schema.Type) {
 	first := c.check(n.Init, like)
 	outer := c.pure
 	c.pure = "a function of reduce calls nothing: its rows depend on each other; call in a map before it"
-	c.vars = append(c.vars, first.Type, *x.Type.Elem)
+	c.vars = append(c.vars, &first.Type, x.Type.Elem)
 	c.drops = append(c.drops, nil)
 	body := c.want(n.F.Body, first.Type)
 	c.noDrops(c.drops[len(c.drops)-1])

@@ -34,7 +34,11 @@ func (c *checker) unary(out *Node, n *ast.Unary, like schema.Type) {
 		default:
 		}
 	case ast.OpFirst, ast.OpLast:
-		x := c.list(n.X, unknown)
+		wish := unknown
+		if c.open(n.X) == 2 && like.Kind != schema.KindUnknown {
+			wish = schema.ListOf(like.NotNull())
+		}
+		x := c.list(n.X, wish)
 		set(x.Type.Elem.OrNull(), runEnd, x)
 	case ast.OpInt:
 		c.convert(out, n, integer)
@@ -102,6 +106,9 @@ func (c *checker) binary(out *Node, n *ast.Binary, like schema.Type) {
 	case ast.OpStartsWith, ast.OpEndsWith:
 		set(boolean, runAffix, c.want(n.L, text), c.want(n.R, text))
 	case ast.OpOrElse:
+		if like.Kind == schema.KindUnknown && c.open(n.L) == 2 && c.open(n.R) < 2 {
+			like = c.check(n.R, unknown).Type
+		}
 		x := c.check(n.L, like.OrNull())
 		if !x.Type.Null {
 			c.fail(n.L, "this is %s, which is never null; use it as it is", article(x.Type))
@@ -126,7 +133,7 @@ func (c *checker) binary(out *Node, n *ast.Binary, like schema.Type) {
 
 func (c *checker) in(out *Node, n *ast.Binary) {
 	out.Type = boolean
-	if c.open(n.R) > 0 { // ids in x in ids
+	if c.open(n.R) >= max(1, c.open(n.L)) { // ids in x in ids
 		l := c.check(n.L, unknown)
 		out.Kids = []*Node{l, c.want(n.R, schema.ListOf(l.Type))}
 		out.run = runIn

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
@@ -13,24 +14,43 @@ import (
 //	map                               list<{id: int, title: string}>
 //	  filter                          list<Movie>
 //	    call get_movies  one batch    list<Movie>
-func (p *Plan) Explain() string {
+//
+// With figures of a run, each line ends with what was done there.
+func (p *Plan) Explain(figures *Figures) string {
 	var b strings.Builder
 	seen := map[*Node]int{}
-	var write func(n *Node, depth int)
-	write = func(n *Node, depth int) {
+	var write func(n *Node, depth int, fused bool)
+	write = func(n *Node, depth int, fused bool) {
 		label := strings.Repeat("  ", depth) + n.label()
-		if i, ok := seen[n]; ok && len(n.Kids) > 0 {
+		i, again := seen[n]
+		if again && len(n.Kids) > 0 {
 			fmt.Fprintf(&b, "%-50s as #%d\n", label, i)
 			return
 		}
-		seen[n] = len(seen) + 1
-		fmt.Fprintf(&b, "%-50s %s\n", fmt.Sprintf("%s  #%d", label, seen[n]), n.Type)
-		for _, k := range n.Kids {
-			write(k, depth+1)
+		if !again {
+			i = len(seen) + 1
+			seen[n] = i
+		}
+		line := fmt.Sprintf("%-50s %s", fmt.Sprintf("%s  #%d", label, i), n.Type)
+		if figures != nil && len(n.Kids) > 0 || n.Method != nil && figures != nil {
+			what := figures.at[n].String()
+			if fused && figures.at[n] == nil {
+				what = "by the filter, in blocks"
+			}
+			line = fmt.Sprintf("%-80s  %s", line, what)
+		}
+		b.WriteString(line + "\n")
+		for j, k := range n.Kids {
+			write(k, depth+1, fused || n.Op == ast.OpFilter && j == 1 && n.fuses())
 		}
 	}
-	write(p.Root, 0)
+	write(p.Root, 0, false)
 	return b.String()
+}
+
+// fuses reports whether a filter looks at attributes itself, rather than having its predicate computed.
+func (n *Node) fuses() bool {
+	return slices.ContainsFunc(n.bounds, func(b *bound) bool { return b != nil })
 }
 
 // label says in a few words what a node does.
@@ -53,6 +73,8 @@ func (n *Node) label() string {
 			label += fmt.Sprintf(", at most %d at once", n.Method.MaxBatch)
 		}
 		return label
+	case ast.OpCache, ast.OpWarm:
+		return fmt.Sprintf("%s for %v, %s", n.Op, n.keep.ttl, scopeNames[n.keep.scope])
 	case ast.OpFilter:
 		if len(n.early) > 0 {
 			var names []string

@@ -157,6 +157,11 @@ func (x *run) eval(n *Node, f *Frame) *Vec {
 		if !f.begun[n.slot] && !x.step(n, f.n) {
 			return nil
 		}
+		if x.figures != nil && !f.begun[n.slot] {
+			at := x.figures.of(n)
+			at.frames++
+			at.rows += int64(f.n)
+		}
 		f.begun[n.slot] = true
 		v = n.run(x, n, f)
 	}

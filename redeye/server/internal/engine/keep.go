@@ -129,9 +129,12 @@ func (x *run) keeping(n *Node, f *Frame, look bool) (k *keeping, ok bool) {
 	waits := make([]<-chan struct{}, 0)
 	hit := make([]bool, len(k.keys))
 	var renew []int32
+	at := x.figures.of(n)
 	for i, got := range x.look(k.keys, n.keep.ttl) {
+		at.misses++
 		switch {
 		case got.vec != nil:
+			at.hits, at.misses = at.hits+1, at.misses-1
 			hit[i] = true
 			k.vecs[i] = x.take(got, n.Type)
 			if got.renew {
@@ -417,9 +420,12 @@ func (x *run) recall(fl *flight, ords []int32) []int32 {
 	var vecs []*Vec
 	var waits []<-chan struct{}
 	var ask, renew []int32
+	at := x.figures.of(fl.node)
 	for i, got := range x.look(keys, m.TTL) {
+		at.misses++
 		switch {
 		case got.vec != nil:
+			at.hits, at.misses = at.hits+1, at.misses-1
 			vecs, here.ords = append(vecs, x.take(got, m.Result)), append(here.ords, ords[i])
 			if got.renew {
 				renew = append(renew, ords[i])

@@ -20,6 +20,8 @@ type Options struct {
 	Cursors    Cursors
 	Cache      *Cache // nil keeps nothing
 	Who        Caller
+	// Figures takes what the run does at each node; nil if nobody wants to know.
+	Figures *Figures
 	// Emit is handed the answer in parts, one row each, of which that of a list has the next rows; it may block. The value of the answer is then nil.
 	Emit func(part *column.Column) error
 	// Background runs work that nobody waits for, some time, with a context that does not end with the query, or says that it does not. Nil does not.
@@ -65,6 +67,7 @@ type run struct {
 	background func(work func(ctx context.Context)) bool
 	claims     map[cacheKey]bool // of what is made here, and others may wait for
 
+	figures  *Figures
 	calls    calls
 	flights  []*flight // that are not back
 	dropped  int64
@@ -84,6 +87,7 @@ func Run(ctx context.Context, p *Plan, params []*column.Column, opt Options) (an
 	}
 	x := &run{ctx: ctx, plan: p, budget: opt.Budget, partial: opt.Partial, cursors: opt.Cursors, start: time.Now(), root: &Frame{n: 1}}
 	x.cache, x.who, x.background, x.claims = opt.Cache, opt.Who, opt.Background, map[cacheKey]bool{}
+	x.figures = opt.Figures
 	x.calls.init(opt)
 	defer func() {
 		bug := recover()
@@ -104,6 +108,7 @@ func Run(ctx context.Context, p *Plan, params []*column.Column, opt Options) (an
 		return nil, used, &Error{Code: "INVALID_ARGUMENT", Msg: fmt.Sprintf("%d parameters of %d were given", len(params), len(p.Params))}
 	}
 	switch {
+	case x.hopeless():
 	case opt.Emit != nil && p.streams():
 		var v *Vec
 		if x.until(func() bool { v = x.eval(p.Root, x.root); return v != nil }) {
