@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -101,7 +102,10 @@ func (p page[A, D]) render(r *http.Request, way Way) ([]byte, error) {
 		return json.Marshal(data)
 	}
 	v := p.view(data)
-	v.Page, v.Way, v.Path = p.name, way, r.URL.RequestURI()
+	query := r.URL.Query()
+	query.Del("impl") // a button would change nothing here
+	back := url.URL{Path: r.URL.Path, RawQuery: query.Encode()}
+	v.Page, v.Way, v.Path = p.name, way, back.RequestURI()
 	for _, w := range Ways() {
 		if p.ways[w] != nil {
 			v.Ways = append(v.Ways, w)

@@ -127,6 +127,9 @@ func TestMode(t *testing.T) {
 	if _, body := get(t, site.URL+"/mode"); !strings.Contains(body, `"photos":"nk"`) {
 		t.Error(body)
 	}
+	if _, body := get(t, site.URL+"/?n=3&impl=hand"); !strings.Contains(body, `name="back" value="/?n=3"`) || !strings.Contains(body, `value="hand" disabled`) {
+		t.Error(body)
+	}
 	if resp, body := get(t, site.URL+"/?impl=none"); resp.StatusCode != http.StatusInternalServerError || !strings.Contains(body, `"none"`) {
 		t.Errorf("%s: %s", resp.Status, body)
 	}
