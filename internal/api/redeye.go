@@ -39,7 +39,7 @@ type interfaceRow struct {
 	P99      int64    `json:"p99"`
 	Planned  int64    `json:"planned"` // calls of methods, one for each row
 	Sent     int64    `json:"sent"`    // that were made
-	Saved    int64    `json:"saved"` // the difference, of executions that succeeded
+	Saved    int64    `json:"saved"`   // the difference, of executions that succeeded
 	Breaker  string   `json:"breaker"` // at the latest execution, or now where Live says so
 	Live     *liveRow `json:"live,omitempty"`
 
