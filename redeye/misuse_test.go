@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Programs that misuse symbols do not compile. Each line that is wrong says what the compiler must say of it.
-func TestMisuse(t *testing.T) {
+// Row 17 of the feature table (rows_test.go of the server has the others): programs that misuse symbols do not compile. Each line that is wrong says what the compiler must say of it.
+func TestRow17MisuseDoesNotCompile(t *testing.T) {
 	files, err := filepath.Glob("testdata/misuse/*/*.go")
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -75,9 +76,16 @@ type streams struct {
 // service is the one that is asked; commands embed it for its flag.
 type service struct {
 	Server string `short:"s" default:"http://127.0.0.1:8080" placeholder:"URL" env:"REDEYE_SERVER" help:"Ask this server. (${default})"`
+	Token  string `placeholder:"TOKEN" env:"REDEYE_TOKEN" help:"Say who asks: sent as a bearer token."`
 }
 
-func (s *service) client() *redeye.Client { return redeye.NewClient(s.Server, redeye.Config{}) }
+func (s *service) client() *redeye.Client {
+	cfg := redeye.Config{Header: http.Header{}}
+	if s.Token != "" {
+		cfg.Header.Set("Authorization", "Bearer "+s.Token)
+	}
+	return redeye.NewClient(s.Server, cfg)
+}
 
 // plain makes what a server says safe to print: it must not get to write control sequences to the terminal.
 func plain(s string) string {

@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,6 +51,24 @@ func TestSessions(t *testing.T) {
 		got = took.ReplaceAllString(got, " <time>")
 		return version.ReplaceAllString(strings.ReplaceAll(got, srv.URL, "http://movies"), "<version>")
 	})
+}
+
+// A service that wants to know who asks is told by --token, or the environment.
+func TestToken(t *testing.T) {
+	var got []string
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = append(got, r.Header.Get("Authorization"))
+		http.Error(w, "no", http.StatusTeapot)
+	}))
+	defer srv.Close()
+	t.Setenv("REDEYE_SERVER", srv.URL)
+	run(t.Context(), []string{"query", "1"}, nil, io.Discard, io.Discard)
+	run(t.Context(), []string{"schema", "--token", "a"}, nil, io.Discard, io.Discard)
+	t.Setenv("REDEYE_TOKEN", "b")
+	run(t.Context(), []string{"explain", "1"}, nil, io.Discard, io.Discard)
+	if want := []string{"", "Bearer a", "Bearer b"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
 }
 
 // words splits a command line at blanks that are not within single quotes.

@@ -280,7 +280,7 @@ func (g *programs) bools() ast.Node {
 		if g.pure {
 			return g.leaf(tBool)
 		}
-		return &ast.Call{X: g.expr(tMovie), Name: "can_view", Args: []ast.Node{g.expr(tInt)}}
+		return &ast.Call{X: g.expr(tMovie), Name: []string{"can_view", "may_see"}[g.pick(2)], Args: []ast.Node{g.expr(tInt)}}
 	}
 }
 

@@ -171,6 +171,42 @@ func BatchArg[E, A, R any, K int64 | string](t *EntityType[E, K], name string, f
 	method(t, name, "batch", f, opts)
 }
 
+// Pair is a receiver with its argument.
+type Pair[E, A any] struct {
+	On  E
+	Arg A
+}
+
+// BatchPairs registers a method that takes receivers with an argument each: rows with different arguments are one call, where a
+// method of [BatchArg] is called once for each argument. No pair is there twice. The answer has one value for each pair, as that of
+// a batch.
+func BatchPairs[E, A, R any, K int64 | string](t *EntityType[E, K], name string, f func(ctx context.Context, pairs []Pair[E, A]) ([]R, error), opts ...Option) {
+	where := t.name + "." + name
+	m, entry, ok := describe[A, R](t.server, where, name, "pairs", opts)
+	if !ok {
+		return
+	}
+	m.Pairs = true
+	args, answers := arguments[A](t.server, m), resultOf[R](t.server)
+	t.add(m, entry, func(ctx context.Context, refs any, n int, cols []*engine.Vec) (*engine.Vec, error) {
+		rs, _ := refs.([]E)
+		pairs := make([]Pair[E, A], n)
+		for i := range pairs {
+			pairs[i] = Pair[E, A]{rs[i], args(cols, i)}
+		}
+		vals, err := f(ctx, pairs)
+		return answers(where, vals, n, err)
+	})
+}
+
+// add adds a method to the entity.
+func (t *EntityType[E, K]) add(m *engine.Method, entry schema.Method, call func(context.Context, any, int, []*engine.Vec) (*engine.Vec, error)) {
+	m.Call = call
+	t.engine.Methods[entry.Name] = m
+	e := t.entry()
+	e.Methods = append(e.Methods, entry)
+}
+
 // Unary registers a method that answers for one receiver. It is called for many at once, up to the server's bound.
 func Unary[E, R any, K int64 | string](t *EntityType[E, K], name string, f func(ctx context.Context, r E) (R, error), opts ...Option) {
 	UnaryArg(t, name, func(ctx context.Context, r E, _ none) (R, error) { return f(ctx, r) }, opts...)
@@ -224,14 +260,11 @@ func method[E, A, R any, K int64 | string](t *EntityType[E, K], name, batch stri
 		return
 	}
 	args, answers := arguments[A](t.server, m), resultOf[R](t.server)
-	m.Call = func(ctx context.Context, refs any, n int, cols []*engine.Vec) (*engine.Vec, error) {
+	t.add(m, entry, func(ctx context.Context, refs any, n int, cols []*engine.Vec) (*engine.Vec, error) {
 		rs, _ := refs.([]E)
-		vals, err := f(ctx, rs, args(cols))
+		vals, err := f(ctx, rs, args(cols, 0))
 		return answers(where, vals, n, err)
-	}
-	t.engine.Methods[name] = m
-	e := t.entry()
-	e.Methods = append(e.Methods, entry)
+	})
 }
 
 // Source registers a function that programs begin with. A is its argument, as in [BatchArg].
@@ -242,7 +275,7 @@ func Source[A, R any](s *Server, name string, f func(ctx context.Context, arg A)
 	}
 	args, answers := arguments[A](s, m), resultOf[R](s)
 	m.Call = func(ctx context.Context, _ any, n int, cols []*engine.Vec) (*engine.Vec, error) {
-		val, err := f(ctx, args(cols))
+		val, err := f(ctx, args(cols, 0))
 		v, err := answers(name, []R{val}, n, err)
 		if err == nil && m.UniqueKeys {
 			v.MarkUnique()
@@ -377,33 +410,35 @@ func (s *Server) argsOf(where string, t reflect.Type, names []string) (args []sc
 	return args
 }
 
-func (c *codec[T]) schemaType() schema.Type         { return c.typ }
-func (c *codec[T]) argument() bool                  { return c.get != nil }
-func (c *codec[T]) any(v *engine.Vec) reflect.Value { return reflect.ValueOf(c.get(v, 0)) }
+func (c *codec[T]) schemaType() schema.Type { return c.typ }
+func (c *codec[T]) argument() bool          { return c.get != nil }
+func (c *codec[T]) any(v *engine.Vec, row int) reflect.Value {
+	return reflect.ValueOf(c.get(v, row))
+}
 
-// arguments returns what makes the argument of a function, once for each batch.
-func arguments[A any](s *Server, m *engine.Method) func(cols []*engine.Vec) A {
+// arguments returns what makes the argument of a function out of a row of columns.
+func arguments[A any](s *Server, m *engine.Method) func(cols []*engine.Vec, row int) A {
 	if len(m.Args) == 0 {
-		return func([]*engine.Vec) (a A) { return a }
+		return func([]*engine.Vec, int) (a A) { return a }
 	}
 	if c, ok := s.known[reflect.TypeFor[A]()].(*codec[A]); ok {
-		return func(cols []*engine.Vec) A { return c.get(cols[0], 0) }
+		return func(cols []*engine.Vec, row int) A { return c.get(cols[0], row) }
 	}
 	t := reflect.TypeFor[A]()
 	var fields []int
-	var read []func(*engine.Vec) reflect.Value
+	var read []func(*engine.Vec, int) reflect.Value
 	for i := range t.NumField() {
 		if f := t.Field(i); f.IsExported() {
 			c, _ := s.known[f.Type].(interface {
-				any(*engine.Vec) reflect.Value
+				any(v *engine.Vec, row int) reflect.Value
 			})
 			fields, read = append(fields, i), append(read, c.any)
 		}
 	}
-	return func(cols []*engine.Vec) (a A) {
+	return func(cols []*engine.Vec, row int) (a A) {
 		v := reflect.ValueOf(&a).Elem()
 		for i, f := range fields {
-			v.Field(f).Set(read[i](cols[i]))
+			v.Field(f).Set(read[i](cols[i], row))
 		}
 		return a
 	}

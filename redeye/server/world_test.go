@@ -113,6 +113,15 @@ func newWorld(opts ...server.Option) *world {
 		}
 		return can, w.note(ctx, "Movie.can_view(%d) %v", user, movieIDs(ms))
 	}, server.Args("user"))
+	server.BatchPairs(mv, "may_see", func(ctx context.Context, ps []server.Pair[*movie, int64]) ([]bool, error) {
+		var can []bool
+		var asked []string
+		for _, p := range ps {
+			can = append(can, (p.On.id+p.Arg)%3 != 0)
+			asked = append(asked, fmt.Sprintf("%d for %d", p.On.id, p.Arg))
+		}
+		return can, w.note(ctx, "Movie.may_see %v", asked)
+	}, server.Args("user"), server.MaxBatch(50), server.Scope("public"), server.Cached(time.Minute))
 	server.Keyed(mv, "rating", func(ctx context.Context, ids []int64) (map[int64]float64, error) {
 		ratings := map[int64]float64{}
 		for _, id := range ids {

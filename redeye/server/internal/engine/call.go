@@ -132,6 +132,7 @@ type table struct {
 	args  string  // as in its key
 	slot  []int32 // by number of the receiver: 0 not asked, underWay, or 1 + the row of store
 	store *Vec
+	pairs *pairs // of a method of pairs; slot is by the number of the pair
 }
 
 const underWay = -1
@@ -144,6 +145,7 @@ type flight struct {
 	node   *Node
 	parts  []*part
 	left   int                // parts that are not back, and one if others' answers are waited for
+	rows   map[int32]int32    // of a method of pairs: by number of the pair, the row of args; otherwise args have one
 	keys   map[int32]cacheKey // by number of the receiver, if answers are kept
 }
 
@@ -151,6 +153,7 @@ type part struct {
 	flight *flight
 	ords   []int32
 	refs   any
+	args   []*Vec
 	vec    *Vec
 	took   time.Duration
 	over   func() // instead of all that: what was waited for is over
@@ -159,8 +162,9 @@ type part struct {
 // callState is what a call node waits for in a frame.
 type callState struct {
 	tables  []*table
-	of      []int32 // of each row its table
-	ord     []int32 // of each row the receiver's number; -1 if the receiver or an argument is in error
+	of      []int32         // of each row its table
+	rows    map[int32]int32 // of a method of pairs: of each that is new, a row
+	ord     []int32         // of each row the receiver's number; -1 if the receiver or an argument is in error
 	bad     []*Error
 	flights []*flight
 }
@@ -205,7 +209,13 @@ func (x *run) issue(n *Node, f *Frame) *callState {
 		}
 	}
 	args := operands[n.receivers():]
-	s.tables, s.of = x.tablesFor(n, f, args, s.bad)
+	var pairOf []int32
+	if n.Method.Pairs && recv.Base != nil {
+		s.tables = []*table{x.calls.table(tableKey{n.Method, ""})}
+		pairOf, s.rows = x.pairOrds(s.tables[0], n.Method, recv, args, ords, s.bad)
+	} else {
+		s.tables, s.of = x.tablesFor(n, f, args, s.bad)
+	}
 	x.used.Planned += int64(f.n)
 	todo := make([][]int32, len(s.tables))
 	for i := range f.n {
@@ -213,7 +223,10 @@ func (x *run) issue(n *Node, f *Frame) *callState {
 			s.ord[i] = -1
 			continue
 		}
-		if recv != nil {
+		switch {
+		case pairOf != nil:
+			s.ord[i] = pairOf[i]
+		case recv != nil:
 			s.ord[i] = ords[recv.ref(i)]
 		}
 		which := int32(0)
@@ -224,7 +237,9 @@ func (x *run) issue(n *Node, f *Frame) *callState {
 		ord := s.ord[i]
 		if int(ord) >= len(t.slot) {
 			size := int(ord) + 1
-			if recv != nil {
+			if pairOf != nil {
+				size = len(t.pairs.recv)
+			} else if recv != nil {
 				size = x.calls.entities[recv.Base.Entity].n
 			}
 			t.slot = append(t.slot, make([]int32, size-len(t.slot))...)
@@ -257,6 +272,15 @@ func (x *run) issue(n *Node, f *Frame) *callState {
 // receivers is how many of a call's operands are no arguments.
 func (n *Node) receivers() int { return len(n.Kids) - len(n.Method.Args) }
 
+func (c *calls) table(k tableKey) *table {
+	t := c.tables[k]
+	if t == nil {
+		t = &table{args: k.args}
+		c.tables[k] = t
+	}
+	return t
+}
+
 // tablesFor finds the tables of the arguments of each row: one for all rows if the arguments are the same.
 func (x *run) tablesFor(n *Node, f *Frame, args []*Vec, bad []*Error) (tables []*table, of []int32) {
 	same := true
@@ -270,16 +294,8 @@ func (x *run) tablesFor(n *Node, f *Frame, args []*Vec, bad []*Error) (tables []
 		}
 		return tableKey{n.Method, string(b)}
 	}
-	table1 := func(k tableKey) *table {
-		t := x.calls.tables[k]
-		if t == nil {
-			t = &table{args: k.args}
-			x.calls.tables[k] = t
-		}
-		return t
-	}
 	if same {
-		return []*table{table1(key(0))}, nil
+		return []*table{x.calls.table(key(0))}, nil
 	}
 	of = make([]int32, f.n)
 	number := map[tableKey]int32{}
@@ -292,7 +308,7 @@ func (x *run) tablesFor(n *Node, f *Frame, args []*Vec, bad []*Error) (tables []
 		if !seen {
 			j = int32(len(tables))
 			number[k] = j
-			tables = append(tables, table1(k))
+			tables = append(tables, x.calls.table(k))
 		}
 		of[i] = j
 	}
@@ -302,7 +318,11 @@ func (x *run) tablesFor(n *Node, f *Frame, args []*Vec, bad []*Error) (tables []
 // send issues the batches for receivers that have not been asked.
 func (x *run) send(n *Node, s *callState, which int, ords []int32, row int32, args []*Vec) bool {
 	m := n.Method
-	fl := &flight{table: s.tables[which], method: m, node: n}
+	fl := &flight{table: s.tables[which], method: m, node: n, rows: s.rows}
+	if fl.rows != nil {
+		fl.args = args
+		args = nil
+	}
 	for i, a := range args {
 		fl.args = append(fl.args, x.settle(x.spread(x.pick(a, &Sel{[]int32{row}})), m.Args[i].Type))
 	}
@@ -317,6 +337,14 @@ func (x *run) send(n *Node, s *callState, which int, ords []int32, row int32, ar
 	return x.err == nil
 }
 
+// receivers returns the numbers of the receivers of the numbers of a flight's table.
+func (fl *flight) receivers(ords []int32) []int32 {
+	if fl.rows == nil {
+		return ords
+	}
+	return gather(fl.table.pairs.recv, ords)
+}
+
 // split divides receivers into parts of the size that the method takes.
 func (x *run) split(fl *flight, ords []int32) (parts []*part) {
 	size := len(ords)
@@ -324,10 +352,13 @@ func (x *run) split(fl *flight, ords []int32) (parts []*part) {
 		size = min(size, m.MaxBatch)
 	}
 	for start := 0; start < len(ords); start += size {
-		p := &part{flight: fl, ords: ords[start:min(start+size, len(ords))]}
+		p := &part{flight: fl, ords: ords[start:min(start+size, len(ords))], args: fl.args}
+		if fl.rows != nil {
+			p.args = x.pairArgs(fl, p.ords)
+		}
 		if fl.node.receivers() == 1 {
 			e := x.entity(fl.node.Kids[0].Type)
-			p.refs = e.Pick(x.calls.entities[e].refs, p.ords)
+			p.refs = e.Pick(x.calls.entities[e].refs, fl.receivers(p.ords))
 		}
 		parts = append(parts, p)
 	}
@@ -404,7 +435,7 @@ func (x *run) call(p *part) (v *Vec) {
 			return failed(m.Result, n, methodError(m, p.flight.node, refused))
 		}
 	}
-	v, err = m.Call(ctx, p.refs, n, p.flight.args)
+	v, err = m.Call(ctx, p.refs, n, p.args)
 	if err == nil && v.N != n {
 		err = &Error{Code: "INTERNAL", Msg: "the method failed for a mistake of the server", Cause: fmt.Errorf("%s returned %d answers for %d receivers", m.Name, v.N, n)}
 	}

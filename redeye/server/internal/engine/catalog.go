@@ -53,12 +53,14 @@ type Method struct {
 	Result      schema.Type
 	MaxBatch    int  // receivers in one call; 0 is any number
 	Cheap       bool // may be called on rows that turn out not to need it
+	Pairs       bool // a call takes arguments for each receiver
 	UniqueKeys  bool // of a source: no key is in its list twice
 	Stable      bool // of a source: the order of its list does not change
 	Scope       Scope
 	Concurrency int           // calls at once, of all runs; 0 is the server's own bound
 	TTL         time.Duration // answers are kept so long; 0 is not at all, but where a program says so
 
-	// Call answers for each of n receivers, in order. Receivers are an []E, nil of a source (then n is 1). Arguments are columns of one row.
+	// Call answers for each of n receivers, in order. Receivers are an []E, nil of a source (then n is 1). Arguments are columns of one row, or of n
+	// if Pairs.
 	Call func(ctx context.Context, refs any, n int, args []*Vec) (*Vec, error)
 }

@@ -489,11 +489,14 @@ func (x *run) methodKeys(fl *flight, ords []int32, owner []byte) map[int32]cache
 		return out
 	}
 	e := x.entity(n.Kids[0].Type)
-	keys := e.Keys(e.Pick(x.calls.entities[e].refs, ords))
+	keys := e.Keys(e.Pick(x.calls.entities[e].refs, fl.receivers(ords)))
 	k := x.keyer(schema.Of(e.Key))
 	buf := make([]byte, 0, 128)
 	for i, ord := range ords {
 		buf = k.appendKey(append(buf[:0], prefix...), keys, i)
+		if fl.rows != nil {
+			buf = appendPart(buf, fl.table.pairs.args[ord])
+		}
 		out[ord] = sha256.Sum256(buf)
 	}
 	return out
@@ -516,7 +519,7 @@ func (x *run) keepAnswers(p *part) {
 
 // renewAnswers asks a method again for answers that will soon be too old.
 func (x *run) renewAnswers(fl *flight, ords []int32) {
-	again := &flight{table: fl.table, method: fl.method, args: fl.args, node: fl.node, keys: fl.keys}
+	again := &flight{table: fl.table, method: fl.method, args: fl.args, node: fl.node, rows: fl.rows, keys: fl.keys}
 	keys := make([]cacheKey, len(ords))
 	for i, ord := range ords {
 		keys[i] = fl.keys[ord]
