@@ -42,8 +42,8 @@ type selection struct {
 	q         store.Query
 	limit     int
 	best      ranking
-	in        map[identity]bool // those in best; with OnePerTrace their traces
-	rows      found             // of the page that is being ranked
+	in        map[identity]scored // those in best; with OnePerTrace by their traces
+	rows      found               // of the page that is being ranked
 	resources *names
 	res       store.Result
 }
@@ -56,7 +56,7 @@ const plannedAtOnce = 64
 // hold; those that cannot improve on what was found are passed over, unless their matches are to be counted
 // and nobody has done so.
 func (v view) choose(ctx context.Context, q store.Query) (store.Result, error) {
-	s := &selection{view: v, q: q, limit: q.Limit, in: map[identity]bool{}, resources: newNames()}
+	s := &selection{view: v, q: q, limit: q.Limit, in: map[identity]scored{}, resources: newNames()}
 	if s.limit <= 0 {
 		s.limit = defaultLimit
 	}
@@ -248,16 +248,13 @@ func (s *selection) enter(f *filter, row uint32, score int64) error {
 	} else if err := h.identify(s.resources); err != nil {
 		return err
 	}
-	switch {
-	case s.in[h.identity] && s.q.OnePerTrace:
+	switch old, in := s.in[h.identity]; {
+	case in && (!s.q.OnePerTrace || h.compare(&old) >= 0):
+		return nil
+	case in:
 		i := slices.IndexFunc(s.best, func(o scored) bool { return o.identity == h.identity })
-		if h.compare(&s.best[i]) < 0 {
-			s.best[i] = h
-			heap.Fix(&s.best, i)
-		}
-		return nil
-	case s.in[h.identity]:
-		return nil
+		s.best[i] = h
+		heap.Fix(&s.best, i)
 	case full:
 		delete(s.in, s.best[0].identity)
 		s.best[0] = h
@@ -265,7 +262,7 @@ func (s *selection) enter(f *filter, row uint32, score int64) error {
 	default:
 		heap.Push(&s.best, h)
 	}
-	s.in[h.identity] = true
+	s.in[h.identity] = h
 	return nil
 }
 

@@ -369,6 +369,8 @@ func testOrder(s *suite) {
 	s.stages(p, func(p *pair) {
 		for _, limit := range []int{-1, 0, 1, 2, 99, 100, 101, 299, 300, 301, math.MaxInt} {
 			for _, order := range []store.Order{store.Newest, store.Slowest, store.Sampled} {
+				p.selOne(store.Query{Order: order, Limit: limit, OnePerTrace: true})
+				p.selOne(store.Query{Order: order, Limit: limit, OnePerTrace: true, Brief: true, Count: true, Filter: store.IsRoot()})
 				p.sel(store.Query{Order: order, Limit: limit})
 				p.sel(store.Query{Order: order, Limit: limit, Filter: store.HasStatus(span.StatusError)})
 				p.sel(store.Query{Order: order, Limit: limit, Filter: store.IsRoot(), Range: store.TimeRange{From: t0 + 1, To: t0 + 3}})
