@@ -19,6 +19,7 @@
 //
 //	bool; int, int64, int32; float64; string; []byte; time.Time; time.Duration     scalars
 //	the Go type of an entity                                                       a reference to it
+//	what [Object], [Named] or [NamedInt] made known                                an object, a string, an int
 //	[]T, map[string]T, map[int64]T of these; [][]T                                 lists and maps
 //	Null[T] of these                                                               T?
 //

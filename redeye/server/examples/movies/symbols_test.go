@@ -83,6 +83,9 @@ func TestSymbols(t *testing.T) {
 	})).Run(t.Context(), c)
 	check("let", "25", one, err)
 
+	warmed, err := redeye.Ask(redeye.Warm(redeye.Map(all, m.MovieX.Title), time.Minute, "public")).Run(t.Context(), c)
+	check("warm", "5", warmed, err)
+
 	sorted := all.Sort(func(x m.MovieX) redeye.Key { return redeye.Asc(x.Year()) })
 	var titles []string
 	for after, pages := "", 0; pages < 10; pages++ {
