@@ -96,15 +96,16 @@ func TestEvents(t *testing.T) {
 			Events         []eventRow
 		}
 		ask(t, handler(s), "/traces/"+span.TraceID{Hi: 1, Lo: 1}.String()+"/events"+query, &answer)
-		got := fmt.Sprintf("%d of %d:", answer.Matched, answer.Total)
+		var got strings.Builder
+		fmt.Fprintf(&got, "%d of %d:", answer.Matched, answer.Total)
 		for _, e := range answer.Events {
-			got += fmt.Sprintf(" %s@%d", e.Name, e.Offset/ms)
+			fmt.Fprintf(&got, " %s@%d", e.Name, e.Offset/ms)
 			if e.Name == "elsewhere" && (e.Row != 1 || len(e.Attributes[0].Value) > 520 || e.Time != number(now.UnixNano()-3*ms)) {
 				t.Errorf("%+v", e)
 			}
 		}
-		if got != want {
-			t.Errorf("%q: %s, want %s", query, got, want)
+		if got.String() != want {
+			t.Errorf("%q: %s, want %s", query, got.String(), want)
 		}
 	}
 }
