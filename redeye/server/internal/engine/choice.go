@@ -162,7 +162,10 @@ func runOnError(x *run, n *Node, f *Frame) *Vec {
 	if a == nil || x.err != nil {
 		return nil
 	}
-	return x.replace(n, f, a, func(i int) bool { return a.err(i) != nil })
+	return x.replace(n, f, a, func(i int) bool {
+		x.excused = x.excused || a.err(i) != nil
+		return a.err(i) != nil
+	})
 }
 
 // replace takes the second operand where bad says so, and computes it there only.

@@ -87,14 +87,18 @@ func (x *run) compute(n *Node, f *Frame, k *keeping, sel *Sel, keys []int32, don
 	return v
 }
 
+// incomplete reports whether a value of the operand may lack something for an error that is not seen in it any more. It is what
+// can be said of the whole run, so it may be true of a value that is complete; that one is not kept, and no harm is done.
+func (x *run) incomplete(n *Node) bool { return x.dropped > 0 || x.excused && n.keep.excuses }
+
 // keepRows puts rows into the cache, each under its key.
 func (x *run) keepRows(n *Node, k *keeping, v *Vec, keys []int32) {
-	ttl, now := n.keep.ttl, x.now()
+	ttl, now, incomplete := n.keep.ttl, x.now(), x.incomplete(n)
 	for row, key := range keys {
 		if key < 0 {
 			continue
 		}
-		if one, size, ok := x.freeze(v, n.Kids[0].Type, row); ok {
+		if one, size, ok := x.freeze(v, n.Kids[0].Type, row); ok && !incomplete {
 			x.cache.put(now, x.payer(), k.keys[key], one, size, ttl)
 		}
 		x.disclaim(k.keys[key])
@@ -387,7 +391,7 @@ func (x *run) renew(n *Node, k *keeping, inputs []*Vec, which []int32) {
 			g.memo[in.slot] = given[i]
 		}
 		v, ok := y.finish(operand, frames[operand.level])
-		if !ok {
+		if !ok || y.incomplete(n) {
 			return false
 		}
 		for i, key := range keys {

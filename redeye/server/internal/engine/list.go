@@ -67,7 +67,7 @@ func (x *run) droppedRows(n *Node, g *Frame) (drop []bool, pending bool) {
 				if drop == nil {
 					drop = make([]bool, g.n)
 				}
-				drop[i] = true
+				drop[i], x.excused = true, true
 			}
 		}
 	}

@@ -66,6 +66,7 @@ type run struct {
 	who        Caller
 	background func(work func(ctx context.Context)) bool
 	claims     map[cacheKey]bool // of what is made here, and others may wait for
+	excused    bool              // an error was replaced by something else, or its row dropped
 
 	figures  *Figures
 	calls    calls

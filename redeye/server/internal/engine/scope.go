@@ -58,10 +58,11 @@ func appendPart(b []byte, s string) []byte {
 
 // kept is what a cache or warm node keeps.
 type kept struct {
-	scope  Scope
-	ttl    time.Duration
-	digest [32]byte // of the expression, its type, and the types of what it takes
-	inputs []*Node  // what it takes from outside: parameters, variables, or of variables those fields that it reads
+	scope   Scope
+	ttl     time.Duration
+	excuses bool     // errors in it need not be seen: there is an on_error or or_drop
+	digest  [32]byte // of the expression, its type, and the types of what it takes
+	inputs  []*Node  // what it takes from outside: parameters, variables, or of variables those fields that it reads
 }
 
 // keeps prepares a node that keeps the value of its operand.
@@ -84,6 +85,8 @@ func (c *checker) keeps(out *Node, x ast.Node, scope string) {
 		}
 		seen[n] = true
 		switch {
+		case n.Op == ast.OpOnError, n.Op == ast.OpOrDrop:
+			out.keep.excuses = true
 		case n.Op == ast.OpPage:
 			c.fail(out.Src, "a page has a cursor, which is of one program and one caller; cache what the page is of")
 		case n.Op == ast.OpParam, variable(n) != nil && variable(n).level <= len(c.vars):
