@@ -2,8 +2,12 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
+	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -56,25 +60,61 @@ func checkQuery(t *testing.T, w *world, req server.Request) {
 // Hostile programs end in an error within their budgets, and the process does not grow.
 func TestHostilePrograms(t *testing.T) {
 	w := newWorld()
+	server.Source(w.Server, "takes", func(context.Context, struct {
+		T string
+		I int64
+	},
+	) (int64, error) {
+		return 1, nil
+	})
+	many, table := make([]string, 50_000), make([]string, 50_000)
+	for i := range many {
+		many[i], table[i] = strconv.Itoa(i), fmt.Sprintf(`"k%d": %d`, i, i)
+	}
+	params := map[string]server.Value{
+		"big": server.JSON([]byte(`"` + strings.Repeat("b", 1<<20-10) + `"`)), "also": server.JSON([]byte(`"` + strings.Repeat("b", 1<<20-10) + `"`)),
+		"zeros": server.JSON([]byte(`"` + strings.Repeat("0", 1<<20) + `"`)), "many": server.JSON([]byte("[" + strings.Join(many, ",") + "]")),
+		"table": server.JSON([]byte("{" + strings.Join(table, ",") + "}")),
+	}
 	chain := strings.Repeat(".map(lambda x: x + 1)", 60)
 	for name, p := range map[string]string{
-		"product":            `movies(0, 90000).flat_map(lambda a: movies(0, 90000))`,
-		"cross join":         `movies(0, 90000).join(movies(0, 90000), lambda a: 1, lambda b: 1).length()`,
-		"doubling text":      `movies(0, 60).reduce("ab", lambda s, m: s + s)`,
-		"doubling list":      `movies(0, 60).reduce([1, 2], lambda s, m: s + s)`,
-		"many rows":          `movies(0, 1000000)`,
-		"steps":              `movies(0, 90000).map(lambda m: m.id)` + chain + `.sum()`,
-		"calls":              `movies(0, 5000).map(lambda m: m.poster())`,
-		"groups of groups":   `movies(0, 90000).map(lambda m: movies(0, 90000).filter(lambda x: x.id == m.id).length())`,
-		"long pattern":       `["a"].filter(lambda s: s.matches("` + strings.Repeat("(a{1000}){1000}", 60) + `"))`,
-		"repeated pattern":   `["a"].filter(lambda s: s.matches("(((a{100}){100}){100})"))`,
-		"smallest int":       `[-9223372036854775808 // -1]`,
-		"page of everything": `movies(0, 90000).sort(lambda m: m.id).page(9223372036854775807, None)`,
+		"product":              `movies(0, 90000).flat_map(lambda a: movies(0, 90000))`,
+		"cross join":           `movies(0, 90000).join(movies(0, 90000), lambda a: 1, lambda b: 1).length()`,
+		"doubling text":        `movies(0, 60).reduce("ab", lambda s, m: s + s)`,
+		"doubling list":        `movies(0, 60).reduce([1, 2], lambda s, m: s + s)`,
+		"many rows":            `movies(0, 1000000)`,
+		"steps":                `movies(0, 90000).map(lambda m: m.id)` + chain + `.sum()`,
+		"calls":                `movies(0, 5000).map(lambda m: m.poster())`,
+		"groups of groups":     `movies(0, 90000).map(lambda m: movies(0, 90000).filter(lambda x: x.id == m.id).length())`,
+		"long pattern":         `["a"].filter(lambda s: s.matches("` + strings.Repeat("(a{1000}){1000}", 60) + `"))`,
+		"repeated pattern":     `["a"].filter(lambda s: s.matches("(((a{100}){100}){100})"))`,
+		"a text in all rows":   `movies(0, 90000).filter(lambda m: str(m.id) in (big + "")).length()`,
+		"lengths of it":        `movies(0, 90000).map(lambda m: (big if m.id >= 0 else "").length()).sum()`,
+		"it is equal":          `movies(0, 90000).filter(lambda m: (big if m.id >= 0 else "") == also).length()`,
+		"it is less":           `movies(0, 90000).filter(lambda m: (big if m.id >= 0 else "") < also).length()`,
+		"it is a number":       `movies(0, 90000).map(lambda m: int(zeros if m.id >= 0 else "")).sum()`,
+		"distinct with it":     `movies(0, 90000).distinct(lambda m: {"b": big + "", "i": m.id}).length()`,
+		"groups of it":         `movies(0, 90000).group(lambda m: [big, str(m.id)]).length()`,
+		"a join by it":         `movies(0, 90000).join(movies(0, 90000), lambda a: {"b": big + "", "i": a.id}, lambda b: {"b": big + "", "i": b.id}).length()`,
+		"a page of it":         `movies(0, 90000).map(lambda m: {"b": big + "", "i": m.id}).sort(lambda o: o.i).page(1, None).rows.map(lambda o: o.i)`,
+		"arguments of it":      `movies(0, 90000).map(lambda m: takes(big + str(m.id % 2), m.id))`,
+		"kept by it":           `movies(0, 90000).map(lambda m: (big + "").length() + m.id).map(lambda n: {"b": big + "", "n": n}.cache("1m", "public").n).sum()`,
+		"a long list is equal": `movies(0, 90000).filter(lambda m: [m.id] == many).length()`,
+		"a long list in lists": `movies(0, 9000).filter(lambda m: many in [many, [m.id]]).length()`,
+		"elements of a map":    `movies(0, 90000).map(lambda m: table["k0"] + 1 + table["k" + str(m.id)]).sum()`,
+		"smallest int":         `[-9223372036854775808 // -1]`,
+		"page of everything":   `movies(0, 90000).sort(lambda m: m.id).page(9223372036854775807, None)`,
 	} {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		_, err := w.Query(t.Context(), server.Request{Text: p})
+		req := server.Request{Text: p, Params: map[string]server.Value{}}
+		for name, value := range params {
+			if regexp.MustCompile(`\b` + name + `\b`).MatchString(p) {
+				req.Params[name] = value
+			}
+		}
+		_, err := w.Query(server.WithPrincipal(t.Context(), server.Principal{Name: "eve"}), req)
 		runtime.ReadMemStats(&after)
 		w.taken()
 		if grown := (after.TotalAlloc - before.TotalAlloc) >> 20; grown > 400 {

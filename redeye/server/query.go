@@ -148,7 +148,13 @@ func (s *Server) run(ctx context.Context, p *planned, params []*column.Column, b
 	if emit != nil {
 		emit = func(part *column.Column) error {
 			emitted.RowsOut += int64(engine.RowsOut(part))
-			emitted.BytesOut += part.Bytes()
+			bytes := part.Bytes()
+			if emitted.BytesOut += bytes; bytes > budget.BytesOut {
+				return &engine.Error{
+					Code: "RESOURCE_EXHAUSTED", Reason: "BUDGET_EXCEEDED", Budget: "bytes_out", Limit: budget.BytesOut, Used: bytes,
+					Msg: fmt.Sprintf("a part of the answer has about %d bytes; the budget of one is %d", bytes, budget.BytesOut),
+				}
+			}
 			return req.emit(part)
 		}
 	}

@@ -53,6 +53,36 @@ func (x *run) step(n *Node, rows int) bool {
 	return x.charge("steps", &x.used.Steps, int64(rows), x.budget.Steps) && x.grow(n.Type, rows)
 }
 
+// read charges bytes that an operation looks at, a step for every 64: a text that stands in all rows is short to name and long to read.
+func (x *run) read(bytes int) bool {
+	x.unread += bytes
+	steps := x.unread / 64
+	x.unread %= 64
+	return x.charge("steps", &x.used.Steps, int64(steps), x.budget.Steps)
+}
+
+// readTexts charges all texts of columns.
+func (x *run) readTexts(vs ...*Vec) bool {
+	for _, v := range vs {
+		total := 0
+		for _, s := range v.Texts {
+			total += len(s)
+		}
+		if v.One {
+			total *= v.N
+		}
+		if !x.read(total) {
+			return false
+		}
+	}
+	return x.err == nil
+}
+
+// hold charges memory for bytes that are kept beside columns, as keys of maps are.
+func (x *run) hold(bytes int) bool {
+	return x.charge("memory", &x.used.Memory, int64(bytes), x.budget.Memory)
+}
+
 // grow charges a column before it is made.
 func (x *run) grow(t schema.Type, rows int) bool {
 	return x.charge("memory", &x.used.Memory, int64(rows)*width(t), x.budget.Memory)

@@ -216,6 +216,9 @@ func (x *run) issue(n *Node, f *Frame) *callState {
 	} else {
 		s.tables, s.of = x.tablesFor(n, f, args, s.bad)
 	}
+	if x.err != nil {
+		return nil
+	}
 	x.used.Planned += int64(f.n)
 	todo := make([][]int32, len(s.tables))
 	for i := range f.n {
@@ -292,6 +295,7 @@ func (x *run) tablesFor(n *Node, f *Frame, args []*Vec, bad []*Error) (tables []
 		for j, a := range args {
 			b = x.keyer(n.Method.Args[j].Type).appendKey(b, a, i)
 		}
+		x.read(len(b))
 		return tableKey{n.Method, string(b)}
 	}
 	if same {
@@ -306,6 +310,9 @@ func (x *run) tablesFor(n *Node, f *Frame, args []*Vec, bad []*Error) (tables []
 		k := key(i)
 		j, seen := number[k]
 		if !seen {
+			if !x.hold(len(k.args)) {
+				return tables, of
+			}
 			j = int32(len(tables))
 			number[k] = j
 			tables = append(tables, x.calls.table(k))

@@ -124,7 +124,9 @@ func (x *run) keeping(n *Node, f *Frame, look bool) (k *keeping, ok bool) {
 		return nil, true
 	}
 	k = &keeping{owner: owner, of: make([]int32, f.n), mine: &Sel{[]int32{}}}
-	x.identify(n, f, k, inputs)
+	if x.identify(n, f, k, inputs); x.err != nil {
+		return nil, true
+	}
 	state(n, f, func() *keeping { return k })
 	if !look {
 		return k, true
@@ -175,6 +177,9 @@ func (x *run) identify(n *Node, f *Frame, k *keeping, inputs []*Vec) {
 		buf = append(buf[:0], prefix...)
 		for i, in := range n.keep.inputs {
 			buf = x.keyer(in.Type).appendKey(buf, inputs[i], row)
+		}
+		if !x.read(len(buf)) {
+			return
 		}
 		key := cacheKey(sha256.Sum256(buf))
 		at, seen := known[key]

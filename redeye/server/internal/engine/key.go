@@ -84,7 +84,9 @@ func (k keyer) equal(a *Vec, i int, other keyer, b *Vec, j int) bool {
 	if k.nan(a, i) {
 		return false
 	}
-	return string(k.appendKey(nil, a, i)) == string(other.appendKey(nil, b, j))
+	x := k.x
+	x.left, x.right = k.appendKey(x.left[:0], a, i), other.appendKey(x.right[:0], b, j)
+	return x.read(len(x.left)+len(x.right)) && string(x.left) == string(x.right)
 }
 
 // nan reports whether there is a NaN in row i.
@@ -126,7 +128,7 @@ func describe(v *Vec, i int) string {
 }
 
 // numbers gives equal rows equal numbers, from 0 in order of first appearance within each segment; segments are where
-// lists end. It also returns the first row of each number.
+// lists end. It also returns the first row of each number. If the run fails meanwhile it is of no use.
 type numbering struct {
 	of    []int32
 	first []int32
@@ -159,7 +161,13 @@ func (x *run) number(t schema.Type, keys *Vec, ends []int32, skip func(i int) bo
 			} else {
 				buf = k.appendKey(buf[:0], keys, i)
 				if n, seen = texts[string(buf)]; !seen {
+					if !x.hold(len(buf)) {
+						return out
+					}
 					texts[string(buf)] = next
+				}
+				if !x.read(len(buf)) {
+					return out
 				}
 			}
 			if !seen {

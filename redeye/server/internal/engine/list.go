@@ -492,6 +492,9 @@ func (x *run) keyed(n *Node, g *Frame, v *Vec) (num *numbering, keys *Vec, bad [
 		return nil, nil, nil
 	}
 	out := x.number(n.Kids[1].Type, keys, v.Ends, func(i int) bool { return keys.err(i) != nil })
+	if x.err != nil {
+		return nil, nil, nil
+	}
 	if keys.Errs != nil {
 		bad = x.listErrors(v, g.n, keys.err)
 	}
@@ -592,11 +595,16 @@ func runIn(x *run, n *Node, f *Frame) *Vec {
 					out.setErr(i, err)
 				} else if !kb.nan(in, j) {
 					buf = kb.appendKey(buf[:0], in, j)
+					if !x.read(len(buf)) || !set[string(buf)] && b.One && !x.hold(len(buf)) {
+						return nil
+					}
 					set[string(buf)] = true
 				}
 			}
 		}
-		buf = ka.appendKey(buf[:0], a, i)
+		if buf = ka.appendKey(buf[:0], a, i); !x.read(len(buf)) {
+			return nil
+		}
 		out.Bools[i] = set[string(buf)]
 	}
 	return out
@@ -659,6 +667,9 @@ func (x *run) match(n *Node, rows int, l, r, lk, rk *Vec) (*joined2, bool) {
 		for i := start; i < end; i++ {
 			if usable(kr, rk, i) {
 				buf = kr.appendKey(buf[:0], rk, i)
+				if !x.read(len(buf)) || matches[string(buf)] == nil && !x.hold(len(buf)) {
+					return nil, false
+				}
 				matches[string(buf)] = append(matches[string(buf)], int32(i))
 			}
 		}
@@ -669,7 +680,9 @@ func (x *run) match(n *Node, rows int, l, r, lk, rk *Vec) (*joined2, bool) {
 			}
 			var with []int32
 			if usable(kl, lk, i) {
-				buf = kl.appendKey(buf[:0], lk, i)
+				if buf = kl.appendKey(buf[:0], lk, i); !x.read(len(buf)) {
+					return nil, false
+				}
 				with = matches[string(buf)]
 			}
 			if !x.rows(len(j.left.idx) + len(with)) {

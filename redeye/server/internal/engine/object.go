@@ -138,6 +138,9 @@ func runIndex(x *run, n *Node, f *Frame) *Vec {
 		start, end := a.span(i)
 		j := -1
 		if t.Kind == schema.KindMap {
+			if !x.read(8 * (end - start)) { // it looks at all keys
+				return nil
+			}
 			j = find(a.Keys.force(x), start, end, b, i)
 		} else if k := b.Ints[i&b.mask()]; k >= 0 && k < int64(end-start) {
 			j = start + int(k)

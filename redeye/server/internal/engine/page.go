@@ -85,7 +85,9 @@ func runPage(x *run, n *Node, f *Frame) *Vec {
 	p := pager{x: x, n: n, keys: keys, kinds: n.Kids[3:], rows: make([][]byte, g.n)}
 	k := x.keyer(elem)
 	for i := range p.rows {
-		p.rows[i] = k.appendKey(nil, rows, i)
+		if p.rows[i] = k.appendKey(nil, rows, i); !x.hold(len(p.rows[i])) {
+			return nil
+		}
 	}
 	sel, ends := &Sel{}, make([]int32, f.n)
 	next := nulls(text.OrNull(), f.n)

@@ -29,6 +29,9 @@ func (x *run) pairOrds(t *table, m *Method, recv *Vec, args []*Vec, ords []int32
 			buf = x.keyer(m.Args[j].Type).appendKey(buf, a, i)
 		}
 		n, seen := p.number[string(buf)]
+		if !x.read(len(buf)) || !seen && !x.hold(2*len(buf)) {
+			return of, rows
+		}
 		if !seen {
 			n = int32(len(p.recv))
 			p.number[string(buf)] = n

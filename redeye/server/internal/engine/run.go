@@ -57,6 +57,9 @@ type run struct {
 	partial bool
 	err     *Error
 	used    Usage
+	left    []byte // two values that are compared
+	right   []byte
+	unread  int // bytes that are not a step yet
 	start   time.Time
 	wake    time.Time // when to look again even if no call is back; zero is never
 

@@ -51,6 +51,9 @@ func comparison[T cmp.Ordered](of func(*Vec) []T) func(*run, *Node, *Frame) *Vec
 		if !ok {
 			return nil
 		}
+		if !x.readTexts(a, b) {
+			return nil
+		}
 		out := &Vec{N: f.n, Bools: make([]bool, f.n), Errs: errs(f.n, a, b)}
 		if b.One && !a.One {
 			compareWith(out.Bools, n.Op, of(a), of(b)[0])
@@ -127,6 +130,9 @@ func runEqual(x *run, n *Node, f *Frame) *Vec {
 	case plain && ka == schema.KindFloat:
 		equalScalars(out.Bools, n.Op, a, b, a.Floats, b.Floats)
 	case plain && ka == schema.KindString:
+		if !x.readTexts(a, b) {
+			return nil
+		}
 		equalScalars(out.Bools, n.Op, a, b, a.Texts, b.Texts)
 	default:
 		ta, tb := n.Kids[0].Type, n.Kids[1].Type
@@ -135,7 +141,9 @@ func runEqual(x *run, n *Node, f *Frame) *Vec {
 		}
 		ca, cb := x.keyer(ta), x.keyer(tb)
 		for i := range out.Bools {
-			out.Bools[i] = ca.equal(a, i, cb, b, i) == (n.Op == ast.OpEq)
+			if out.Bools[i] = ca.equal(a, i, cb, b, i) == (n.Op == ast.OpEq); x.err != nil {
+				return nil
+			}
 		}
 	}
 	return out
@@ -322,6 +330,9 @@ func runAffix(x *run, n *Node, f *Frame) *Vec {
 	if !ok {
 		return nil
 	}
+	if !x.readTexts(a, b) {
+		return nil
+	}
 	out := &Vec{N: f.n, Bools: make([]bool, f.n), Errs: errs(f.n, a, b)}
 	xm, ym := a.mask(), b.mask()
 	for i := range out.Bools {
@@ -347,7 +358,7 @@ func runMatch(x *run, n *Node, f *Frame) *Vec {
 	m := a.mask()
 	for i := range out.Bools {
 		s := a.Texts[i&m]
-		if !x.charge("steps", &x.used.Steps, int64(len(s)/64), x.budget.Steps) {
+		if !x.read(len(s)) {
 			return nil
 		}
 		out.Bools[i] = n.re.MatchString(s)
@@ -368,6 +379,9 @@ func (x *run) lengths(n *Node, f *Frame, of func(string) int) *Vec {
 	if a == nil {
 		return nil
 	}
+	if !x.readTexts(a) {
+		return nil
+	}
 	out := &Vec{N: f.n, Ints: make([]int64, f.n), Errs: errs(f.n, a)}
 	m := a.mask()
 	for i := range out.Ints {
@@ -379,7 +393,7 @@ func (x *run) lengths(n *Node, f *Frame, of func(string) int) *Vec {
 // runConvert is int(x), float(x), str(x).
 func runConvert(x *run, n *Node, f *Frame) *Vec {
 	a := x.eval(n.Kids[0], f)
-	if a == nil {
+	if a == nil || !x.readTexts(a) {
 		return nil
 	}
 	from := n.Kids[0].Type.Kind

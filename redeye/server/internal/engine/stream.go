@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/fuwu-project/fuwu/redeye/column"
@@ -62,6 +63,10 @@ func (x *run) stream(v *Vec, emit func(part *column.Column) error) {
 
 func (x *run) emit(emit func(part *column.Column) error, part *column.Column) bool {
 	if err := emit(part); err != nil {
+		if own, ok := errors.AsType[*Error](err); ok {
+			x.fail(own)
+			return false
+		}
 		x.fail(&Error{Code: "CANCELLED", Msg: "nobody takes the rows", Cause: err})
 		return false
 	}
