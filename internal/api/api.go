@@ -21,6 +21,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -475,27 +476,20 @@ func acceptsGzip(r *http.Request) bool {
 func each(ctx context.Context, n int, f func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range min(n, runtime.GOMAXPROCS(0), 4) {
-		wg.Go(func() {
-			for i := range next {
-				if err := f(ctx, i); err != nil {
-					cancel(err)
-				}
+	var next atomic.Int64
+	work := func() {
+		for i := next.Add(1) - 1; i < int64(n) && ctx.Err() == nil; i = next.Add(1) - 1 {
+			if err := f(ctx, int(i)); err != nil {
+				cancel(err)
 			}
-		})
-	}
-feed:
-	for i := range n {
-		select {
-		case next <- i:
-		case <-ctx.Done():
-			break feed
 		}
 	}
-	close(next)
-	wg.Wait()
+	var others sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0), 4) - 1 {
+		others.Go(work)
+	}
+	work() // here, too, since another goroutine may take its time to start
+	others.Wait()
 	return context.Cause(ctx)
 }
 
