@@ -2,7 +2,6 @@ package local
 
 import (
 	"math/bits"
-	"slices"
 
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
@@ -481,9 +480,7 @@ func (f *filter) judgeText(t test, col int, typ span.ValueType, p int, present, 
 	}
 	sparse := col >= numFixed || fixed[col].sparse
 	if present == nil && tab.verdicts == nil && sparse { // one text of many: mostly it is not in this page
-		codes, err := f.codes(col, p, f.memory.codes)
-		f.memory.codes = codes
-		if err != nil || !slices.Contains(codes, tab.only) {
+		if has, err := f.hasCode(col, p, tab.only, &f.memory.codes); err != nil || !has {
 			return err
 		}
 	}

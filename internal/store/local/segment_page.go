@@ -341,14 +341,14 @@ func (s *segmentColumns) present(col, p int, out *bitmap) error {
 	return nil
 }
 
-// codes implements [columns].
-func (s *segmentColumns) codes(col, p int, dst []uint32) ([]uint32, error) {
+// hasCode implements [columns]. Codes ascend by first use, so that those of later pages are too wide for earlier ones.
+func (s *segmentColumns) hasCode(col, p int, code uint32, memory *[]uint32) (bool, error) {
 	view, err := s.view(col, p)
-	if err != nil || view.values == 0 {
-		return dst[:0], err
+	if err != nil || view.values == 0 || uint64(code)>>view.body[0] != 0 {
+		return false, err
 	}
-	codes, err := view.codes(dst, 0, view.values)
-	return codes, s.located(err, col, p)
+	*memory, err = view.codes(*memory, 0, view.values)
+	return slices.Contains(*memory, code), s.located(err, col, p)
 }
 
 // read implements [columns].

@@ -124,10 +124,10 @@ func (s *snapshot) page(col, p int, v *vector) error {
 	return s.read(col, uint32(from), uint32(from+pageLen(s.n, p)), v)
 }
 
-func (s *snapshot) codes(col, p int, dst []uint32) ([]uint32, error) {
+func (s *snapshot) hasCode(col, p int, code uint32, _ *[]uint32) (bool, error) {
 	var v vector
 	err := s.page(col, p, &v)
-	return append(dst[:0], v.codes...), err
+	return slices.Contains(v.codes, code), err
 }
 
 func (s *snapshot) present(col, p int, out *bitmap) error {
