@@ -103,6 +103,9 @@ func runExtreme(x *run, n *Node, f *Frame) *Vec {
 	if v.items() == 0 {
 		return x.withErrs(nulls(n.Type, f.n), bad)
 	}
+	if !x.readTexts(b) {
+		return nil
+	}
 	at := &Sel{make([]int32, f.n)}
 	null := make([]bool, f.n)
 	better := extreme(b, n.Op == ast.OpMax)

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
@@ -403,6 +404,9 @@ func runSort(x *run, n *Node, f *Frame) *Vec {
 			pending = true
 			continue
 		}
+		if !x.readSorted(k) {
+			return nil
+		}
 		bad = errs(g.n, k, &Vec{N: g.n, Errs: bad})
 		less[i] = order(k, n.desc[i])
 	}
@@ -439,6 +443,16 @@ func runSort(x *run, n *Node, f *Frame) *Vec {
 		return keep(v, g, sel, ends)
 	}
 	return x.withErrs(keep(v, g, sel, ends), x.listErrors(v, g.n, func(i int) *Error { return bad[i] }))
+}
+
+// readSorted charges the texts of keys as often as a sort looks at each.
+func (x *run) readSorted(k *Vec) bool {
+	for range bits.Len(uint(k.N)) {
+		if k.Texts != nil && !x.readTexts(k) {
+			return false
+		}
+	}
+	return x.err == nil
 }
 
 // order returns the comparison of rows by a key: numbers, then NaN, then null, in either direction.

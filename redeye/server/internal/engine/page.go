@@ -82,6 +82,11 @@ func runPage(x *run, n *Node, f *Frame) *Vec {
 	if pending {
 		return nil
 	}
+	for _, k := range keys {
+		if !x.readSorted(k) {
+			return nil
+		}
+	}
 	p := pager{x: x, n: n, keys: keys, kinds: n.Kids[3:], rows: make([][]byte, g.n)}
 	k := x.keyer(elem)
 	for i := range p.rows {

@@ -312,13 +312,8 @@ func (x *run) export(v *Vec, t schema.Type, path func(row int) string) *column.C
 	if v.Null != nil && t.Null {
 		out.Null = v.Null
 	}
-	for i, err := range v.Errs {
-		if err != nil {
-			out.Null = x.cellError(out, t, i, err, path(i))
-		}
-		if x.err != nil {
-			return out
-		}
+	if x.cellErrors(out, v.Errs, path); x.err != nil {
+		return out
 	}
 	if v.kind() == schema.KindUnknown && t.Kind != schema.KindObject { // only nulls and errors
 		v = withShape(v, t)
@@ -402,19 +397,31 @@ func withShape(v *Vec, t schema.Type) *Vec {
 
 const maxReported = 100
 
-// cellError meets an error of a cell of the answer, and returns the nulls of its column.
-func (x *run) cellError(c *column.Column, t schema.Type, row int, err *Error, path string) []bool {
-	at := *err
-	at.Path = path
-	if !x.partial || !t.Null {
-		x.fail(&at)
-		return c.Null
+// cellErrors meets the errors in a column of the answer: the first fails the run, or with partial answers each becomes null.
+func (x *run) cellErrors(c *column.Column, errs []*Error, path func(row int) string) {
+	var null []bool
+	for i, err := range errs {
+		if err == nil {
+			continue
+		}
+		at := *err
+		if x.total < maxReported {
+			at.Path = path(i)
+		}
+		if !x.partial || !c.Type.Null {
+			x.fail(&at)
+			return
+		}
+		x.report(&at)
+		if null == nil {
+			null = make([]bool, c.Len)
+			copy(null, c.Null)
+		}
+		null[i] = true
 	}
-	x.report(&at)
-	null := make([]bool, c.Len)
-	copy(null, c.Null)
-	null[row] = true
-	return null
+	if null != nil {
+		c.Null = null
+	}
 }
 
 // listErrors meets the errors of predicates or keys of the items of v. With partial answers these items are dropped and reported;
