@@ -34,9 +34,15 @@ func (q server) find(ctx context.Context, asked query) (ids []span.TraceID, prob
 		return nil, nil, nil
 	}
 	limit := min(asked.limit, maxTraces)
-	// The store ranks spans. When those asked for belong to too few traces, ask for more of them.
-	for n := min(4*limit, maxSelected); ; n = min(8*n, maxSelected) {
-		res, err := q.store.Select(ctx, store.Query{Filter: asked.filter, Range: asked.within, Order: store.Newest, Limit: n})
+	// The store knows nothing of scopes: where one is asked for, take spans, and when these belong to too few traces, more of them.
+	ask := store.Query{Filter: asked.filter, Range: asked.within, Order: store.Newest}
+	n := min(4*limit, maxSelected)
+	if asked.scope == (scopeIs{}) {
+		ask.OnePerTrace, ask.Brief, n = true, true, limit
+	}
+	for ; ; n = min(8*n, maxSelected) {
+		ask.Limit = n
+		res, err := q.store.Select(ctx, ask)
 		if err != nil {
 			return nil, nil, err
 		}
