@@ -135,6 +135,7 @@ func ask(t *testing.T, args ...string) (string, error) {
 		Why      WhyCmd      `cmd:""`
 		Diff     DiffCmd     `cmd:""`
 		Findings FindingsCmd `cmd:""`
+		Redeye   RedeyeCmd   `cmd:""`
 	}
 	var out, errs bytes.Buffer
 	parser, err := kong.New(&cli, kong.BindTo(t.Context(), (*context.Context)(nil)), kong.Bind(streams{&out, &errs}), kong.Writers(&out, &errs))
@@ -179,6 +180,7 @@ func TestAskGolden(t *testing.T) {
 		"why-one":       {"why"},
 		"why-nothing":   {"why", "--service", "movie-web", "--name", "GET /nothing"},
 		"findings-none": {"findings"},
+		"redeye-none":   {"redeye"},
 	})
 }
 

@@ -97,6 +97,13 @@ func (cmd *DemoCmd) Run(ctx context.Context, out streams) (err error) {
 			fmt.Fprintf(out.out, "  example   %s/trace/%s   (a page that made 295 calls)\n", s.UI, example)
 		}
 	}
+	if cmd.Rate > 0 {
+		fmt.Fprintf(out.out, `
+  1         %s/findings?service=movie-web   (in half a minute: what pages waste, and the query instead)
+  2         %s/subject/1/photos   (the page; at its foot, choose redeye)
+  3         %s/redeye   (what runs instead; in a minute the finding is resolved, with what it saved)
+`, s.UI, site.URL, s.UI)
+	}
 	fmt.Fprint(out.out, "\nCtrl-C stops it.\n")
 
 	select {

@@ -52,6 +52,66 @@ type finding struct {
 		Duration, Saving int64
 		Calls            int
 	}
+	Site *struct {
+		Function, File string
+		Line           int64
+	}
+	Mending *struct {
+		Estimated, Measured, Error float64
+		Before, After              struct {
+			Requests int64
+			Mean     float64
+		}
+		Together []string
+	}
+	Suggestion *suggestion
+}
+
+// suggestion is the Redeye query in place of a finding's calls.
+type suggestion struct {
+	Service, Query, Refused, TraceID string
+	Sketch, Checked                  bool
+	Batches                          int
+	Replaced, Kept                   []struct {
+		Label, By string
+		Calls     int
+	}
+	Assumed []struct{ Kind, Of string }
+}
+
+func (s *suggestion) write(w *strings.Builder, p paint) {
+	title := "The Redeye query instead"
+	switch {
+	case s.Sketch:
+		title = "A Redeye query could do it; a sketch, since no known service offers these calls"
+	case s.Checked:
+		title += ", which " + plain(s.Service) + " accepts"
+	}
+	fmt.Fprintf(w, "\n%s\n", p.bold(title))
+	for line := range strings.Lines(s.Query) {
+		fmt.Fprintf(w, "    %s\n", plain(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "  ")))
+	}
+	if s.Refused != "" {
+		fmt.Fprintf(w, "%s\n", p.red("the service does not accept it: "+plain(s.Refused)))
+	}
+	t := table{head: []string{"calls", "<of", "<become"}}
+	for _, part := range s.Replaced {
+		t.add(strconv.Itoa(part.Calls), plain(part.Label), plain(part.By))
+	}
+	for _, part := range s.Kept {
+		t.add(strconv.Itoa(part.Calls), plain(part.Label), "(stay)")
+	}
+	t.write(w, p)
+	for _, a := range s.Assumed {
+		if what := assumptions[a.Kind]; what != "" {
+			fmt.Fprintf(w, "assumed: %s %s\n", plain(a.Of), what)
+		}
+	}
+}
+
+// assumptions are what a trace cannot say, by kind.
+var assumptions = map[string]string{
+	"filter": "leaves out rows", "source": "is where the page begins", "path": "leads to what the calls are about", "fields": "is shown with all its attributes",
 }
 
 // Run asks and prints.
@@ -97,6 +157,9 @@ func (f *finding) write(w *strings.Builder, p paint) {
 	fmt.Fprintf(w, "%s  %s  %s\n", p.bold(plain(f.Kind)), plain(f.State), plain(f.ID))
 	fmt.Fprintf(w, "%s\n%s\n\n", plain(f.Title), plain(f.Advice))
 	fmt.Fprintf(w, "endpoint    %s\npath        %s\n", plain(f.Service+"  "+f.Name), plain(pathText(f.Caller, f.Label, f.Steps)))
+	if f.Site != nil {
+		fmt.Fprintf(w, "code        %s  %s\n", plain(f.Site.Function), plain(fmt.Sprintf("%s:%d", f.Site.File, f.Site.Line)))
+	}
 	fmt.Fprintf(w, "seen        %s to %s\n", moment(f.FirstSeen), moment(f.LastSeen))
 	fmt.Fprintf(w, "requests    %d of %d examined; about %s a day, %s of the endpoint's\n", f.Requests, f.Of, digitsOf(f.PerDay), percent(f.Part))
 	fmt.Fprintf(w, "calls       %s in the middle, %d to %d; %s of their time one after the other\n", calls(f.Calls), f.LeastCalls, f.MostCalls, percent(f.Serial))
@@ -109,12 +172,23 @@ func (f *finding) write(w *strings.Builder, p paint) {
 	if f.MutedUntil != "" {
 		fmt.Fprintf(w, "until       %s\n", moment(f.MutedUntil))
 	}
+	if m := f.Mending; m != nil {
+		fmt.Fprintf(w, "mended      a request of the endpoint takes %s instead of %s: %s less ± %s; %s were estimated", duration(int64(m.After.Mean)), duration(int64(m.Before.Mean)),
+			duration(int64(m.Measured)), duration(int64(m.Error)), duration(int64(m.Estimated)))
+		if len(m.Together) > 0 {
+			fmt.Fprintf(w, ", together with %s", plain(strings.Join(m.Together, ", ")))
+		}
+		fmt.Fprintf(w, "\n            (means of %d requests before and %d since)\n", m.Before.Requests, m.After.Requests)
+	}
 	w.WriteString("\n" + p.bold("Evidence") + "\n")
 	t := table{head: []string{"saves", "calls", "request took", "<start", "<trace"}}
 	for _, e := range f.Evidence {
 		t.add(duration(e.Saving), strconv.Itoa(e.Calls), duration(e.Duration), moment(e.Start), plain(e.TraceID))
 	}
 	t.write(w, p)
+	if f.Suggestion != nil {
+		f.Suggestion.write(w, p)
+	}
 }
 
 // digitsOf shows a number of any size.

@@ -25,6 +25,7 @@ type CLI struct {
 	Why      WhyCmd      `cmd:"" help:"Say why the slow requests of an endpoint are slow."`
 	Diff     DiffCmd     `cmd:"" help:"Set two requests beside each other, or one beside the usual ones of its endpoint."`
 	Findings FindingsCmd `cmd:"" help:"Show what requests waste: chatty loops, serial fan-outs, slow calls, retry storms."`
+	Redeye   RedeyeCmd   `cmd:"" help:"Show the programs of Redeye that ran, what they saved and which are stopped."`
 	Store    StoreCmd    `cmd:"" help:"Look into a data directory: check its files, say what it holds."`
 	ID       IDCmd       `cmd:"" name:"id" help:"Say when and where an id made by Shuai was born."`
 	Bench    BenchCmd    `cmd:"" help:"Measure a server on this machine."`
