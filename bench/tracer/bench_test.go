@@ -21,6 +21,7 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fuwu-project/fuwu/shuai"
@@ -275,49 +276,82 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkSampled4Export is the cost to the process, all threads together (cpu-ns/op), of a span that reaches a collector over
-// loopback, uncompressed; spans are made no faster than the exporters can carry, and where it can be told none may be lost. The
-// collector, which discards, is in the same process and costs all the same.
-func BenchmarkSampled4Export(b *testing.B) {
-	measure := func(impl string, start func(b *testing.B) (p peer, pace func(), sent func() uint64)) {
-		b.Run("impl="+impl, func(b *testing.B) {
-			p, pace, sent := start(b)
-			b.ReportAllocs()
-			began, n := cpu(b), uint64(0)
-			for b.Loop() {
-				p.attrs4(context.Background())
-				if n++; n%2000 == 0 {
-					pace()
-				}
-			}
-			p.stop()
-			b.ReportMetric(float64((cpu(b)-began).Nanoseconds())/float64(n), "cpu-ns/op")
-			if sent != nil && sent() != n {
-				b.Fatalf("%d spans made, %d sent", n, sent())
-			}
-		})
+// discard is a collector without a network.
+type discard struct{}
+
+func (discard) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return nil, err
+		}
+		r.Body.Close()
 	}
-	none := func() {}
-	measure("shuai", func(b *testing.B) (peer, func(), func() uint64) {
-		t := newShuai(b, 1, discardingCollector(b))
-		return shuaiPeerOf("shuai", t), func() {
-			for t.Stats().BufferedBytes > 32<<20 {
-				time.Sleep(time.Millisecond)
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{}, Request: r}, nil
+}
+
+// exported measures a span that is exported. Spans are made no faster than the exporters can carry, and where it can be told none may be lost.
+func exported(b *testing.B, impl string, start func(b *testing.B) (p peer, pace func(), sent func() uint64)) {
+	b.Run("impl="+impl, func(b *testing.B) {
+		p, pace, sent := start(b)
+		b.ReportAllocs()
+		began, n := cpu(b), uint64(0)
+		for b.Loop() {
+			p.attrs4(context.Background())
+			if n++; n%2000 == 0 {
+				pace()
 			}
-		}, func() uint64 { return t.Stats().Exported }
+		}
+		p.stop()
+		b.ReportMetric(float64((cpu(b)-began).Nanoseconds())/float64(n), "cpu-ns/op")
+		if sent != nil && sent() != n {
+			b.Fatalf("%d spans made, %d sent", n, sent())
+		}
 	})
-	measure("otel", func(b *testing.B) (peer, func(), func() uint64) {
+}
+
+func exportedByShuai(t *shuai.Tracer) (p peer, pace func(), sent func() uint64) {
+	return shuaiPeerOf("shuai", t), func() {
+		for t.Stats().BufferedBytes > 32<<20 {
+			time.Sleep(time.Millisecond)
+		}
+	}, func() uint64 { return t.Stats().Exported }
+}
+
+func none() {}
+
+// BenchmarkSampled4Discard is a recorded span that reaches an exporter, which throws it away: of the SDK the batcher and an exporter that
+// does nothing, of Shuai all but the network, so encoding, too.
+func BenchmarkSampled4Discard(b *testing.B) {
+	exported(b, "shuai", func(b *testing.B) (peer, func(), func() uint64) {
+		t, err := shuai.New(shuai.Config{Service: "bench", Ratio: 1, Compression: "none", BufferBytes: 64 << 20, Transport: discard{}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return exportedByShuai(t)
+	})
+	exported(b, "otel", func(*testing.B) (peer, func(), func() uint64) {
+		return otelPeer(sdktrace.NewTracerProvider(sdktrace.WithBatcher(tracetest.NewNoopExporter(), sdktrace.WithBlocking()))), none, nil
+	})
+}
+
+// BenchmarkSampled4Export is the cost to the process, all threads together (cpu-ns/op), of a span that reaches a collector over
+// loopback, uncompressed. The collector, which discards, is in the same process and costs all the same.
+func BenchmarkSampled4Export(b *testing.B) {
+	exported(b, "shuai", func(b *testing.B) (peer, func(), func() uint64) {
+		return exportedByShuai(newShuai(b, 1, discardingCollector(b)))
+	})
+	exported(b, "otel", func(b *testing.B) (peer, func(), func() uint64) {
 		exp, err := otlptracehttp.New(b.Context(), otlptracehttp.WithEndpointURL(discardingCollector(b)+"/v1/traces"))
 		if err != nil {
 			b.Fatal(err)
 		}
 		return otelPeer(sdktrace.NewTracerProvider(sdktrace.WithBatcher(exp, sdktrace.WithBlocking()))), none, nil
 	})
-	measure("zipkin", func(b *testing.B) (peer, func(), func() uint64) {
+	exported(b, "zipkin", func(b *testing.B) (peer, func(), func() uint64) {
 		rep := zipkinhttp.NewReporter(discardingCollector(b)+"/api/v2/spans", zipkinhttp.MaxBacklog(1<<20), zipkinhttp.BatchSize(512))
 		return zipkinPeer(b, rep, zipkin.AlwaysSample), none, nil
 	})
-	measure("dd", func(b *testing.B) (peer, func(), func() uint64) { return ddPeer(b, 1), none, nil })
+	exported(b, "dd", func(b *testing.B) (peer, func(), func() uint64) { return ddPeer(b, 1), none, nil })
 }
 
 // BenchmarkHTTP is a request from a client to a server over loopback, one at a time: bare, and with both sides traced at 0.1 %.

@@ -157,14 +157,16 @@ func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanSt
 	if begin := cfg.Timestamp(); !begin.IsZero() {
 		s.SetStart(begin)
 	}
-	if s.Counted() {
-		setType(s, kind, cfg.Attributes())
-	}
-	if s.Recording() {
-		setAttributes(s, cfg.Attributes())
-		for _, l := range cfg.Links() {
-			addLink(s, l)
+	if attrs := cfg.Attributes(); len(attrs) > 0 {
+		if s.Counted() {
+			setType(s, kind, attrs)
 		}
+		if s.Recording() {
+			setAttributes(s, attrs)
+		}
+	}
+	for _, l := range cfg.Links() {
+		addLink(s, l)
 	}
 	return ctx, view(s)
 }

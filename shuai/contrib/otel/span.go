@@ -150,9 +150,7 @@ func (s span) AddEvent(name string, options ...trace.EventOption) {
 }
 
 func (s span) AddLink(l trace.Link) {
-	if c := s.core(); c.Recording() {
-		addLink(c, l)
-	}
+	addLink(s.core(), l)
 }
 
 // RecordError adds an event; the status is the caller's to set.
@@ -195,7 +193,9 @@ func exception(list []shuai.Attr, v any, stack bool) []shuai.Attr {
 }
 
 func addLink(s *shuai.Span, l trace.Link) {
-	s.AddLink(foreign(l.SpanContext), attrs(l.Attributes)...)
+	if s.Recording() {
+		s.AddLink(foreign(l.SpanContext), attrs(l.Attributes)...)
+	}
 }
 
 // setAttributes goes by way of the stack.
