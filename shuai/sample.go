@@ -83,6 +83,9 @@ func parseOdds(state string) (odds, bool) {
 
 // withoutOdds takes the threshold out of a tracestate: that of a trace that was not sampled, or not by it.
 func withoutOdds(state string) string {
+	if !strings.Contains(state, "ot=") { // mostly
+		return state
+	}
 	members := strings.Split(state, ",")
 	for i, m := range members {
 		fields, ok := strings.CutPrefix(m, "ot=")
