@@ -4,16 +4,20 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"regexp"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/fuwu-project/fuwu/redeye/ast"
 	"github.com/fuwu-project/fuwu/redeye/column"
 	"github.com/fuwu-project/fuwu/redeye/internal/asttest"
+	"github.com/fuwu-project/fuwu/redeye/internal/pb"
 	"github.com/fuwu-project/fuwu/redeye/server"
+	"github.com/fuwu-project/fuwu/redeye/server/text"
 )
 
 // FuzzQuery: whatever the text, there is an answer or an error of a known code, and never one that is the engine's own mistake.
@@ -57,83 +61,6 @@ func checkQuery(t *testing.T, w *world, req server.Request) {
 	}
 }
 
-// Hostile programs end in an error within their budgets, and the process does not grow.
-func TestHostilePrograms(t *testing.T) {
-	w := newWorld()
-	server.Source(w.Server, "takes", func(context.Context, struct {
-		T string
-		I int64
-	},
-	) (int64, error) {
-		return 1, nil
-	})
-	many, table := make([]string, 50_000), make([]string, 50_000)
-	for i := range many {
-		many[i], table[i] = strconv.Itoa(i), fmt.Sprintf(`"k%d": %d`, i, i)
-	}
-	params := map[string]server.Value{
-		"big": server.JSON([]byte(`"` + strings.Repeat("b", 1<<20-10) + `"`)), "also": server.JSON([]byte(`"` + strings.Repeat("b", 1<<20-10) + `"`)),
-		"zeros": server.JSON([]byte(`"` + strings.Repeat("0", 1<<20) + `"`)), "many": server.JSON([]byte("[" + strings.Join(many, ",") + "]")),
-		"table": server.JSON([]byte("{" + strings.Join(table, ",") + "}")),
-	}
-	chain := strings.Repeat(".map(lambda x: x + 1)", 60)
-	for name, p := range map[string]string{
-		"product":              `movies(0, 90000).flat_map(lambda a: movies(0, 90000))`,
-		"cross join":           `movies(0, 90000).join(movies(0, 90000), lambda a: 1, lambda b: 1).length()`,
-		"doubling text":        `movies(0, 60).reduce("ab", lambda s, m: s + s)`,
-		"doubling list":        `movies(0, 60).reduce([1, 2], lambda s, m: s + s)`,
-		"many rows":            `movies(0, 1000000)`,
-		"steps":                `movies(0, 90000).map(lambda m: m.id)` + chain + `.sum()`,
-		"calls":                `movies(0, 5000).map(lambda m: m.poster())`,
-		"groups of groups":     `movies(0, 90000).map(lambda m: movies(0, 90000).filter(lambda x: x.id == m.id).length())`,
-		"long pattern":         `["a"].filter(lambda s: s.matches("` + strings.Repeat("(a{1000}){1000}", 60) + `"))`,
-		"repeated pattern":     `["a"].filter(lambda s: s.matches("(((a{100}){100}){100})"))`,
-		"a text in all rows":   `movies(0, 90000).filter(lambda m: str(m.id) in (big + "")).length()`,
-		"lengths of it":        `movies(0, 90000).map(lambda m: (big if m.id >= 0 else "").length()).sum()`,
-		"it is equal":          `movies(0, 90000).filter(lambda m: (big if m.id >= 0 else "") == also).length()`,
-		"it is less":           `movies(0, 90000).filter(lambda m: (big if m.id >= 0 else "") < also).length()`,
-		"a sort by it":         `movies(0, 90000).sort(lambda m: big + "" if m.id >= 0 else also).length()`,
-		"the smallest of it":   `movies(0, 90000).min(lambda m: big + "" if m.id >= 0 else also)`,
-		"it is a number":       `movies(0, 90000).map(lambda m: int(zeros if m.id >= 0 else "")).sum()`,
-		"distinct with it":     `movies(0, 90000).distinct(lambda m: {"b": big + "", "i": m.id}).length()`,
-		"groups of it":         `movies(0, 90000).group(lambda m: [big, str(m.id)]).length()`,
-		"a join by it":         `movies(0, 90000).join(movies(0, 90000), lambda a: {"b": big + "", "i": a.id}, lambda b: {"b": big + "", "i": b.id}).length()`,
-		"a page of it":         `movies(0, 90000).map(lambda m: {"b": big + "", "i": m.id}).sort(lambda o: o.i).page(1, None).rows.map(lambda o: o.i)`,
-		"arguments of it":      `movies(0, 90000).map(lambda m: takes(big + str(m.id % 2), m.id))`,
-		"kept by it":           `movies(0, 90000).map(lambda m: (big + "").length() + m.id).map(lambda n: {"b": big + "", "n": n}.cache("1m", "public").n).sum()`,
-		"a long list is equal": `movies(0, 90000).filter(lambda m: [m.id] == many).length()`,
-		"a long list in lists": `movies(0, 9000).filter(lambda m: many in [many, [m.id]]).length()`,
-		"elements of a map":    `movies(0, 90000).map(lambda m: table["k0"] + 1 + table["k" + str(m.id)]).sum()`,
-		"smallest int":         `[-9223372036854775808 // -1]`,
-		"page of everything":   `movies(0, 90000).sort(lambda m: m.id).page(9223372036854775807, None)`,
-	} {
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		req := server.Request{Text: p, Params: map[string]server.Value{}}
-		for name, value := range params {
-			if regexp.MustCompile(`\b` + name + `\b`).MatchString(p) {
-				req.Params[name] = value
-			}
-		}
-		_, err := w.Query(server.WithPrincipal(t.Context(), server.Principal{Name: "eve"}), req)
-		runtime.ReadMemStats(&after)
-		w.taken()
-		if grown := (after.TotalAlloc - before.TotalAlloc) >> 20; grown > 400 {
-			t.Errorf("%s allocated %d MiB", name, grown)
-		}
-		if err == nil {
-			t.Errorf("%s has an answer", name)
-			continue
-		}
-		if e := reason(t, err); e.Code == "INTERNAL" || e.Reason == "TYPE" && !strings.Contains(name, "pattern") {
-			t.Errorf("%s: %v: %v", name, err, e.Cause)
-		} else {
-			t.Logf("%s: %.150s", name, strings.ReplaceAll(err.Error(), "\n", " "))
-		}
-	}
-}
-
 // A partial answer of nothing but errors costs what one of values does.
 func TestErrorsEverywhere(t *testing.T) {
 	w := newWorld()
@@ -150,4 +77,106 @@ func TestErrorsEverywhere(t *testing.T) {
 			t.Errorf("%s allocated %d MiB", text, grown)
 		}
 	}
+}
+
+// FuzzHandler: whatever comes in over HTTP, in any form of Connect, gRPC or gRPC-Web, there is an answer or an error of a known code, and never one that is
+// the server's own mistake.
+func FuzzHandler(f *testing.F) {
+	s := server.New("films")
+	fm := server.Entity(s, "Film", func(f *film) int64 { return f.ID })
+	server.Attr(fm, "year", func(f *film) int64 { return f.Year })
+	server.Batch(fm, "title", func(_ context.Context, fs []*film) ([]string, error) {
+		out := make([]string, len(fs))
+		for i, f := range fs {
+			out[i] = f.Title
+		}
+		return out, nil
+	})
+	server.Source(s, "get_films", func(_ context.Context, ids []int64) ([]*film, error) { return films(min(len(ids), 100)), nil })
+	s.Budget = server.Budget{Rows: 2000, Steps: 200_000, Memory: 4 << 20, RowsOut: 1000}
+	h, err := s.Handler()
+	if err != nil {
+		f.Fatal(err)
+	}
+	types := []string{
+		"application/json", "application/proto", "application/connect+json", "application/connect+proto", "application/grpc+proto", "application/grpc-web+proto", "text/plain",
+	}
+	procedures := []string{"Query", "Stream", "Explain", "GetSchema"}
+	const program = `get_films(ids).filter(lambda f: f.year > 1980).map(lambda f: {"id": f.id, "title": f.title()})`
+	asJSON := `{"text": ` + strconv.Quote(program) + `, "params": {"ids": [1, 2, 3]}, "partial": true, "site": {"key": "k"}, "budgets": {"rows": 10, "wall": "1s"}}`
+	n, _, err := text.Parse(program, s.Limits)
+	if err != nil {
+		f.Fatal(err)
+	}
+	hash := ast.HashOf(n)
+	asProto := pb.AppendString(nil, 1, program)
+	asTree := pb.AppendElement(nil, 2, ast.AppendProto(nil, n))
+	byHash := pb.AppendElement(nil, 3, hash[:])
+	for _, body := range [][]byte{[]byte(asJSON), asProto, asTree, byHash} {
+		for i := range types {
+			message := body
+			if i >= 2 { // with its length before it
+				message = append([]byte{0, 0, 0, byte(len(body) >> 8), byte(len(body))}, body...)
+			}
+			f.Add(uint8(i%len(procedures)), uint8(i), message)
+		}
+	}
+	f.Fuzz(func(t *testing.T, procedure, kind uint8, body []byte) {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/redeye.v1.Redeye/"+procedures[int(procedure)%len(procedures)], bytes.NewReader(body))
+		req.Header.Set("Content-Type", types[int(kind)%len(types)])
+		if strings.HasPrefix(req.Header.Get("Content-Type"), "application/grpc+") {
+			req.Proto, req.ProtoMajor, req.ProtoMinor = "HTTP/2.0", 2, 0
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, req)
+		out := w.Result()
+		answer, err := io.ReadAll(out.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := string(answer) + out.Trailer.Get("Grpc-Message") + out.Header.Get("Grpc-Message") // broken envelopes are INTERNAL too, by gRPC's rules
+		if out.StatusCode == http.StatusInternalServerError || strings.Contains(said, "mistake of the server") {
+			t.Fatalf("%d %s %s %q", out.StatusCode, out.Header, out.Trailer, answer)
+		}
+	})
+}
+
+// FuzzCursor: nothing opens but a cursor that the server sealed, for the query that it sealed it for.
+func FuzzCursor(f *testing.F) {
+	w := newWorld()
+	page := func(t testing.TB, after string) (*server.Answer, error) {
+		req := request(`let(movies(1, 40).sort(lambda m: m.id).page(3, after), lambda p: {"ids": p.rows.map(lambda m: m.id), "next": p.next})`)
+		value, err := json.Marshal(after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Params = map[string]server.Value{"after": server.JSON(value)}
+		answer, err := w.Query(t.Context(), req)
+		w.taken()
+		return answer, err
+	}
+	first := ask(f, w, `let(movies(1, 40).sort(lambda m: m.id).page(3, after), lambda p: {"ids": p.rows.map(lambda m: m.id), "next": p.next})`, "after", "null")
+	good := first.Value.Field("next").Texts[0]
+	f.Add(good)
+	f.Add(good[:len(good)-1])
+	f.Add("")
+	f.Add("AAAA")
+	f.Fuzz(func(t *testing.T, cursor string) {
+		if strings.ToValidUTF8(cursor, "") != cursor {
+			return // no text of a program
+		}
+		answer, err := page(t, cursor)
+		if cursor == good {
+			if err != nil || answer.Value.Field("ids").Items.Ints[0] != 4 {
+				t.Fatal("the cursor of the first page is none of the second", err)
+			}
+			return
+		}
+		if err == nil {
+			t.Fatalf("%q opens", cursor)
+		}
+		if e := reason(t, err); e.Code != "INVALID_ARGUMENT" || e.Reason != "CURSOR_MISMATCH" {
+			t.Fatal(err)
+		}
+	})
 }

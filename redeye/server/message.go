@@ -120,7 +120,11 @@ func (m *queryMessage) readProto(b []byte) error {
 		case 2:
 			m.program = r.Bytes()
 		case 3:
-			copy(m.req.Hash[:], r.Bytes())
+			h := r.Bytes()
+			if len(h) != len(m.req.Hash) {
+				r.Fail(fmt.Sprintf("the hash has %d bytes instead of %d", len(h), len(m.req.Hash)))
+			}
+			copy(m.req.Hash[:], h)
 		case 4:
 			name, value := readParam(r.Message(), &r)
 			m.param(name, Proto(value), r.Fail)

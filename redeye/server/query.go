@@ -250,6 +250,14 @@ func (s *Server) authorize(ctx context.Context, who Principal, method string) (e
 
 // plan finds or makes the plan of a request.
 func (s *Server) plan(req Request) (*planned, error) {
+	p, err := s.planOf(req)
+	if err == nil && req.Hash != (ast.Hash{}) && p.hash != req.Hash {
+		return nil, &Error{Code: "INVALID_ARGUMENT", Reason: "HASH_MISMATCH", Msg: "the hash is that of another program than the one beside it"}
+	}
+	return p, err
+}
+
+func (s *Server) planOf(req Request) (*planned, error) {
 	if err := s.start(); err != nil {
 		return nil, &Error{Code: "INTERNAL", Reason: "REGISTRATION", Msg: "the server has mistakes in its registrations", Cause: err}
 	}
@@ -317,16 +325,10 @@ func (s *Server) compile(n ast.Node, hash ast.Hash, source *ast.Source) (p *plan
 		}
 	}
 	p.plan.Types = nil
-	p.bytes = planBytes + nodeBytes*int64(len(source.Spans)) + int64(len(source.Text))
+	p.bytes = int64(p.plan.Bytes) + 4*int64(len(source.Text)) // a text of the program is there again in its tree, its plan and its explanation
 	p.explained = sync.OnceValue(func() string { return p.plan.Explain(nil) })
 	return p, nil
 }
-
-// About what a plan takes: besides its text, and for each node of the program and of what it became.
-const (
-	planBytes = 4 << 10
-	nodeBytes = 512
-)
 
 func names(p *engine.Plan) []string {
 	var out []string

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -41,8 +40,11 @@ func Check(program ast.Node, cat *Catalog) (plan *Plan, err error) {
 	if c.caches {
 		c.scopes(root, map[int]Scope{})
 	}
-	return &Plan{Root: root, Params: c.types, Program: program, Catalog: cat, Types: c.typeOf, slots: c.slots}, nil
+	return &Plan{Root: root, Params: c.types, Program: program, Catalog: cat, Types: c.typeOf, slots: c.slots, Bytes: c.bytes()}, nil
 }
+
+// bytes is about what the plan takes: measured for small and for large programs, and rounded up.
+func (c *checker) bytes() int { return 4096 + 512*len(c.nodes) + 256*len(c.typeOf) + 64*c.patterns }
 
 type checker struct {
 	cat    *Catalog
@@ -57,6 +59,8 @@ type checker struct {
 	pure   string     // why no call can be here
 	caches bool       // there is a cache
 	typeOf map[ast.Node]schema.Type
+
+	patterns int // instructions of all patterns
 }
 
 func (c *checker) fail(at ast.Node, format string, args ...any) {
@@ -120,6 +124,24 @@ func (c *checker) open(n ast.Node) int {
 	return 0
 }
 
+// maxType bounds the parts of a type. A value that is put into an object twice, and that into another twice, has a type that doubles each time.
+const maxType = 1000
+
+// parts counts the parts of a type, as far as there are no more than most.
+func parts(t schema.Type, most int) int {
+	n := 1
+	if t.Elem != nil {
+		n += parts(*t.Elem, most-n)
+	}
+	for _, f := range t.Fields {
+		if n > most {
+			break
+		}
+		n += parts(f.Type, most-n)
+	}
+	return n
+}
+
 // want checks n and that it can stand for the type.
 func (c *checker) want(n ast.Node, t schema.Type) *Node {
 	got := c.check(n, t)
@@ -132,7 +154,11 @@ func (c *checker) want(n ast.Node, t schema.Type) *Node {
 
 // check checks n. The type is what its place would like; what comes may be another.
 func (c *checker) check(n ast.Node, like schema.Type) *Node {
-	out := c.intern(c.bare(n, like))
+	bare := c.bare(n, like)
+	if parts(bare.Type, maxType) > maxType {
+		c.fail(n, "the type of this has more than %d parts", maxType)
+	}
+	out := c.intern(bare)
 	if t, twice := c.typeOf[n]; twice && !t.Equal(out.Type) { // a node that stands in several places
 		c.typeOf[n] = unknown
 	} else {
@@ -305,11 +331,8 @@ func (c *checker) bare(n ast.Node, like schema.Type) *Node {
 		out.Kids, out.Type, out.run = []*Node{cond, kids[0], kids[1]}, t, runIf
 	case *ast.Match:
 		x := c.want(n.X, text)
-		re, err := regexp.Compile(n.Pattern)
-		if err != nil {
-			c.fail(n, "the pattern cannot be used: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
-		}
-		out.Kids, out.Type, out.re, out.run = []*Node{x}, boolean, re, runMatch
+		out.re, out.field = c.pattern(n)
+		out.Kids, out.Type, out.run = []*Node{x}, boolean, runMatch
 	case *ast.Then:
 		bind()
 		x := c.check(n.X, unknown)

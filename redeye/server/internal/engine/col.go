@@ -80,6 +80,13 @@ func (c *unionCol) force(x *run) *Vec {
 	if len(vecs) == 0 {
 		return &Vec{}
 	}
+	total := 0
+	for _, v := range vecs {
+		total += v.N
+	}
+	if !x.rows(total) || !x.charge("memory", &x.used.Memory, int64(total)*8, x.budget.Memory) { // parts may be one column many times
+		return nil
+	}
 	c.vec = x.concat(vecs...)
 	if c.order != nil {
 		c.vec = x.pick(c.vec, c.order)

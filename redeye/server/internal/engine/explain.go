@@ -31,7 +31,11 @@ func (p *Plan) Explain(figures *Figures) string {
 			i = len(seen) + 1
 			seen[n] = i
 		}
-		line := fmt.Sprintf("%-50s %s", fmt.Sprintf("%s  #%d", label, i), n.Type)
+		typ := n.Type.String()
+		if len(typ) > 500 { // of an object of hundreds of fields, which is said at every node
+			typ = typ[:500] + "…"
+		}
+		line := fmt.Sprintf("%-50s %s", fmt.Sprintf("%s  #%d", label, i), typ)
 		if figures != nil && len(n.Kids) > 0 || n.Method != nil && figures != nil {
 			what := figures.at[n].String()
 			if fused && figures.at[n] == nil {

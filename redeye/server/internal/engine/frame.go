@@ -6,6 +6,7 @@ package engine
 //	a scope         of a lambda: its variable has a value for each row, and each row belongs to one of the frame above
 //	a selection     of a frame's rows, with the same variables
 type Frame struct {
+	run   *run
 	n     int
 	level int // of the variable that the scope binds; 0 is the root
 	up    *Frame
@@ -26,16 +27,21 @@ type Frame struct {
 
 // newScope makes the frame of a lambda that binds a variable of the level, around home.
 func newScope(home *Frame, level, n int, idx []int32, item Col) *Frame {
-	return &Frame{n: n, level: level, up: home, idx: idx, scope: true, home: home, item: item}
+	return &Frame{run: home.run, n: n, level: level, up: home, idx: idx, scope: true, home: home, item: item}
 }
+
+// frameBytes is about what a frame takes, besides its memo.
+const frameBytes = 512
 
 // sub returns the selection of f, always the same for the same sel.
 func (f *Frame) sub(sel *Sel) *Frame {
 	if s := f.subs[sel]; s != nil {
 		return s
 	}
-	s := &Frame{n: len(sel.idx), level: f.level, up: f, idx: sel.idx, home: f.home, sel: sel}
-	if f.item != nil {
+	s := &Frame{run: f.run, n: len(sel.idx), level: f.level, up: f, idx: sel.idx, home: f.home, sel: sel}
+	// Of lists in lists there may be many frames of a row or two: then it is not their rows that take memory. If there are too many the
+	// run has failed, and nobody looks at this one any more.
+	if f.run.charge("memory", &f.run.used.Memory, frameBytes, f.run.budget.Memory) && f.item != nil {
 		s.item = f.item.pick(sel)
 	}
 	if f.subs == nil {
@@ -143,8 +149,8 @@ func (x *run) eval(n *Node, f *Frame) *Vec {
 		}
 		return constant(v, f.n)
 	}
-	if f.memo == nil {
-		f.memo = make([]*Vec, x.plan.slots[n.level])
+	if !x.remember(f, n.level) {
+		return nil
 	}
 	if v := f.memo[n.slot]; v != nil {
 		return v
@@ -204,18 +210,26 @@ func (x *run) inherit(n *Node, f *Frame) *Vec {
 		}
 	}
 	if v := x.inherit(n, f.up); v != nil {
-		f.up.memo = grown(f.up.memo, x.plan.slots[n.level])
+		if !x.remember(f.up, n.level) {
+			return nil
+		}
 		f.up.memo[n.slot] = v
 		return x.pick(v, f.sel)
 	}
 	return nil
 }
 
-func grown(memo []*Vec, n int) []*Vec {
-	if memo == nil {
-		return make([]*Vec, n)
+// remember sees to it that f has a memo, which is charged.
+func (x *run) remember(f *Frame, level int) bool {
+	if f.memo != nil {
+		return true
 	}
-	return memo
+	n := x.plan.slots[level]
+	if !x.charge("memory", &x.used.Memory, 8*int64(n), x.budget.Memory) {
+		return false
+	}
+	f.memo = make([]*Vec, n)
+	return true
 }
 
 // rowsOf returns the frame of the items of the lists v, which are a value in the frame home, for a lambda whose variable

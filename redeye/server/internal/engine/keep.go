@@ -341,7 +341,8 @@ func (x *run) payer() string { return string(appendPart(appendPart(nil, x.who.Te
 
 // detached is a run of the same plan for the same caller that goes on when x has ended.
 func (x *run) detached(ctx context.Context) *run {
-	y := &run{ctx: ctx, plan: x.plan, budget: x.budget, start: time.Now(), root: &Frame{n: 1}, cursors: x.cursors, cache: x.cache, who: x.who, claims: map[cacheKey]bool{}}
+	y := &run{ctx: ctx, plan: x.plan, budget: x.budget, start: time.Now(), cursors: x.cursors, cache: x.cache, who: x.who, claims: map[cacheKey]bool{}}
+	y.root = &Frame{run: y, n: 1}
 	y.calls.init(Options{Concurrent: cap(x.calls.slots), Guard: x.calls.guard})
 	return y
 }
@@ -392,7 +393,9 @@ func (x *run) renew(n *Node, k *keeping, inputs []*Vec, which []int32) {
 		}
 		for i, in := range n.keep.inputs {
 			g := frames[in.level]
-			g.memo = grown(g.memo, y.plan.slots[in.level])
+			if !y.remember(g, in.level) {
+				return false
+			}
 			g.memo[in.slot] = given[i]
 		}
 		v, ok := y.finish(operand, frames[operand.level])

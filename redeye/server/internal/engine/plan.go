@@ -25,7 +25,7 @@ type Node struct {
 
 	Method *Method // of a call
 	attr   *Attr
-	field  int // of an object; of a parameter its number
+	field  int // of an object; of a parameter its number; of a match the instructions of its pattern
 	value  ast.Value
 	re     *regexp.Regexp
 	msg    string   // of validate
@@ -46,6 +46,7 @@ type Plan struct {
 	Params  []Param
 	Program ast.Node                 // as it is run
 	Types   map[ast.Node]schema.Type // of the nodes of Program; for whoever rewrites it
+	Bytes   int                      // that it takes, about
 	slots   []int                    // by level
 	Catalog *Catalog
 }

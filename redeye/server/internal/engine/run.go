@@ -89,7 +89,8 @@ func Run(ctx context.Context, p *Plan, params []*column.Column, opt Options) (an
 		ctx, stop = context.WithTimeout(ctx, opt.Budget.Wall)
 		defer stop()
 	}
-	x := &run{ctx: ctx, plan: p, budget: opt.Budget, partial: opt.Partial, cursors: opt.Cursors, start: time.Now(), root: &Frame{n: 1}}
+	x := &run{ctx: ctx, plan: p, budget: opt.Budget, partial: opt.Partial, cursors: opt.Cursors, start: time.Now()}
+	x.root = &Frame{run: x, n: 1}
 	x.cache, x.who, x.background, x.claims = opt.Cache, opt.Who, opt.Background, map[cacheKey]bool{}
 	x.figures = opt.Figures
 	x.calls.init(opt)

@@ -358,7 +358,7 @@ func runMatch(x *run, n *Node, f *Frame) *Vec {
 	m := a.mask()
 	for i := range out.Bools {
 		s := a.Texts[i&m]
-		if !x.read(len(s)) {
+		if !x.read(len(s) * n.field) {
 			return nil
 		}
 		out.Bools[i] = n.re.MatchString(s)

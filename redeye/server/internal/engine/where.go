@@ -57,11 +57,14 @@ func mirrored(op ast.Op) ast.Op {
 // within returns the rows of f that are within the bound. If there is nothing to compute block by block (the attribute is there already,
 // a row is in error), it returns nil and waits is false.
 func (x *run) within(b *bound, term *Node, f *Frame) (sel *Sel, waits bool) {
+	if f.memo != nil && f.memo[b.attr.slot] != nil || x.inherit(b.attr, f) != nil {
+		return nil, false
+	}
 	item, with := x.eval(b.item, f), x.eval(b.with, f)
 	if item == nil || with == nil {
 		return nil, true
 	}
-	if item.Base == nil || item.One || item.Errs != nil || item.Null != nil || !with.One || with.Errs != nil || x.inherit(b.attr, f) != nil {
+	if item.Base == nil || item.One || item.Errs != nil || item.Null != nil || !with.One || with.Errs != nil {
 		return nil, false
 	}
 	if !x.step(term, f.n) || !x.charge("steps", &x.used.Steps, int64(f.n), x.budget.Steps) {
@@ -93,7 +96,9 @@ func (x *run) within(b *bound, term *Node, f *Frame) (sel *Sel, waits bool) {
 	}
 	if kept != nil {
 		g := f.over(sel)
-		g.memo = grown(g.memo, x.plan.slots[b.attr.level])
+		if !x.remember(g, b.attr.level) {
+			return nil, true
+		}
 		g.memo[b.attr.slot] = kept
 	}
 	return sel, false
