@@ -19,7 +19,7 @@
 //
 // Nothing is converted silently. Only a literal int stands for a float where a float is wanted.
 //
-// Types are checked before anything is called. A name that no lambda binds is a parameter; its type is what
+// Types are checked before anything is called, and have at most 1,000 parts. A name that no lambda binds is a parameter; its type is what
 // its uses want of it, and all of them must want the same.
 //
 // # Null
@@ -74,7 +74,7 @@
 //     int(x)    of a float: its whole part; of a string: decimal. float(x) of an int: the nearest; of a string: as in Go. str(x) of int, float, bool.
 //     What is not one, or too large: OUT_OF_RANGE.
 //     lower, upper, startswith, endswith     of strings, by Unicode; x.matches("re"): RE2 syntax, anywhere in x. The pattern is
-//     compiled when the program is checked.
+//     compiled when the program is checked, to at most 1,000 instructions (x{900} is 900), those of all a program's patterns to 10,000.
 //
 // # Null and errors
 //

@@ -27,5 +27,6 @@
 //
 // # Budgets
 //
-// Rows, memory and steps are charged before arrays are made, calls and items before a batch goes out ([Budget]).
+// Rows, memory and steps are charged before arrays are made, calls and items before a batch goes out ([Budget]). Frames are charged as memory, since
+// of lists in lists there may be many of a row or two.
 package engine
