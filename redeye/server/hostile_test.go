@@ -209,3 +209,21 @@ func TestProgramFlood(t *testing.T) {
 		t.Errorf("%d MiB of programs were learned", learned>>20)
 	}
 }
+
+// Lists of very different lengths, and errors everywhere, cost what their items do, and not that times the lists.
+func TestUnevenLists(t *testing.T) {
+	w := newWorld()
+	const uneven = `movies(0, 40000).map(lambda m: (movies(0, 40000) if m.id == 0 else movies(0, m.id % 2))`
+	for text, want := range map[string]int64{
+		uneven + `.reduce(0, lambda a, x: a + 1)).sum()`:    60_000,
+		uneven + `.reduce(0, lambda a, x: a + x.id)).sum()`: 40_000 * 39_999 / 2,
+		`movies(0, 50000).map(lambda y: movies(0, 2).flat_map(lambda x: [[1], [2]][y.id - y.id + 5]).on_error([1])).map(lambda o: o.length()).sum()`: 50_000,
+	} {
+		before := allocated()
+		got := ask(t, w, text).Value.Ints[0]
+		if took := (allocated() - before) >> 20; got != want || took > 300 {
+			t.Errorf("%s is %d and allocated %d MiB", text, got, took)
+		}
+		w.taken()
+	}
+}

@@ -230,32 +230,40 @@ func runReduce(x *run, n *Node, f *Frame) *Vec {
 		return nil
 	}
 	// A step that waited would begin all over, so items are there before the first if they are needed at all.
-	if n.Kids[2].uses&(1<<(n.bound+1)) != 0 && !x.deep(v, n.Kids[0].Type) {
+	looks := n.Kids[2].uses&(1<<(n.bound+1)) != 0
+	if looks && !x.deep(v, n.Kids[0].Type) {
 		return nil
 	}
 	v = x.spread(v)
-	acc := init
+	// acc has the rows whose lists go on; those whose lists have ended are put aside, so that each step costs what is left.
+	acc, rows := init, &Sel{identity(f.n)}
+	var ended []*Sel
+	var values []*Vec
 	for k := 0; ; k++ {
-		items := &Sel{}
-		rows := where(f.n, func(row int) bool {
-			start, end := v.span(row)
-			if start+k >= end {
-				return false
-			}
-			items.idx = append(items.idx, int32(start+k))
-			return true
-		})
+		goesOn := func(i int) bool { start, end := v.span(int(rows.idx[i])); return start+k < end }
+		if on := where(len(rows.idx), goesOn); len(on.idx) < len(rows.idx) {
+			off := where(len(rows.idx), func(i int) bool { return !goesOn(i) })
+			ended, values = append(ended, &Sel{gather(rows.idx, off.idx)}), append(values, x.pick(acc, off))
+			rows, acc = &Sel{gather(rows.idx, on.idx)}, x.pick(acc, on)
+		}
 		if len(rows.idx) == 0 {
 			break
 		}
-		outer := newScope(f.over(rows), n.bound, len(rows.idx), nil, Ready(x.pick(acc, rows)))
-		inner := newScope(outer, n.bound+1, len(rows.idx), nil, v.Items.pick(items))
-		next := x.eval(n.Kids[2], inner)
-		if next == nil || !x.deep(next, n.Type) {
+		var item Col
+		if looks {
+			items := &Sel{make([]int32, len(rows.idx))}
+			for i, row := range rows.idx {
+				start, _ := v.span(int(row))
+				items.idx[i] = int32(start + k)
+			}
+			item = v.Items.pick(items)
+		}
+		outer := newScope(f.over(rows), n.bound, len(rows.idx), nil, Ready(acc))
+		inner := newScope(outer, n.bound+1, len(rows.idx), nil, item)
+		if acc = x.eval(n.Kids[2], inner); acc == nil || !x.deep(acc, n.Type) {
 			return nil
 		}
-		rest := where(f.n, func(row int) bool { start, end := v.span(row); return start+k >= end })
-		acc = x.merge(f.n, n.blank, []*Sel{rows, rest}, []*Vec{next, x.pick(acc, rest)})
 	}
+	acc = x.merge(f.n, n.blank, ended, values)
 	return x.withErrs(acc, errs(f.n, v))
 }

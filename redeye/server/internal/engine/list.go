@@ -223,12 +223,9 @@ func runFlatMap(x *run, n *Node, f *Frame) *Vec {
 	if w == nil {
 		return nil
 	}
-	out := &Vec{N: f.n, Null: mapped.Null, Errs: mapped.Errs, Ends: make([]int32, f.n)}
+	out := &Vec{N: f.n, Null: mapped.Null, Errs: listsErrs(mapped, w), Ends: make([]int32, f.n)}
 	if w.N == 0 || w.Ends == nil {
 		out.Items = Ready(blank(*n.Type.Elem, 0))
-		for i := range w.N {
-			x.listError(out, mapped, i, w.err(i))
-		}
 		return out
 	}
 	w = x.spread(w)
@@ -237,21 +234,26 @@ func runFlatMap(x *run, n *Node, f *Frame) *Vec {
 			out.Ends[row] = w.Ends[end-1]
 		}
 	}
-	for i, err := range w.Errs {
-		x.listError(out, mapped, i, err)
-	}
 	out.Items = w.Items
 	return out
 }
 
-// listError: an error of the inner list i is one of the outer list that it is put into.
-func (x *run) listError(out, outer *Vec, i int, err *Error) {
-	if err == nil {
-		return
+// listsErrs returns the errors of lists of lists: their own, or the first of the inner lists in them.
+func listsErrs(outer, inner *Vec) []*Error {
+	if inner.Errs == nil {
+		return outer.Errs
 	}
-	row, _ := slices.BinarySearch(outer.Ends, int32(i+1))
-	out.Errs = slices.Clone(out.Errs)
-	out.setErr(row, err)
+	bad := make([]*Error, outer.N)
+	copy(bad, outer.Errs)
+	i := 0
+	for row, end := range outer.Ends {
+		for ; i < int(end); i++ {
+			if bad[row] == nil {
+				bad[row] = inner.err(i)
+			}
+		}
+	}
+	return bad
 }
 
 // counts evaluates the number of rows of limit and skip.
