@@ -26,6 +26,8 @@ type WhyCmd struct {
 	NormalFrom string `placeholder:"TIME" help:"Take the normal ones from then on. (--from)"`
 	NormalTo   string `placeholder:"TIME" help:"… and before then. (--to)"`
 	Before     string `placeholder:"PERIOD" help:"Compare figures and patterns with so much earlier: 1h, 1d, 1w. (as long as the time asked about)"`
+	BeforeFrom string `placeholder:"TIME" help:"Compare them with what started from then on. (--before)"`
+	BeforeTo   string `placeholder:"TIME" help:"… and before then. (--before)"`
 	Patterns   bool   `help:"Show execution patterns instead: requests grouped by the shape of their trees, now and before."`
 	Sample     int    `default:"300" placeholder:"N" help:"Look at so many requests of either kind, up to 2000. (${default})"`
 	Limit      int    `short:"n" default:"10" placeholder:"N" help:"Show at most so many lines of a table. (${default})"`
@@ -39,7 +41,8 @@ func (*WhyCmd) Help() string {
   shuai why                                            the endpoint that takes the most time
   shuai why -s web --name 'GET /subject/{id}'          slowest 5 % against the middle half
   shuai why -s web --slow '..' --slow-from now-10m --normal '..' --normal-from now-1d --normal-to now-23h
-  shuai why -s web --patterns --before 1d              which shapes of request are new`
+  shuai why -s web --patterns --before 1d              which shapes of request are new
+  shuai why -s web --patterns --from now-30m --before-from now-3h --before-to now-30m`
 }
 
 type population struct {
@@ -104,7 +107,7 @@ func (cmd *WhyCmd) Run(ctx context.Context, io streams) error {
 		return err
 	}
 	query := url.Values{"service": {cmd.Service}, "name": {cmd.Name}, "from": {cmd.From}, "to": {cmd.To}}
-	for name, v := range map[string]string{"q": cmd.Query, "before": cmd.Before} {
+	for name, v := range map[string]string{"q": cmd.Query, "before": cmd.Before, "beforeFrom": cmd.BeforeFrom, "beforeTo": cmd.BeforeTo} {
 		if v != "" {
 			query.Set(name, v)
 		}

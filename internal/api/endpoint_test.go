@@ -213,6 +213,31 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
+// TestPatternsOfTwoTimes: any two times can be set side by side.
+func TestPatternsOfTwoTimes(t *testing.T) {
+	s := storetest.NewModel()
+	for i := range uint64(8) { // plain ones half an hour ago, chatty ones since ten minutes ago, both two hours ago
+		plain, chatty := pageTrace(100+i, "GET /subject/{id}", 30*time.Minute+time.Duration(i)*time.Second, 0, false), pageTrace(200+i, "GET /subject/{id}", 5*time.Minute, 9, false)
+		add(t, s, plain)
+		add(t, s, chatty)
+		if i == 0 {
+			add(t, s, pageTrace(300, "GET /subject/{id}", 2*time.Hour, 0, false))
+			add(t, s, pageTrace(301, "GET /subject/{id}", 2*time.Hour, 9, false))
+		}
+	}
+	h := handler(s)
+	name := url.Values{"service": {"movie-web"}, "name": {"GET /subject/{id}"}}.Encode()
+	for before, isNew := range map[string]bool{
+		"beforeFrom=now-1h&beforeTo=now-20m": true, "beforeFrom=now-3h&beforeTo=now-20m": false, "beforeFrom=now-3h&beforeTo=now-1h": false,
+	} {
+		var got struct{ Patterns []patternRow }
+		ask(t, h, "/patterns?from=now-10m&"+before+"&"+name, &got)
+		if len(got.Patterns) != 1 || got.Patterns[0].Now.Requests != 8 || got.Patterns[0].New != isNew || got.Patterns[0].Now.TimeShare != 1 {
+			t.Errorf("%s: %+v", before, got)
+		}
+	}
+}
+
 func TestCompareRequests(t *testing.T) {
 	h := handler(fixture(t))
 	var got struct {

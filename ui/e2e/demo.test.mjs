@@ -1,7 +1,7 @@
 // The interface against the real thing: SHUAI_URL is a server with the demo's movie site running. With SHOTS,
 // pictures of the pages are written to that directory.
 import assert from 'node:assert/strict'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
@@ -160,6 +160,21 @@ test('a trace goes out as a file and comes back without being stored', { skip },
     assert.equal(await page.getByRole('treegrid').getAttribute('aria-rowcount'), lines, format)
     await page.getByRole('button', { name: 'Paths' }).click()
     await page.locator('.merged-table tbody tr').nth(1).waitFor()
+
+    // The same, dropped on another page.
+    await page.goto(`${origin}/map`)
+    const dropped = await page.evaluateHandle((text) => {
+      const transfer = new DataTransfer()
+      transfer.items.add(new File([text], 'trace.json', { type: 'application/json' }))
+      return transfer
+    }, await readFile(file, 'utf8'))
+    await page.locator('main').dispatchEvent('dragover', { dataTransfer: dropped })
+    await page.locator('.drop-here').waitFor()
+    await page.locator('main').dispatchEvent('drop', { dataTransfer: dropped })
+    await page.waitForURL(/\/trace\/file-/)
+    await page.getByRole('treegrid').waitFor()
+    assert.equal(await page.locator('.drop-here').count(), 0)
+    assert.equal(await page.locator('[data-direct-count]').textContent(), '295', `${format}, dropped`)
   }
   assert.deepEqual(faults, [])
   await context.close()

@@ -262,6 +262,62 @@ test('attributes are found, too, together with what else is asked', async () => 
   await context.close()
 })
 
+test('an endpoint is compared with a time of its own, and a pattern that is new since then is told of', async () => {
+  const { page, context, faults } = await open('/e/web/GET%20%2F')
+  const asked = page.waitForRequest((request) => request.url().includes('/patterns?') && request.url().includes('beforeFrom='))
+  await page.getByRole('combobox', { name: 'Compare with' }).selectOption({ label: 'vs another time…' })
+  await page.waitForURL(/beforeFrom=.*beforeTo=/)
+  const parameters = new URL((await asked).url()).searchParams
+  assert.equal(Date.parse(parameters.get('beforeTo')) - Date.parse(parameters.get('beforeFrom')), 3_600_000)
+  assert.equal(parameters.has('before'), false)
+  await page.locator('[data-new-pattern]').filter({ hasText: 'Pattern 2 is new' }).waitFor()
+
+  await page.locator('.time-range button.select').nth(1).click()
+  const chosen = page.locator('[popover]:popover-open')
+  await chosen.getByLabel('From').fill('2026-11-20T10:00:00')
+  await chosen.getByLabel('To', { exact: true }).fill('2026-11-20T11:30:00')
+  await chosen.getByRole('button', { name: 'Apply' }).click()
+  await page.waitForURL((url) => Date.parse(url.searchParams.get('beforeTo')) - Date.parse(url.searchParams.get('beforeFrom')) === 5_400_000)
+  const fresh = await open(new URL(page.url()).pathname + new URL(page.url()).search)
+  await fresh.page.locator('[data-new-pattern]').waitFor()
+  assert.equal(await fresh.page.locator('.time-range button.select').nth(1).textContent(), await page.locator('.time-range button.select').nth(1).textContent())
+  await page.getByRole('combobox', { name: 'Compare with' }).selectOption({ label: 'vs yesterday' })
+  await page.waitForURL((url) => url.searchParams.get('before') === '1d' && !url.searchParams.has('beforeFrom'))
+  assert.deepEqual([...faults, ...fresh.faults], [])
+  await fresh.context.close()
+  await context.close()
+})
+
+test('the home page says where p95 went', async () => {
+  const { page, context, faults } = await openPage(browser, mock.url)
+  await page.route('**/endpoints?*', async (route) => {
+    const answer = await (await route.fetch()).json()
+    const [first, second, third] = answer.endpoints
+    first.before = { ...first, p95: first.p95 / 3 }
+    second.before = { ...second, p95: second.p95 * 2 }
+    third.before = { ...third, count: 0, p95: 0 }
+    await route.fulfill({ json: answer })
+  })
+  await page.goto(mock.url)
+  const changes = page.locator('.endpoints tbody tr')
+  await changes.first().locator('.change').waitFor()
+  assert.match(await changes.nth(0).locator('.change').first().textContent(), /▲ 3/)
+  assert.match(await changes.nth(0).locator('.change').first().getAttribute('class'), /bad/)
+  assert.match(await changes.nth(1).locator('.change').first().textContent(), /▼ 0\.5/)
+  assert.equal(await changes.nth(2).locator('.change').count(), 0, 'nothing came before, and yet there is a change')
+  assert.deepEqual(faults, [])
+  await context.close()
+})
+
+test('? lists the keys of the flame graph, too', async () => {
+  const { page, context, faults } = await open(`/trace/${ids.photos}?view=flame`)
+  await page.locator('.flame canvas').waitFor()
+  await page.keyboard.press('?')
+  await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).getByRole('heading', { name: 'Flame graph' }).waitFor()
+  assert.deepEqual(faults, [])
+  await context.close()
+})
+
 test('a drag over the strip zooms, and the address says where', async () => {
   const { page, context, faults } = await open(`/trace/${ids.photos}`)
   const box = await page.locator('.minimap').boundingBox()

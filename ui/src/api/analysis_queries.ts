@@ -21,12 +21,19 @@ export interface PopulationQuestion {
   normalTo?: string
 }
 
+/** The time that an endpoint is compared with: so much earlier, or between two instants; by default just before. */
+export interface BeforeQuestion {
+  before?: string
+  beforeFrom?: string
+  beforeTo?: string
+}
+
 const staleTime = 60_000 // asking costs the server thousands of spans: not again at every focus
 
-export const endpointQuery = (question: EndpointQuestion, before: string | undefined, columns: number) =>
+export const endpointQuery = (question: EndpointQuestion, before: BeforeQuestion, columns: number) =>
   queryOptions({
     queryKey: ['endpoint', question, before, columns],
-    queryFn: ({ signal }) => get<EndpointOverview>('/endpoint', { ...question, before, columns }, signal),
+    queryFn: ({ signal }) => get<EndpointOverview>('/endpoint', { ...question, ...before, columns }, signal),
     placeholderData: keepPreviousData,
     staleTime,
   })
@@ -48,10 +55,10 @@ export const heatmapQuery = (time: TimeWindow, q: string, columns: number) =>
     retry: false,
   })
 
-export const patternsQuery = (question: EndpointQuestion, before: string | undefined) =>
+export const patternsQuery = (question: EndpointQuestion, before: BeforeQuestion) =>
   queryOptions({
     queryKey: ['patterns', question, before],
-    queryFn: ({ signal }) => get<Patterns>('/patterns', { ...question, before }, signal),
+    queryFn: ({ signal }) => get<Patterns>('/patterns', { ...question, ...before }, signal),
     placeholderData: keepPreviousData,
     staleTime,
   })

@@ -26,6 +26,12 @@ export function Help({ dialog }: { dialog: RefObject<HTMLDialogElement | null> }
     [['Home', 'End'], t.keys.ends],
     [['Esc'], t.keys.escape],
   ]
+  const flame: [string[], string][] = [
+    [['↑', '↓'], t.keys.flameDepth],
+    [['←', '→'], t.keys.flameSiblings],
+    [['z', 'Z'], t.keys.zoom],
+    [['Esc'], t.keys.escape],
+  ]
   return (
     <dialog ref={dialog} className="panel help" aria-labelledby="help-title">
       <header>
@@ -39,6 +45,7 @@ export function Help({ dialog }: { dialog: RefObject<HTMLDialogElement | null> }
           [
             [t.keys.everywhere, everywhere],
             [t.keys.timeline, timeline],
+            [t.keys.flame, flame],
           ] as const
         ).map(([title, bindings]) => (
           <section key={title}>

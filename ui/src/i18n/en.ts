@@ -142,6 +142,7 @@ export const en = {
       label: 'Compare with',
       previous: 'vs the time before',
       names: { '1h': 'vs an hour ago', '1d': 'vs yesterday', '1w': 'vs last week' },
+      own: 'vs another time…',
     },
     figures: {
       requests: 'Requests',
@@ -214,6 +215,8 @@ export const en = {
         `showing ${shown} of ${total} patterns, in ${looked} of ${requests} requests`,
       before: (looked: string) => `and ${looked} before`,
       noBefore: '; no requests before',
+      carries: (ordinal: string, before: string, part: string, time: string) =>
+        `Pattern ${ordinal} is new: no request looked at between ${before} had it. It is ${part} of the requests now and carries ${time} of the time.`,
       pattern: 'Pattern',
       spans: 'Spans',
       part: 'Requests',
@@ -624,6 +627,9 @@ export const en = {
     escape: 'Close the details',
     ends: 'First and last line',
     zoom: 'Zoom to the line, and back',
+    flame: 'Flame graph',
+    flameDepth: 'To the parent, to the first child',
+    flameSiblings: 'To the sibling before and after',
   },
 }
 

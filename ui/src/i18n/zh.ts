@@ -134,6 +134,7 @@ export const zh: Messages = {
       label: '对比',
       previous: '对比前一段时间',
       names: { '1h': '对比一小时前', '1d': '对比昨天', '1w': '对比上周' },
+      own: '对比其他时间…',
     },
     figures: {
       requests: '请求数',
@@ -204,6 +205,7 @@ export const zh: Messages = {
       counted: (shown, total, looked, requests) => `显示 ${shown} / ${total} 种模式，来自 ${requests} 次请求中的 ${looked} 次`,
       before: (looked) => `，以及之前的 ${looked} 次`,
       noBefore: '；之前没有请求',
+      carries: (ordinal, before, part, time) => `模式 ${ordinal} 是新的：${before} 之间查看过的请求都没有它。它现在占请求的 ${part}，占耗时的 ${time}。`,
       pattern: '模式',
       spans: 'Span 数',
       part: '请求',
@@ -610,5 +612,8 @@ export const zh: Messages = {
     escape: '关闭详情',
     ends: '第一行和最后一行',
     zoom: '放大到该行，及还原',
+    flame: '火焰图',
+    flameDepth: '到父 span、到第一个子 span',
+    flameSiblings: '到前后的兄弟 span',
   },
 }

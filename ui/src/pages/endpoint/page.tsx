@@ -22,7 +22,7 @@ import { Examples } from './examples.tsx'
 import { Figures } from './figures.tsx'
 import { Patterns } from './patterns.tsx'
 import { Populations } from './populations.tsx'
-import { befores, populations, type Before, type EndpointSearch } from './search.ts'
+import { beforeOf, befores, populations, windowBefore, type EndpointSearch } from './search.ts'
 import { Who } from './who.tsx'
 
 const route = getRouteApi('/e/$service/$name')
@@ -30,6 +30,7 @@ const route = getRouteApi('/e/$service/$name')
 const heatmapColumns = 120
 const firstPaths = 8
 const mostPaths = 1000
+const ownTime = 'own'
 
 /** Why an endpoint is slow: where slow requests spend more time than normal ones, who sends them, what to do. */
 export function EndpointPage() {
@@ -38,7 +39,7 @@ export function EndpointPage() {
   const search = route.useSearch()
   const navigate = route.useNavigate()
   const question = useMemo(() => ({ ...timeWindow(search), service, name, q: search.q }), [search, service, name])
-  const overview = useQuery(endpointQuery(question, search.before, heatmapColumns))
+  const overview = useQuery(endpointQuery(question, beforeOf(search), heatmapColumns))
   const why = useQuery(whyQuery(question, populations(search), search.order, search.paths === 'all' ? mostPaths : firstPaths))
   useEffect(() => {
     document.title = `${plain(name, 80)} · Shuai`
@@ -78,8 +79,14 @@ export function EndpointPage() {
           <select
             aria-label={t.endpoint.before.label}
             title={t.endpoint.before.label}
-            value={search.before ?? ''}
-            onChange={(event) => change({ before: event.target.value === '' ? undefined : (event.target.value as Before) })}
+            value={search.beforeFrom === undefined ? (search.before ?? '') : ownTime}
+            onChange={(event) => {
+              const { value } = event.target
+              change({
+                before: befores.find((known) => known === value),
+                ...(value === ownTime ? windowBefore(search, Date.now()) : { beforeFrom: undefined, beforeTo: undefined }),
+              })
+            }}
           >
             <option value="">{t.endpoint.before.previous}</option>
             {befores.map((before) => (
@@ -87,7 +94,16 @@ export function EndpointPage() {
                 {t.endpoint.before.names[before]}
               </option>
             ))}
+            <option value={ownTime}>{t.endpoint.before.own}</option>
           </select>
+          {search.beforeFrom !== undefined && (
+            <TimeRange
+              value={{ from: search.beforeFrom, ...(search.beforeTo === undefined ? {} : { to: search.beforeTo }) }}
+              onChange={({ from, to }) =>
+                change({ beforeFrom: from, beforeTo: from === undefined ? undefined : (to ?? new Date().toISOString()), before: undefined })
+              }
+            />
+          )}
         </div>
       </div>
       {overview.error !== null && <Failure error={overview.error} retry={() => void overview.refetch()} />}
@@ -142,7 +158,7 @@ export function EndpointPage() {
               </div>
             </div>
           )}
-          <Patterns question={question} before={search.before} />
+          <Patterns question={question} before={beforeOf(search)} />
           <Examples why={why.data} slowest={overview.data.slowest ?? []} />
         </>
       )}

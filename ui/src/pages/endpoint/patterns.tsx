@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 
-import type { EndpointQuestion } from '../../api/analysis_queries.ts'
+import type { BeforeQuestion, EndpointQuestion } from '../../api/analysis_queries.ts'
 import { patternsQuery } from '../../api/analysis_queries.ts'
 import type { Pattern } from '../../api/analysis.ts'
 import { useMessages } from '../../app/preferences.ts'
@@ -10,19 +10,22 @@ import { Change } from '../../components/change.tsx'
 import { Failure } from '../../components/failure.tsx'
 import { Text } from '../../components/text.tsx'
 import { Term } from '../../components/tip.tsx'
-import { formatCount, formatDuration, formatShare } from '../../text/format.ts'
+import { formatCount, formatDuration, formatShare, formatTime } from '../../text/format.ts'
 import { cut } from '../../text/hostile.ts'
 
 const mostPatterns = 20
+const leastShare = 0.1 // of the time: a new pattern that is told of
+const shortTime = (time: string): string => formatTime(time).replace(/\.\d+$/, '')
 const mostCalls = 3 // that tell a pattern from the most frequent one
 
 /** Requests grouped by the shape of their trees, now and before. */
-export function Patterns({ question, before }: { question: EndpointQuestion; before: string | undefined }) {
+export function Patterns({ question, before }: { question: EndpointQuestion; before: BeforeQuestion }) {
   const t = useMessages()
   const p = t.endpoint.patterns
   const query = useQuery(patternsQuery(question, before))
   const { data } = query
   const patterns = (data?.patterns ?? []).slice(0, mostPatterns)
+  const fresh = patterns.find((pattern) => pattern.new && pattern.now.timeShare >= leastShare)
   return (
     <section className="section" aria-labelledby="patterns-title">
       <h2 id="patterns-title">
@@ -34,6 +37,16 @@ export function Patterns({ question, before }: { question: EndpointQuestion; bef
           </span>
         )}
       </h2>
+      {data !== undefined && fresh !== undefined && (
+        <p className="verdict" data-new-pattern>
+          {p.carries(
+            formatCount(patterns.indexOf(fresh) + 1),
+            `${shortTime(data.before.from)} – ${shortTime(data.before.to)}`,
+            formatShare(fresh.now.part),
+            formatShare(fresh.now.timeShare),
+          )}
+        </p>
+      )}
       {query.error !== null && <Failure error={query.error} retry={() => void query.refetch()} />}
       {patterns.length > 0 && data !== undefined && (
         <div className={query.isPlaceholderData ? 'table-box dimmed' : 'table-box'} tabIndex={0} role="region" aria-label={p.title}>

@@ -1,5 +1,5 @@
-import type { PopulationQuestion } from '../../api/analysis_queries.ts'
-import { instant, timeSearch, type TimeSearch } from '../../filter/time.ts'
+import type { BeforeQuestion, PopulationQuestion } from '../../api/analysis_queries.ts'
+import { defaultRange, instant, timeSearch, type TimeSearch } from '../../filter/time.ts'
 
 export const befores = ['1h', '1d', '1w'] as const
 export type Before = (typeof befores)[number]
@@ -13,6 +13,9 @@ export const defaultNormal = normalChoices[0]
 export interface EndpointSearch extends TimeSearch {
   /** How much earlier the requests are that these are compared with; by default the length of the range. */
   before?: Before
+  /** RFC 3339: or between which two instants they started. */
+  beforeFrom?: string
+  beforeTo?: string
   /** Which requests are slow and which are normal, in the API's words. */
   slow?: string
   normal?: string
@@ -42,7 +45,7 @@ export function endpointSearch(raw: Record<string, unknown>): EndpointSearch {
   if (before !== undefined) search.before = before
   if (typeof raw.slow === 'string' && isPopulation(raw.slow) && raw.slow !== defaultSlow) search.slow = raw.slow
   if (typeof raw.normal === 'string' && isPopulation(raw.normal) && raw.normal !== defaultNormal) search.normal = raw.normal
-  for (const side of ['slow', 'normal'] as const) {
+  for (const side of ['slow', 'normal', 'before'] as const) {
     const from = instant(raw[`${side}From`])
     const to = instant(raw[`${side}To`])
     if (from !== undefined && to !== undefined && from < to) Object.assign(search, { [`${side}From`]: from, [`${side}To`]: to })
@@ -62,3 +65,15 @@ export const populations = ({ slow, normal, slowFrom, slowTo, normalFrom, normal
   normalFrom,
   normalTo,
 })
+
+/** What the endpoint is compared with, as the API takes it. */
+export const beforeOf = ({ before, beforeFrom, beforeTo }: EndpointSearch): BeforeQuestion =>
+  beforeFrom === undefined ? { before } : { beforeFrom, beforeTo }
+
+/** The window just before that of the page, as long as it; it is where choosing one begins. */
+export function windowBefore(search: EndpointSearch, now: number): { beforeFrom: string; beforeTo: string } {
+  const hours = { '15m': 0.25, '1h': 1, '6h': 6, '24h': 24 }[search.range ?? defaultRange]
+  const to = search.to === undefined ? now : Date.parse(search.to)
+  const from = search.from === undefined ? to - hours * 3_600_000 : Date.parse(search.from)
+  return { beforeFrom: new Date(2 * from - to).toISOString(), beforeTo: new Date(from).toISOString() }
+}
