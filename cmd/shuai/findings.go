@@ -72,6 +72,7 @@ type suggestion struct {
 	Service, Query, Refused, TraceID string
 	Sketch, Checked                  bool
 	Batches                          int
+	Saving                           float64
 	Replaced, Kept                   []struct {
 		Label, By string
 		Calls     int
@@ -86,6 +87,9 @@ func (s *suggestion) write(w *strings.Builder, p paint) {
 		title = "A Redeye query could do it; a sketch, since no known service offers these calls"
 	case s.Checked:
 		title += ", which " + plain(s.Service) + " accepts"
+	}
+	if s.Saving > 0 {
+		title += "; saves about " + duration(int64(s.Saving)) + " of a request"
 	}
 	fmt.Fprintf(w, "\n%s\n", p.bold(title))
 	for line := range strings.Lines(s.Query) {

@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,5 +29,26 @@ func TestAround(t *testing.T) {
 			}
 			return w.String()
 		})
+	})
+}
+
+// TestQuerySaving runs the cases of testdata/query, written as those of TestCauses: what a query saves that does calls of a service. Its waves are
+// divided by commas, the labels of one by +; that of - has none.
+func TestQuerySaving(t *testing.T) {
+	datadriven.RunTest(t, "testdata/query", func(t *testing.T, d *datadriven.TestData) string {
+		b, err := parseCalls(d.Input)
+		if err != nil {
+			d.Fatalf(t, "%v", err)
+		}
+		at := slices.IndexFunc(d.CmdArgs, func(a datadriven.CmdArg) bool { return a.Key == "waves" })
+		var waves [][]string
+		for _, v := range d.CmdArgs[at].Vals {
+			var labels []string
+			if v != "-" {
+				labels = strings.Split(v, "+")
+			}
+			waves = append(waves, labels)
+		}
+		return inMS(QuerySaving(NewTree(b), 0, d.Cmd, waves)) + " ms\n"
 	})
 }

@@ -65,6 +65,7 @@ type mendingRow struct {
 	At        string    `json:"at"`
 	Together  []string  `json:"together"`
 	Estimated float64   `json:"estimated"`
+	ByQuery   bool      `json:"byQuery"`
 	Measured  float64   `json:"measured"`
 	Error     float64   `json:"error"`
 	Before    sampleRow `json:"before"`
@@ -82,7 +83,7 @@ func (s *server) mendingRow(f *findings.Finding, now time.Time) *mendingRow {
 		return nil
 	}
 	row := &mendingRow{
-		At: number(m.At), Together: []string{}, Estimated: m.Estimated, Measured: m.Measured, Error: m.Error,
+		At: number(m.At), Together: []string{}, Estimated: m.Estimated, ByQuery: m.ByQuery, Measured: m.Measured, Error: m.Error,
 		Before: sampleRow(m.Before), After: sampleRow(m.After),
 	}
 	for _, id := range m.Together {

@@ -64,6 +64,7 @@ type Finding struct {
 	Distinct int64      `json:"distinct"`
 	Evidence []Evidence `json:"evidence"`
 	Spell    spell      `json:"spell"`
+	Query    *Query     `json:"query,omitempty"` // suggested when somebody last looked at the finding; never changed, but replaced
 
 	MutedAt    int64  `json:"mutedAt,omitempty"`
 	MutedUntil int64  `json:"mutedUntil,omitempty"` // 0: for good
@@ -71,6 +72,13 @@ type Finding struct {
 	ResolvedAt int64  `json:"resolvedAt,omitempty"` // by somebody
 	GoneAt     int64  `json:"goneAt,omitempty"`     // when requests had proven that they have it no more
 	BackAt     int64  `json:"backAt,omitempty"`
+}
+
+// Query is what a query in place of the finding's calls would save. It may replace other calls of the request too.
+type Query struct {
+	Replaces []string `json:"replaces"` // labels of calls
+	Requests int      `json:"requests"` // that the estimate is of
+	Saving   float64  `json:"saving"`   // ns of a request of the endpoint, on average, whether it has the finding or not
 }
 
 // Evidence is a request that has the finding.

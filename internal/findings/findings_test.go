@@ -447,12 +447,15 @@ func TestWatcher(t *testing.T) {
 		if err := w.Change(func(b *Book) error { return b.Resolve(1, time.Now()) }); !errors.Is(err, ErrUnknown) {
 			t.Errorf("an unknown finding: %v", err)
 		}
+		w.Keep(1, Query{}) // of none
+		w.Keep(list[0].ID, Query{Replaces: []string{"get"}, Requests: 5, Saving: 1e6})
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
 		w = open()
 		again := w.Findings()
-		if len(again) != 1 || again[0].StateAt(time.Now()) != Muted || again[0].Reason != "by design" || again[0].Calls.Spread.Quantile(1) != list[0].Calls.Spread.Quantile(1) {
+		if len(again) != 1 || again[0].StateAt(time.Now()) != Muted || again[0].Reason != "by design" || again[0].Calls.Spread.Quantile(1) != list[0].Calls.Spread.Quantile(1) ||
+			again[0].Query == nil || again[0].Query.Saving != 1e6 || len(again[0].Query.Replaces) != 1 {
 			t.Errorf("after a restart: %+v", again)
 		}
 		if err := w.Close(); err != nil {

@@ -91,7 +91,8 @@ func (s *spell) over() bool {
 type Mending struct {
 	At        int64    // when it was resolved, Unix ns
 	Together  []uint64 // other findings of the endpoint that went at the same time, as far as can be told; what they save cannot be told apart
-	Estimated float64  // by which a request should be shorter, without any of them
+	Estimated float64  // by which a request should be shorter, without any of them, and without what a query replaces beside them
+	ByQuery   bool     // Estimated is of a query that was suggested, and of those findings that it would have left
 	Measured  float64  // by which it is
 	Error     float64  // of Measured, one standard error
 	Before    Sample
@@ -136,16 +137,30 @@ func (f *Finding) MendingAt(now time.Time, others []*Finding) *Mending {
 	}
 	before, after := &f.Spell.Before, &f.Spell.After
 	m := &Mending{
-		At: max(f.ResolvedAt, f.GoneAt), Together: []uint64{}, Estimated: before.Saving, Measured: before.Mean - after.Mean,
+		At: max(f.ResolvedAt, f.GoneAt), Together: []uint64{}, Measured: before.Mean - after.Mean,
 		Error:  math.Sqrt(before.errorOfMean() + after.errorOfMean()),
 		Before: Sample{int64(math.Round(before.N)), before.Mean}, After: Sample{int64(math.Round(after.N)), after.Mean},
 	}
+	gone := []*Finding{f}
 	for _, o := range others {
 		if o.ID != f.ID && f.goneWith(o) {
+			gone = append(gone, o)
 			m.Together = append(m.Together, o.ID)
-			m.Estimated += o.Spell.Before.Saving
 		}
 	}
 	slices.Sort(m.Together)
+	q := new(Query)
+	for _, o := range gone { // its own first
+		if o.Query != nil && (o == f || slices.Contains(o.Query.Replaces, f.Label)) {
+			q, m.ByQuery = o.Query, true
+			break
+		}
+	}
+	m.Estimated = q.Saving
+	for _, o := range gone {
+		if !slices.Contains(q.Replaces, o.Label) && (o != f || !m.ByQuery) {
+			m.Estimated += o.Spell.Before.Saving
+		}
+	}
 	return m
 }

@@ -135,7 +135,30 @@ func TestMending(t *testing.T) {
 	if math.Abs(m.Measured-(before-after)) > 1 || m.Before.Requests != 29 || m.After.Requests != 61 || m.Error <= 0 {
 		t.Errorf("%+v, want measured %v", m, before-after)
 	}
-	if !slices.Equal(m.Together, []uint64{9, 12, 13}) || m.At == 0 {
+	if !slices.Equal(m.Together, []uint64{9, 12, 13}) || m.At == 0 || m.ByQuery {
 		t.Errorf("%+v", m)
+	}
+
+	// A query that was suggested stands for the calls that it replaces, whichever finding it was suggested of, and not for the others.
+	query := &Query{Replaces: []string{kept.Label, "title"}, Requests: 20, Saving: 50e6}
+	for _, c := range []struct {
+		of      *Finding // the query
+		another string   // label of the finding that saves 1 ms
+		want    float64
+		byQuery bool
+	}{
+		{kept, "title", 50e6, true},
+		{kept, "rating", 51e6, true},
+		{others[1], "title", 50e6, true},
+		{others[3], "rating", wantSaving + 1e6, false}, // that is still there: its query was not what was done
+	} {
+		kept.Query, others[1].Query, others[3].Query = nil, nil, nil
+		c.of.Query, others[1].Label = query, c.another
+		for _, o := range []*Finding{others[3], others[5], others[6]} {
+			o.Label = "other"
+		}
+		if m := kept.MendingAt(b.now.Add(time.Hour), others); math.Abs(m.Estimated-c.want) > 1 || m.ByQuery != c.byQuery || len(m.Together) != 3 {
+			t.Errorf("%+v: %+v", c, m)
+		}
 	}
 }

@@ -276,6 +276,16 @@ func (w *Watcher) save() error {
 	return err
 }
 
+// Keep remembers what a query in place of a finding's calls would save, to be compared when it is mended. It is in the file with the next
+// regular save.
+func (w *Watcher) Keep(id uint64, q Query) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if f := w.book.byID[id]; f != nil {
+		f.Query, w.dirty = &q, true
+	}
+}
+
 // Close stops watching and writes the file. The store below stays open.
 func (w *Watcher) Close() error {
 	w.stop()

@@ -61,6 +61,9 @@ type Suggestion struct {
 	Parts   []Part // calls that it makes needless
 	Kept    []Part // calls that it does not
 	Batches int    // calls of the service's own functions that remain, for any number of rows
+	// Waves are the labels of the calls that it makes needless, by what in the query waits for what: those of the source first. One is
+	// empty if nothing was called that it stands for. A label can be in two. A sketch has none.
+	Waves   [][]string
 	Assumed []Assumption
 }
 
@@ -163,6 +166,7 @@ func of(calls []Call, finding string, sch *schema.Schema) *Suggestion {
 	}
 	s.Query = b.text()
 	s.Go = b.goCode()
+	s.Waves = b.waves()
 	return s
 }
 
@@ -477,6 +481,41 @@ func (b *builder) finish(n *node) {
 		b.assume(AssumeFields, n.entity.Name)
 	}
 	n.fields = append(attrs, n.fields...)
+}
+
+// waves are the labels of the calls that are part of the query. Each filter is a wave, since what follows is asked of the rows that are left; the
+// methods of an object are one.
+func (b *builder) waves() (waves [][]string) {
+	put := func(at int, entity, method string) {
+		for len(waves) <= at {
+			waves = append(waves, nil)
+		}
+		for _, o := range b.ops {
+			if b.done[o] && o.entity == entity && (method == "" || o.method.Name == method) && !slices.Contains(waves[at], o.Label) {
+				waves[at] = append(waves[at], o.Label)
+			}
+		}
+	}
+	put(0, "", "") // of all sources: what is a list in the query was asked for one by one
+	var walk func(n *node, at int)
+	walk = func(n *node, at int) {
+		for _, f := range n.filters {
+			put(at, n.entity.Name, f.name)
+			at++
+		}
+		for _, f := range n.fields {
+			below := at
+			if f.method != nil {
+				put(at, n.entity.Name, f.name)
+				below++
+			}
+			if f.sub != nil {
+				walk(f.sub, below)
+			}
+		}
+	}
+	walk(b.root, 1)
+	return waves
 }
 
 func mentionsEntity(t schema.Type) bool {

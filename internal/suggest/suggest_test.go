@@ -203,7 +203,7 @@ func TestSuggestions(t *testing.T) {
 			if s.Schema != nil {
 				service = s.Schema.Service
 			}
-			fmt.Fprintf(&w, "service %q, sketch %v, %d batches, parameters %v\nin place of %v\nnot of %v\nassumed %v\n\n%s\n\n%s", service, s.Sketch, s.Batches, s.Params, s.Parts, s.Kept, s.Assumed, s.Query, s.Go)
+			fmt.Fprintf(&w, "service %q, sketch %v, %d batches, parameters %v\nin place of %v\nnot of %v\nassumed %v\nwaves %q\n\n%s\n\n%s", service, s.Sketch, s.Batches, s.Params, s.Parts, s.Kept, s.Assumed, s.Waves, s.Query, s.Go)
 			golden(t, filepath.Join("testdata", name+".golden"), w.String())
 			if s.Go != "" {
 				if formatted, err := format.Source([]byte(s.Go)); err != nil || string(formatted) != s.Go {

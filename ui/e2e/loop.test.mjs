@@ -157,6 +157,7 @@ test('from the overview to the mended page', { skip }, async (t) => {
   const { mending } = await ask(`/findings/${id}`)
   t.diagnostic(`estimated ${Math.round(mending.estimated / 1e6)} ms, measured ${Math.round(mending.measured / 1e6)} ms ± ${Math.round(mending.error / 1e6)}`)
   assert.ok(mending.before.requests >= 25 && mending.after.requests >= 20, JSON.stringify(mending))
+  assert.equal(mending.byQuery, true)
   assert.ok(
     Math.abs(mending.estimated - mending.measured) <= 0.25 * mending.measured + 2 * mending.error,
     `the estimate is more than a quarter off: ${JSON.stringify(mending)}`,

@@ -218,6 +218,8 @@ export interface Mending {
   at: string
   together: string[]
   estimated: number
+  /** The estimate is that for the suggested query, which may replace other calls too. */
+  byQuery: boolean
   measured: number
   /** One standard error of measured. */
   error: number

@@ -337,6 +337,7 @@ export const en = {
       title: 'Mended',
       since: (time: string) => `resolved ${time}`,
       estimated: 'Estimated',
+      estimatedByQuery: 'Estimated for the query',
       measured: 'Measured',
       before: 'Before',
       after: 'Since',
@@ -345,6 +346,7 @@ export const en = {
     },
     suggestion: {
       title: 'The Redeye query instead',
+      saving: (time: string) => `saves about ${time} of a request, by estimate`,
       note: (calls: string, batches: string) => `1 request and ${batches} batches beside the data, for ${calls} calls`,
       sketchTitle: 'A Redeye query could do it',
       sketchNote: 'a sketch: no known service offers these calls',

@@ -325,6 +325,7 @@ export const zh: Messages = {
       title: '已修复',
       since: (time) => `${time} 解决`,
       estimated: '估计',
+      estimatedByQuery: '按查询估计',
       measured: '实测',
       before: '之前',
       after: '之后',
@@ -333,6 +334,7 @@ export const zh: Messages = {
     },
     suggestion: {
       title: '可替代的 Redeye 查询',
+      saving: (time) => `估计每次请求平均节省约 ${time}`,
       note: (calls, batches) => `1 次请求、数据旁 ${batches} 次批量调用，代替 ${calls} 次调用`,
       sketchTitle: '可以用一个 Redeye 查询代替',
       sketchNote: '草图：已知的服务都不提供这些调用',

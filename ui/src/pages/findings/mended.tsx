@@ -17,7 +17,7 @@ export function Mended({ mending }: { mending: Mending }) {
       </h2>
       <dl className="figures">
         <div className="figure" data-figure="estimated">
-          <dt>{m.estimated}</dt>
+          <dt>{mending.byQuery ? m.estimatedByQuery : m.estimated}</dt>
           <dd>−{formatDuration(Math.max(mending.estimated, 0))}</dd>
         </div>
         <div className="figure" data-figure="measured">

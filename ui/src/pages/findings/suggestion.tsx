@@ -5,7 +5,7 @@ import { useMessages } from '../../app/preferences.ts'
 import { CopyButton } from '../../components/copy.tsx'
 import { CheckIcon, ErrorIcon } from '../../components/icons.tsx'
 import { Text } from '../../components/text.tsx'
-import { formatCount } from '../../text/format.ts'
+import { formatCount, formatDuration } from '../../text/format.ts'
 import { cut } from '../../text/hostile.ts'
 
 const route = getRouteApi('/findings/$id')
@@ -23,6 +23,7 @@ export function SuggestedQuery({ suggestion }: { suggestion: Suggestion }) {
       <h2 id="suggestion-title">
         {suggestion.sketch ? s.sketchTitle : s.title}{' '}
         <span className="part">{suggestion.sketch ? s.sketchNote : s.note(formatCount(calls), formatCount(suggestion.batches))}</span>
+        {suggestion.saving > 0 && <span className="part"> · {s.saving(formatDuration(suggestion.saving))}</span>}
       </h2>
       <div className="suggestion-columns">
         <div>
