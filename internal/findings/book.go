@@ -91,7 +91,7 @@ func (b *Book) Add(now time.Time, r Request) {
 			if f = b.make(now, r.Start, id, at, c); f == nil {
 				continue
 			}
-		} else if f.Last > 0 && (f.ResolvedAt > 0 && r.Start > f.ResolvedAt+int64(grace) || f.gone(now)) {
+		} else if f.Last > 0 && (f.ResolvedAt > 0 && r.Start > f.ResolvedAt+int64(grace) || f.gone(now) && r.Start >= f.Spell.Since) {
 			f.BackAt, f.ResolvedAt, f.GoneAt = now.UnixNano(), 0, 0
 		}
 		touched[id] = c.Saving
@@ -112,7 +112,7 @@ func (b *Book) Add(now time.Time, r Request) {
 		if has {
 			h.Touched += r.Weight
 		}
-		f.Spell.add(has, float64(r.Duration), float64(saving), r.Weight)
+		f.Spell.add(has, r.Start, float64(r.Duration), float64(saving), r.Weight)
 		if !has && f.GoneAt == 0 && f.Spell.over() {
 			f.GoneAt = now.UnixNano()
 		}
@@ -239,6 +239,6 @@ func (b *Book) Reopen(id uint64) error {
 	if f == nil {
 		return ErrUnknown
 	}
-	f.MutedAt, f.MutedUntil, f.Reason, f.ResolvedAt, f.GoneAt, f.Spell.After = 0, 0, "", 0, 0, window{}
+	f.MutedAt, f.MutedUntil, f.Reason, f.ResolvedAt, f.GoneAt, f.Spell.After, f.Spell.Since = 0, 0, "", 0, 0, window{}, 0
 	return nil
 }

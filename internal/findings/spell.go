@@ -20,6 +20,7 @@ type spell struct {
 	Had    float64 `json:"had"` // of Before
 	Before window  `json:"before"`
 	After  window  `json:"after"`
+	Since  int64   `json:"since,omitempty"` // start of the earliest request of After, Unix ns
 }
 
 // window is the mean and the variance of the durations of requests, and of what would be saved of them. A request counts in
@@ -57,16 +58,22 @@ func (w *window) errorOfMean() float64 {
 	return w.Square / w.Weight / (w.N - 1)
 }
 
-// add counts a request; saving is 0 of one that does not have the finding.
-func (s *spell) add(has bool, duration, saving, weight float64) {
+// add counts a request that starts at a time, Unix ns; saving is 0 of one that does not have the finding. One that is examined late, after
+// requests which started when it had, does not say that those since are of the time before.
+func (s *spell) add(has bool, start int64, duration, saving, weight float64) {
 	if !has {
 		if s.Before.N > 0 && s.After.N < longWindow { // what comes much later is another story
+			if s.After.N == 0 || start < s.Since {
+				s.Since = start
+			}
 			s.After.add(duration, 0, weight)
 		}
 		return
 	}
-	s.Before.merge(s.After)
-	s.After = window{}
+	if start >= s.Since {
+		s.Before.merge(s.After)
+		s.After, s.Since = window{}, 0
+	}
 	s.Before.add(duration, saving, weight)
 	s.Had++
 	if s.Before.N > longWindow {

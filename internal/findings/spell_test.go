@@ -26,11 +26,11 @@ func TestSpellEnds(t *testing.T) {
 	} {
 		var s spell
 		for i := range c.of {
-			s.add(i*c.had/c.of != (i+1)*c.had/c.of, 1, 1, 1)
+			s.add(i*c.had/c.of != (i+1)*c.had/c.of, 0, 1, 1, 1)
 		}
 		n := 0
 		for ; !s.over() && n < 2*longWindow; n++ {
-			s.add(false, 1, 0, 1)
+			s.add(false, 0, 1, 0, 1)
 		}
 		if c.least == math.MaxInt {
 			if s.over() {
@@ -39,7 +39,7 @@ func TestSpellEnds(t *testing.T) {
 		} else if n < c.least || n > c.most {
 			t.Errorf("%d of %d is over after %d requests, want %d to %d", c.had, c.of, n, c.least, c.most)
 		}
-		s.add(true, 1, 1, 1)
+		s.add(true, 0, 1, 1, 1)
 		if s.over() || s.After.N != 0 {
 			t.Errorf("%d of %d: over when it is back", c.had, c.of)
 		}
@@ -54,7 +54,7 @@ func TestSpellByChance(t *testing.T) {
 		wrong := 0
 		for range 200_000 {
 			before := s.over()
-			s.add(rng.Float64() < p, 1, 1, 1)
+			s.add(rng.Float64() < p, 0, 1, 1, 1)
 			if s.over() && !before {
 				wrong++
 			}
@@ -62,6 +62,25 @@ func TestSpellByChance(t *testing.T) {
 		if wrong > 1 { // with the bound, 0.2 are to be expected at most
 			t.Errorf("with %v it seemed over %d times", p, wrong)
 		}
+	}
+}
+
+// TestSpellOutOfOrder: a request that is examined late proves nothing about those that started after it.
+func TestSpellOutOfOrder(t *testing.T) {
+	var s spell
+	for start := range int64(10) {
+		s.add(true, start, 30, 20, 1)
+	}
+	for _, start := range []int64{13, 12, 14} {
+		s.add(false, start, 10, 0, 1)
+	}
+	s.add(true, 11, 30, 20, 1)
+	if s.Before != (window{N: 11, Weight: 11, Mean: 30, Saving: 20}) || s.After != (window{N: 3, Weight: 3, Mean: 10}) || s.Had != 11 {
+		t.Errorf("%+v", s)
+	}
+	s.add(true, 12, 30, 20, 1) // it was there still
+	if s.Before.N != 15 || s.After.N != 0 || s.Since != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 
