@@ -58,8 +58,8 @@ func (w *window) errorOfMean() float64 {
 	return w.Square / w.Weight / (w.N - 1)
 }
 
-// add counts a request that starts at a time, Unix ns; saving is 0 of one that does not have the finding. One that is examined late, after
-// requests which started when it had, does not say that those since are of the time before.
+// add counts a request that starts at a time, Unix ns; saving is 0 of one that does not have the finding. Traces are
+// examined out of order: one that has it and started before all of After does not end After.
 func (s *spell) add(has bool, start int64, duration, saving, weight float64) {
 	if !has {
 		if s.Before.N > 0 && s.After.N < longWindow { // what comes much later is another story
