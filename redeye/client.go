@@ -106,16 +106,21 @@ type Explanation struct {
 	Usage  Usage             // of [Query.Analyze]
 }
 
-// Explain asks how the server would run the query. It is not run, and values of parameters are not needed.
+// Explain asks how the server would run the query. It is not run, and values of parameters are not needed; if there are, the plan says what a run would do
+// with lists that long.
 func (q Query[R]) Explain(ctx context.Context, c *Client) (*Explanation, error) {
 	p, err := q.q.program()
 	if err != nil {
 		return nil, err
 	}
-	return c.explain(ctx, p.source)
+	params, err := p.params()
+	if err != nil {
+		return nil, err
+	}
+	return c.explain(ctx, slices.Concat(p.source, params))
 }
 
-// Analyze has the query run, as any, and asks what was done at each node of its plan: rows, calls, how long they took, what was in the
+// Analyze has the query run, as any, and asks what was done at each node of its plan, beside what was to be expected: rows, calls, how long they took, what was in the
 // cache. Its answer is not sent.
 func (q Query[R]) Analyze(ctx context.Context, c *Client) (*Explanation, error) {
 	p, err := q.q.program()

@@ -181,7 +181,7 @@ func cell(c *column.Column, row int) string {
 	return text
 }
 
-// ExplainCmd shows the plan of a program.
+// ExplainCmd shows the plan of a program, with what a run would do at each node as far as that can be said before it.
 type ExplainCmd struct {
 	program
 	values
@@ -195,16 +195,16 @@ func (cmd *ExplainCmd) Run(ctx context.Context, io streams) error {
 		return err
 	}
 	c := cmd.client()
-	var ex *redeye.Explanation
-	if cmd.Analyze {
-		args, argsErr := cmd.args(ctx, c, text)
-		if argsErr != nil {
-			return argsErr
-		}
-		ex, err = redeye.Text[int64](text, args).Named("redeye explain").Analyze(ctx, c)
-	} else {
-		ex, err = redeye.Text[int64](text, nil).Explain(ctx, c)
+	args, err := cmd.args(ctx, c, text)
+	if err != nil {
+		return err
 	}
+	q := redeye.Text[int64](text, args).Named("redeye explain")
+	ask := q.Explain
+	if cmd.Analyze {
+		ask = q.Analyze
+	}
+	ex, err := ask(ctx, c)
 	if err != nil {
 		return withoutSite(err)
 	}

@@ -39,7 +39,7 @@ func TestSessions(t *testing.T) {
 	defer srv.Close()
 	t.Setenv("REDEYE_SERVER", srv.URL)
 	version := regexp.MustCompile(`[0-9a-f]{16}`)
-	took := regexp.MustCompile(` +[0-9.]+(ns|µs|ms)`)
+	took := regexp.MustCompile(` +[0-9.]+(?:ns|µs|ms)( ?)( ?) *`) // and what fills the column behind it
 	datadriven.RunTest(t, "testdata/session", func(t *testing.T, d *datadriven.TestData) string {
 		var out, errs bytes.Buffer
 		line, stdin, _ := strings.Cut(d.Input, "\n")
@@ -48,7 +48,7 @@ func TestSessions(t *testing.T) {
 		if code != 0 {
 			got += fmt.Sprintf("exit %d\n", code)
 		}
-		got = took.ReplaceAllString(got, " <time>")
+		got = took.ReplaceAllString(got, " <time>$1$2")
 		return version.ReplaceAllString(strings.ReplaceAll(got, srv.URL, "http://movies"), "<version>")
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
+	"github.com/fuwu-project/fuwu/redeye/column"
 	"github.com/fuwu-project/fuwu/redeye/schema"
 	"github.com/fuwu-project/fuwu/redeye/server/internal/engine"
 )
@@ -18,7 +19,7 @@ type Explanation struct {
 	Hash   ast.Hash
 	Better string   // the program as it is run, printed
 	Rules  []string // that made it so
-	Plan   string   // of that, as a tree, for people
+	Plan   string   // of that, as a tree with what it would do at each node, for people
 	Params []Param
 	Usage  Usage // of [Server.Analyze]
 }
@@ -26,39 +27,59 @@ type Explanation struct {
 // Param is a parameter of a program.
 type Param = engine.Param
 
-// Explain checks and plans a program, and does not run it.
+// Explain checks and plans a program, and does not run it. Values of its parameters are not needed; if they are given, what the plan says that a run would do
+// goes by the lengths of their lists.
 func (s *Server) Explain(ctx context.Context, req Request) (*Explanation, error) {
 	p, _, err := s.prepare(ctx, req)
 	if err != nil {
 		return nil, err
 	}
+	var params []*column.Column
+	if len(req.Params) > 0 {
+		if params, err = s.bind(p.plan, req.Params, req.Budget.within(s.Budget)); err != nil {
+			return nil, err
+		}
+	}
+	estimates := p.plan.Estimate(params, s.median)
+	if req.analyze != nil {
+		req.analyze.estimates = estimates
+	}
 	return &Explanation{
-		Text: ast.Text(p.program), Better: ast.Text(p.plan.Program), Rules: p.rules, Type: p.plan.Root.Type, Hash: p.hash, Plan: p.explained(),
+		Text: ast.Text(p.program), Better: ast.Text(p.plan.Program), Rules: p.rules, Type: p.plan.Root.Type, Hash: p.hash, Plan: p.plan.Explain(estimates, nil),
 		Params: p.plan.Params,
 	}, nil
 }
 
 // analysis is of one execution.
 type analysis struct {
-	plan    *engine.Plan
-	figures engine.Figures
+	plan      *engine.Plan
+	estimates *engine.Estimates // before it
+	figures   engine.Figures
 }
 
-// Analyze explains a program and runs it, as any query: the plan says what was done at each node, how long calls took and what was
+// Analyze explains a program and runs it, as any query: the plan says what was estimated and what was done at each node, how long calls took and what was
 // found in the cache, and below that stands what the whole used, beside its bounds.
 func (s *Server) Analyze(ctx context.Context, req Request) (*Explanation, error) {
+	req.analyze = new(analysis)
 	out, err := s.Explain(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	req.analyze = new(analysis)
 	answer, err := s.Query(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	out.Usage = answer.Usage
-	out.Plan = req.analyze.plan.Explain(&req.analyze.figures) + "\n" + answer.Usage.beside(req.Budget.within(s.Budget))
+	out.Plan = req.analyze.plan.Explain(req.analyze.estimates, &req.analyze.figures) + "\n" + answer.Usage.beside(req.Budget.within(s.Budget))
 	return out, nil
+}
+
+// median is that of how long invocations of a method took, of all queries; 0 if there was none.
+func (s *Server) median(m *engine.Method) time.Duration {
+	g := s.methods[m]
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.times.quantile(0.5)
 }
 
 // beside writes a usage beside its bounds, for people.

@@ -51,6 +51,9 @@ func checkQuery(t *testing.T, w *world, req server.Request) {
 		}
 		return
 	}
+	if _, err := w.Explain(t.Context(), server.Request{Text: req.Text, Program: req.Program}); err != nil {
+		t.Fatalf("it is run, and not explained: %v", err)
+	}
 	wire := column.AppendProto(nil, answer.Value)
 	again, err := column.ReadProto(wire, answer.Value.Type, 1<<30)
 	if err != nil || !bytes.Equal(column.AppendJSON(nil, again, 0), column.AppendJSON(nil, answer.Value, 0)) {

@@ -326,7 +326,7 @@ func (s *Server) compile(n ast.Node, hash ast.Hash, source *ast.Source) (p *plan
 	}
 	p.plan.Types = nil
 	p.bytes = int64(p.plan.Bytes) + 4*int64(len(source.Text)) // a text of the program is there again in its tree, its plan and its explanation
-	p.explained = sync.OnceValue(func() string { return p.plan.Explain(nil) })
+	p.explained = sync.OnceValue(func() string { return p.plan.Explain(nil, nil) })
 	return p, nil
 }
 

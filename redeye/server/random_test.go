@@ -424,6 +424,9 @@ func checkRandom(t interface {
 	case err != nil || wantErr != nil:
 		return false, 0, 0
 	}
+	if _, err := w.Explain(context.Background(), req); err != nil {
+		t.Fatalf("%s\nis run, and not explained: %v", ast.Text(n), err)
+	}
 	got := string(column.AppendJSON(nil, answer.Value, 0))
 	if got != want {
 		t.Fatalf("%s\nis      %s\nand row by row\n        %s", ast.Text(n), got, want)

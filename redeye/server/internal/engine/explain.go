@@ -15,8 +15,8 @@ import (
 //	  filter                          list<Movie>
 //	    call get_movies  one batch    list<Movie>
 //
-// With figures of a run, each line ends with what was done there.
-func (p *Plan) Explain(figures *Figures) string {
+// With estimates each line has what a run would do there, and with figures of a run it ends with what was done. Either may be nil.
+func (p *Plan) Explain(estimates *Estimates, figures *Figures) string {
 	var b strings.Builder
 	seen := map[*Node]int{}
 	var write func(n *Node, depth int, fused bool)
@@ -36,12 +36,16 @@ func (p *Plan) Explain(figures *Figures) string {
 			typ = typ[:500] + "…"
 		}
 		line := fmt.Sprintf("%-50s %s", fmt.Sprintf("%s  #%d", label, i), typ)
-		if figures != nil && len(n.Kids) > 0 || n.Method != nil && figures != nil {
+		does := len(n.Kids) > 0 || n.Method != nil
+		if estimates != nil && does {
+			line = fmt.Sprintf("%-80s  %s", line, estimates.of(n))
+		}
+		if figures != nil && does {
 			what := figures.at[n].String()
 			if fused && figures.at[n] == nil {
 				what = "by the filter, in blocks"
 			}
-			line = fmt.Sprintf("%-80s  %s", line, what)
+			line = fmt.Sprintf("%-130s  %s", line, what)
 		}
 		b.WriteString(line + "\n")
 		for j, k := range n.Kids {
