@@ -32,6 +32,7 @@ func TestEstimatesOfWhatIsCertain(t *testing.T) {
 		`get_movies(ids).max(lambda m: m.stars().on_error(0))`,
 		`get_movies(ids).sort(lambda m: m.year).page(4, None).rows.map(lambda m: m.title())`,
 		`ids.reduce(0, lambda acc, i: acc + i)`,
+		`let(ids.reduce(0, lambda acc, i: acc + i), lambda s: {"a": 0 if ids.length() > 100 else s, "b": ids.map(lambda i: s + i)})`, // s for half a row, then for one
 		`get_movies(ids.validate(lambda l: l.length() < 100, "too many")).map(lambda m: m.title())`,
 		`(get_movies(ids).limit(2) + get_movies(ids).skip(7)).map(lambda m: m.id)`,
 		`get_movies(ids).group(lambda m: m.title()).length()`,

@@ -24,7 +24,7 @@ type Estimates struct {
 	at     map[*Node]*estimate
 	params []*column.Column
 	median func(*Method) time.Duration
-	lets   map[within]*supposed
+	binds  map[within]*supposed
 	steps  int
 }
 
@@ -41,7 +41,7 @@ type estimate struct{ rows, calls, items float64 }
 // saved because a row was asked before in another function, or is in the cache, are not foreseen. Without params (nil), nothing is known
 // of them. median is that of how long invocations of a method took; 0 if there was none.
 func (p *Plan) Estimate(params []*column.Column, median func(*Method) time.Duration) *Estimates {
-	e := &Estimates{at: map[*Node]*estimate{}, params: params, median: median, lets: map[within]*supposed{}}
+	e := &Estimates{at: map[*Node]*estimate{}, params: params, median: median, binds: map[within]*supposed{}}
 	e.deep(e.demand(p.Root, &supposed{}, 1), 1)
 	return e
 }
@@ -79,12 +79,12 @@ func (v *likely) over(home *supposed, rows float64, level int) *supposed {
 	return v.scope
 }
 
-// bind returns the frame of a lambda whose variable is one value for each row of home.
-func (e *Estimates) bind(n *Node, home *supposed, rows float64) *supposed {
-	g := e.lets[within{n, home}]
+// bind returns the frame of a function of n whose variable, of the level, is item; there are so many rows in home. It is the same each time.
+func (e *Estimates) bind(n *Node, home *supposed, rows float64, level int, item func(rows float64) *likely) *supposed {
+	g := e.binds[within{n, home}]
 	if g == nil {
-		g = &supposed{level: n.bound, up: home, item: func(rows float64) *likely { return e.demand(n.Kids[0], home, rows) }}
-		e.lets[within{n, home}] = g
+		g = &supposed{level: level, up: home, item: item}
+		e.binds[within{n, home}] = g
 	}
 	g.above = max(g.above, rows)
 	return g
@@ -188,7 +188,8 @@ func (e *Estimates) compute(n *Node, f *supposed, rows, more float64) *likely {
 		if n.Op == ast.OpThen {
 			kid(0)
 		}
-		body := e.demand(n.Kids[1], e.bind(n, f, rows), rows)
+		value := func(rows float64) *likely { return e.demand(n.Kids[0], f, rows) }
+		body := e.demand(n.Kids[1], e.bind(n, f, rows, n.bound, value), rows)
 		if n.Op == ast.OpValidate {
 			return kid(0)
 		}
@@ -298,8 +299,8 @@ func (e *Estimates) compute(n *Node, f *supposed, rows, more float64) *likely {
 		e.deep(x, rows)
 		kid(1)
 		steps := rows * x.items // the function calls nothing
-		acc := &supposed{level: n.bound, up: f, above: rows}
-		e.demand(n.Kids[2], &supposed{level: n.bound + 1, up: acc, above: steps, item: x.item}, steps)
+		acc := e.bind(n, f, rows, n.bound, nil)
+		e.demand(n.Kids[2], e.bind(n, acc, steps, n.bound+1, x.item), steps)
 		return e.guess(n.Type)
 	case ast.OpJoin, ast.OpLeftJoin, ast.OpSemiJoin, ast.OpAntiJoin:
 		l, r := kid(0), kid(1)
