@@ -67,7 +67,8 @@ type Config struct {
 	Logger *slog.Logger
 
 	// Transport carries the requests to the collector, for those who need client certificates, a socket of another kind or a
-	// test without one. What it does is not traced. Default: one of its own.
+	// test without one. It may be used by several goroutines, and ends a request when its context does, or stopping may take longer
+	// than its deadline. It is not to be one that traces: sending spans would make spans. Default: one of its own.
 	Transport http.RoundTripper
 }
 
