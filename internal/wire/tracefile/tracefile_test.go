@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -41,12 +42,13 @@ func read(t testing.TB, name string) []byte {
 	return text
 }
 
-// TestFiles reads a file of each form as its system writes it, and shows the spans.
+// TestFiles reads files of each form and shows the spans: one that has everything the form can say, and one that was recorded (see
+// testdata/recorded/README.md).
 func TestFiles(t *testing.T) {
-	for _, form := range []Form{OTLP, Jaeger, Zipkin} {
-		got, b, rep, err := Decode(read(t, string(form)+".json"), wire.Limits{})
-		if err != nil || got != form || rep.Rejected > 0 {
-			t.Fatalf("%s: %v, %v, %+v", form, got, err, rep)
+	for _, name := range []string{"otlp", "jaeger", "zipkin", "recorded/otlp", "recorded/jaeger", "recorded/zipkin"} {
+		form, b, rep, err := Decode(read(t, name+".json"), wire.Limits{})
+		if err != nil || string(form) != path.Base(name) || rep.Rejected > 0 {
+			t.Fatalf("%s: %v, %v, %+v", name, form, err, rep)
 		}
 		var w strings.Builder
 		for _, s := range spansOf(b) {
@@ -70,14 +72,14 @@ func TestFiles(t *testing.T) {
 				show("    ", l.Attrs)
 			}
 		}
-		golden := string(form) + ".golden"
+		golden := name + ".golden"
 		if *update {
 			if err := os.WriteFile(filepath.Join("testdata", golden), []byte(w.String()), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if diff := gocmp.Diff(string(read(t, golden)), w.String()); diff != "" {
-			t.Errorf("%s (-want +got)\n%s", form, diff)
+			t.Errorf("%s (-want +got)\n%s", name, diff)
 		}
 	}
 }
@@ -204,6 +206,7 @@ func TestOtherShapes(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	for _, form := range []Form{OTLP, Jaeger, Zipkin} {
 		f.Add(read(f, string(form)+".json"))
+		f.Add(read(f, "recorded/"+string(form)+".json"))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		_, b, _, err := Decode(text, wire.Limits{})
