@@ -80,19 +80,50 @@ func (t *Tree) Children(p int) []int32 { return t.kids[t.first[p]:t.first[p+1]] 
 //     (producer, consumer) may end whenever they like. Within one host nothing is moved.
 //   - A span without a start (0) begins with its parent.
 func NewTree(b *span.Batch) *Tree {
-	n := b.Len()
-	w := builder{b: b, n: n}
+	w := builder{b: b, n: b.Len()}
+	t := w.arrange()
+	t.measure()
+	t.internServices(w.process)
+	t.internNames()
+	t.Notes = w.notes(t)
+	return t
+}
+
+// Summary is what one line says of a trace, in the words of [Tree].
+type Summary struct {
+	Start, Duration int64
+	Spans, Errors   int
+	Services        []string
+	Root            *Root // of the whole trace; nil: it is not stored
+}
+
+// Root is the first span of a trace.
+type Root struct {
+	Service, Name string
+	Length        int64 // ns
+}
+
+// Summarize is what [NewTree] says at the top of a trace, without the tree.
+func Summarize(b *span.Batch) Summary {
+	w := builder{b: b, n: b.Len()}
+	t := w.arrange()
+	t.internServices(w.process)
+	s := Summary{Start: t.Start, Duration: t.Duration, Spans: t.Len(), Errors: t.Errors, Services: t.Services}
+	if t.Len() > 0 && t.Flags[0]&Adopted == 0 {
+		s.Root = &Root{t.Services[t.Service[0]], b.String(b.Name[t.Row[0]]), t.Length[0]}
+	}
+	return s
+}
+
+// arrange makes a tree of where every span stands, and when.
+func (w *builder) arrange() *Tree {
 	w.clampTimes()
 	w.identify()
 	w.link()
 	w.breakCycles()
 	w.adopt()
 	w.align()
-	t := w.preorder()
-	t.measure()
-	t.intern(w.process)
-	t.Notes = w.notes(t)
-	return t
+	return w.preorder()
 }
 
 // builder holds what NewTree knows by row of the batch.
@@ -484,10 +515,10 @@ func SelfTimes(parent []int32, offset, length []int64) []int64 {
 	return self
 }
 
-// intern fills the dictionaries. Services are looked up once a process.
-func (t *Tree) intern(process []int32) {
+// internServices fills Services and Service, with one look at each process.
+func (t *Tree) internServices(process []int32) {
 	b := t.Batch
-	services, names, types := map[string]int32{}, map[string]int32{}, map[string]int32{}
+	services := map[string]int32{}
 	ofProcess := make([]int32, len(process))
 	for i := range ofProcess {
 		ofProcess[i] = -1
@@ -498,6 +529,14 @@ func (t *Tree) intern(process []int32) {
 			*at = number(services, &t.Services, b.Service(int(r)))
 		}
 		t.Service[p] = *at
+	}
+}
+
+// internNames fills the other dictionaries.
+func (t *Tree) internNames() {
+	b := t.Batch
+	names, types := map[string]int32{}, map[string]int32{}
+	for p, r := range t.Row {
 		if i, ok := names[string(b.Bytes(b.Name[r]))]; ok { // without a copy
 			t.Name[p] = i
 		} else {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -220,6 +219,10 @@ type matchBrief struct {
 	Error    bool   `json:"error"`
 }
 
+// tracesOfPart is how many traces of a list are looked at in one question, beside those of other parts: more share more of what is
+// read, fewer share out the work better.
+const tracesOfPart = 5
+
 func (s *server) traces(ctx context.Context, p *params) ([]byte, error) {
 	q := store.Query{Filter: p.filter(), Range: p.timeRange(false), Brief: true, OnePerTrace: true}
 	if p.oneOf("sort", "newest", "slowest") == "slowest" {
@@ -235,26 +238,23 @@ func (s *server) traces(ctx context.Context, p *params) ([]byte, error) {
 	}
 	b := res.Spans
 	rows := make([]traceRow, b.Len())
-	err = each(ctx, len(rows), func(ctx context.Context, i int) error {
-		all, err := s.Store.BriefTrace(ctx, b.TraceID[i])
-		if errors.Is(err, store.ErrNotFound) {
-			return nil // retention took it between the two questions
-		}
-		if err != nil {
-			return err
-		}
-		rows[i] = summary(all)
-		rows[i].TraceID = b.TraceID[i].String()
-		rows[i].Match = matchBrief{
-			SpanID: b.SpanID[i].String(), Service: b.Service(i), Name: b.String(b.Name[i]),
-			Start: number(b.Start[i]), Duration: b.Duration[i], Error: b.Status[i] == span.StatusError,
-		}
-		return nil
+	parts := slices.Collect(slices.Chunk(b.TraceID, tracesOfPart))
+	err = each(ctx, len(parts), func(ctx context.Context, part int) error {
+		return s.Store.BriefTraces(ctx, parts[part], func(i int, all *span.Batch) error {
+			i += part * tracesOfPart
+			rows[i] = summary(all)
+			rows[i].TraceID = b.TraceID[i].String()
+			rows[i].Match = matchBrief{
+				SpanID: b.SpanID[i].String(), Service: b.Service(i), Name: b.String(b.Name[i]),
+				Start: number(b.Start[i]), Duration: b.Duration[i], Error: b.Status[i] == span.StatusError,
+			}
+			return nil
+		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	rows = slices.DeleteFunc(rows, func(r traceRow) bool { return r.TraceID == "" })
+	rows = slices.DeleteFunc(rows, func(r traceRow) bool { return r.TraceID == "" }) // retention took it between the two questions
 	var unknown []unknownKey
 	if res.Matched == 0 {
 		if unknown, err = s.unknownKeys(ctx, q.Filter, q.Range); err != nil {
@@ -273,12 +273,12 @@ func (s *server) traces(ctx context.Context, p *params) ([]byte, error) {
 
 // summary is what the request page says at its top, by the same rules.
 func summary(b *span.Batch) traceRow {
-	t := analyze.NewTree(b)
+	t := analyze.Summarize(b)
 	row := traceRow{
-		Start: number(t.Start), Duration: t.Duration, Spans: t.Len(), Errors: t.Errors, Services: t.Services,
+		Start: number(t.Start), Duration: t.Duration, Spans: t.Spans, Errors: t.Errors, Services: t.Services,
 	}
-	if t.Len() > 0 && t.Flags[0]&analyze.Adopted == 0 {
-		row.Root = &rootBrief{t.Services[t.Service[0]], t.Names[t.Name[0]], t.Length[0]}
+	if r := t.Root; r != nil {
+		row.Root = &rootBrief{r.Service, r.Name, r.Length}
 	}
 	return row
 }

@@ -14,7 +14,6 @@ package calls
 import (
 	"cmp"
 	"context"
-	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -194,18 +193,12 @@ func (l *look) adopt(ctx context.Context, b *span.Batch, orphans []int, traces i
 		looked++
 		byTrace[id][identity{b.SpanID[row], b.Kind[row]}] = true
 	}
-	for _, id := range order {
-		whole, err := l.store.BriefTrace(ctx, id)
-		if errors.Is(err, store.ErrNotFound) {
-			continue // retention took it between two questions
-		}
-		if err != nil {
-			return err
-		}
-		calls, _ := join(whole, func(row int) bool { return byTrace[id][identity{whole.SpanID[row], whole.Kind[row]}] })
+	return l.store.BriefTraces(ctx, order, func(i int, whole *span.Batch) error {
+		wanted := byTrace[order[i]]
+		calls, _ := join(whole, func(row int) bool { return wanted[identity{whole.SpanID[row], whole.Kind[row]}] })
 		found.add(calls, float64(len(orphans))/float64(looked))
-	}
-	return nil
+		return nil
+	})
 }
 
 // stores adds the calls of stores in a range by all services, or by one; all of them, exactly.
@@ -283,20 +276,16 @@ func (l *look) ofService(ctx context.Context, within store.TimeRange, service st
 		return nil, nil, err
 	}
 	into, from = edges{}, edges{}
-	byTrace := map[span.TraceID]bool{}
-	looked := 0 // spans of the service
+	var traces []span.TraceID
+	seen := map[span.TraceID]bool{}
 	for _, id := range res.Spans.TraceID {
-		if byTrace[id] || len(byTrace) == l.quietTraces {
-			continue
+		if !seen[id] && len(traces) < l.quietTraces {
+			seen[id] = true
+			traces = append(traces, id)
 		}
-		byTrace[id] = true
-		whole, err := l.store.BriefTrace(ctx, id)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, nil, err
-		}
+	}
+	looked := 0 // spans of the service
+	err = l.store.BriefTraces(ctx, traces, func(_ int, whole *span.Batch) error {
 		services := servicesOf(whole)
 		for row, r := range whole.Resource {
 			if services[r] == service && within.Contains(whole.Start[row]) {
@@ -312,6 +301,10 @@ func (l *look) ofService(ctx context.Context, within store.TimeRange, service st
 				from.add(edges{p: e}, 1)
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	times := 1.0
 	if looked > 0 {

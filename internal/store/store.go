@@ -41,8 +41,10 @@ type Store interface {
 	// speak 64-bit ids know no more.
 	Trace(ctx context.Context, id span.TraceID) (*span.Batch, error)
 
-	// BriefTrace is Trace with spans that are brief, as with Query.Brief.
-	BriefTrace(ctx context.Context, id span.TraceID) (*span.Batch, error)
+	// BriefTraces calls do with what Trace returns of each of some ids, in spans that are brief, as with Query.Brief: one
+	// after the other, i being the place of the id, and those that are not there passed over. The batch is do's until do
+	// returns. An error of do ends it, and is returned.
+	BriefTraces(ctx context.Context, ids []span.TraceID, do func(i int, b *span.Batch) error) error
 
 	// Select returns the spans that match, best first. It is exact: "slowest 20" are the slowest 20 of
 	// all that match.

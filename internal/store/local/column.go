@@ -205,8 +205,8 @@ type columns interface {
 	// present sets out, which is empty, to the rows of a page that have a value, which in dense columns of numbers is one
 	// that is not 0.
 	present(col, p int, out *bitmap) error
-	// hasCode says whether a page of a text column has a code.
-	hasCode(col, p int, code uint32, memory *[]uint32) (bool, error)
+	// having adds to out the rows of a page of a text column that have a code; memory is for its use.
+	having(col, p int, code uint32, out *bitmap, memory *vectors) error
 	// at is the number or code of a row of a column, and whether it has one. Not direct: only read can tell.
 	at(col int, row uint32) (x uint64, has, direct bool, err error)
 }

@@ -17,6 +17,7 @@ type cursor struct {
 	memory  *vectors
 	one     vector                      // a row that at cannot tell
 	run     runOf                       // rows of which everything will be asked
+	every   []int                       // all columns of attributes, once somebody asked
 	dicts   []*texts                    // by column
 	objects map[uint64]*parsed          // of colResource and colScope, by column<<32 | code
 	maps    map[uint32][]span.Attribute // of colMore, by code
@@ -27,15 +28,38 @@ type cursor struct {
 // runOf is neighbouring rows, of a trace, and what was read of them: each column once, rather than every row of it.
 type runOf struct {
 	from, to uint32
-	parts    map[int]*vector // by column*pages + page
-	used     map[int][]int   // by page: the columns of attributes that have values there
+	parts    []*vector // all columns of its first page, then of the next one
+	used     [][]int   // by page: the columns of attributes that have values there
 }
+
+// page is the place of the page of a row among those of the run.
+func (r *runOf) page(row uint32) int { return int(row)/pageRows - int(r.from)/pageRows }
 
 // vectors keeps the memory of vectors, which one segment after another uses; heads, whose vectors show what is
 // not theirs, have each their own.
 type vectors struct {
 	free  []*vector
 	codes []uint32
+}
+
+func (m *vectors) take() *vector {
+	n := len(m.free)
+	if n == 0 {
+		return &vector{}
+	}
+	v := m.free[n-1]
+	m.free = m.free[:n-1]
+	return v
+}
+
+// giveBack takes what is there of some vectors, and forgets that they had it.
+func (m *vectors) giveBack(some []*vector) {
+	for _, v := range some {
+		if v != nil {
+			m.free = append(m.free, v)
+		}
+	}
+	clear(some)
 }
 
 func newCursor(s source, memory *vectors) *cursor {
@@ -58,14 +82,7 @@ func (c *cursor) open() (err error) {
 }
 
 // scannedAll gives back what vector returned.
-func (c *cursor) scannedAll() {
-	for i, v := range c.scanned {
-		if v != nil {
-			c.memory.free = append(c.memory.free, v)
-			c.scanned[i] = nil
-		}
-	}
-}
+func (c *cursor) scannedAll() { c.memory.giveBack(c.scanned) }
 
 // forget gives up the dictionaries and what was parsed of them, which the cache has for as long as there is room: a query
 // that goes over many sources is not to hold those of all.
@@ -73,7 +90,7 @@ func (c *cursor) forget() {
 	clear(c.dicts)
 	clear(c.objects)
 	clear(c.maps)
-	c.run = runOf{}
+	c.leave()
 }
 
 // vector is a page of a column, until another page of it is asked for.
@@ -83,12 +100,7 @@ func (c *cursor) vector(col, p int) (*vector, error) {
 		return v, nil
 	}
 	if v == nil {
-		if n := len(c.memory.free); n > 0 {
-			v = c.memory.free[n-1]
-			c.memory.free = c.memory.free[:n-1]
-		} else {
-			v = &vector{}
-		}
+		v = c.memory.take()
 	}
 	c.scanned[col] = nil
 	from := p * pageRows
@@ -109,7 +121,19 @@ func (c *cursor) dictOf(col int) *texts {
 
 // dwell says that rows from to to will be asked for everything.
 func (c *cursor) dwell(from, to uint32) {
-	c.run = runOf{from, to, map[int]*vector{}, map[int][]int{}}
+	c.leave()
+	r := &c.run
+	r.from, r.to = from, to
+	pages := r.page(to-1) + 1
+	r.parts, r.used = sized(r.parts, pages*len(c.scanned)), sized(r.used, pages)
+	clear(r.parts)
+	clear(r.used)
+}
+
+// leave gives back what dwell made.
+func (c *cursor) leave() {
+	c.memory.giveBack(c.run.parts)
+	c.run.from, c.run.to = 0, 0
 }
 
 // has says whether a row is in the run.
@@ -117,44 +141,41 @@ func (r *runOf) has(row uint32) bool { return r.from <= row && row < r.to }
 
 // part is what the run has of a column in the page of a row.
 func (c *cursor) part(col int, row uint32) (*vector, error) {
-	p := int(row) / pageRows
-	v := c.run.parts[col*c.pages+p]
-	if v == nil {
-		v = &vector{}
-		from := p * pageRows
-		if err := c.read(col, max(c.run.from, uint32(from)), min(c.run.to, uint32(from+pageRows)), v); err != nil {
+	at := &c.run.parts[c.run.page(row)*len(c.scanned)+col]
+	if *at == nil {
+		v := c.memory.take()
+		from := row / pageRows * pageRows
+		if err := c.read(col, max(c.run.from, from), min(c.run.to, from+pageRows), v); err != nil {
 			return nil, err
 		}
-		c.run.parts[col*c.pages+p] = v
+		*at = v
 	}
-	return v, nil
+	return *at, nil
 }
 
 // usedAttrs are the columns of attributes that a row may have values in.
 func (c *cursor) usedAttrs(row uint32) ([]int, error) {
-	p := -1
-	if c.run.has(row) {
-		p = int(row) / pageRows
+	used := &c.every
+	in := c.run.has(row)
+	if in {
+		used = &c.run.used[c.run.page(row)]
 	}
-	used, ok := c.run.used[p]
-	if ok {
-		return used, nil
+	if *used != nil {
+		return *used, nil
 	}
+	some := make([]int, 0, len(c.attrs()))
 	for i := range c.attrs() {
-		if p >= 0 {
+		if in {
 			if v, err := c.part(numFixed+i, row); err != nil {
 				return nil, err
 			} else if len(v.rows) == 0 {
 				continue
 			}
 		}
-		used = append(used, i)
+		some = append(some, i)
 	}
-	if c.run.used == nil {
-		c.run.used = map[int][]int{}
-	}
-	c.run.used[p] = used
-	return used, nil
+	*used = some
+	return some, nil
 }
 
 // single is the number or code of a row of a column, if it has one.
@@ -365,6 +386,27 @@ type gatherer struct {
 
 func newGatherer(brief bool, resources *names) *gatherer {
 	return &gatherer{b: &span.Batch{}, brief: brief, names: resources, resources: map[uint32]uint32{}, scopes: map[string]uint32{}, keys: map[string]span.Text{}}
+}
+
+// reset empties the batch but keeps its memory.
+func (g *gatherer) reset() {
+	text := g.b.Bytes(span.Text{Len: uint32(g.b.TextLen())})
+	g.b.Reset()
+	g.b.SetText(text[:0])
+	clear(g.resources)
+	clear(g.scopes)
+	clear(g.keys)
+}
+
+// gather makes the batch that of hits, in their order.
+func (g *gatherer) gather(hits []hit) (*span.Batch, error) {
+	g.b.Grow(len(hits))
+	for i := range hits {
+		if err := g.add(&hits[i]); err != nil {
+			return nil, err
+		}
+	}
+	return g.b, nil
 }
 
 // add appends a hit to the batch.

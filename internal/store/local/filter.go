@@ -480,9 +480,7 @@ func (f *filter) judgeText(t test, col int, typ span.ValueType, p int, present, 
 	}
 	sparse := col >= numFixed || fixed[col].sparse
 	if present == nil && tab.verdicts == nil && sparse { // one text of many: mostly it is not in this page
-		if has, err := f.hasCode(col, p, tab.only, &f.memory.codes); err != nil || !has {
-			return err
-		}
+		return f.having(col, p, tab.only, out, f.memory)
 	}
 	v, err := f.vector(col, p)
 	if err != nil {

@@ -238,68 +238,97 @@ func (h *hit) identify(resources *names) error {
 	return err
 }
 
-// find is [store.Store.Trace], or BriefTrace, of a view of the sources that may have the trace.
-func (v view) find(ctx context.Context, id span.TraceID, brief bool) (*span.Batch, error) {
-	var hits []hit
-	resources, sources := newNames(), 0
-	for _, c := range v {
+// traceReader reads one trace after the other of a view; what it learns of the sources serves all of them.
+type traceReader struct {
+	view
+	hits []hit
+	seen map[identity]bool
+	g    *gatherer
+}
+
+func (v view) traceReader(brief bool) *traceReader {
+	return &traceReader{view: v, seen: map[identity]bool{}, g: newGatherer(brief, newNames())}
+}
+
+// read is [store.Store.Trace]; the batch is void when the next is read.
+func (r *traceReader) read(ctx context.Context, id span.TraceID) (*span.Batch, error) {
+	r.hits = r.hits[:0]
+	sources := 0
+	for _, c := range r.view {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := c.open(); err != nil {
+		if !mayHave(c.source, id) {
+			continue
+		}
+		before := len(r.hits)
+		if err := r.readFrom(c, id); err != nil {
 			return nil, err
 		}
-		rows, err := c.find(id)
-		if err != nil {
-			return nil, err
-		}
-		if n := len(rows); c.sorted() && n > 0 && int(rows[n-1]-rows[0]) == n-1 {
-			c.dwell(rows[0], rows[n-1]+1)
-		}
-		if len(rows) > 0 {
+		if len(r.hits) > before {
 			sources++
 		}
-		for _, row := range rows {
-			h := hit{c: c, row: row}
-			if id.Hi != 0 {
-				h.key, err = c.keyIn(id, row)
-			} else {
-				h.key, err = c.key(row)
-			}
-			if err == nil {
-				err = h.identify(resources)
-			}
-			if err != nil {
-				return nil, err
-			}
-			hits = append(hits, h)
-		}
 	}
-	if len(hits) == 0 {
+	if len(r.hits) == 0 {
 		return nil, store.ErrNotFound
 	}
 	if sources > 1 { // there may be copies
-		seen := make(map[identity]bool, len(hits))
-		hits = slices.DeleteFunc(hits, func(h hit) bool {
-			again := seen[h.identity]
-			seen[h.identity] = true
-			return again
-		})
-	}
-	slices.SortStableFunc(hits, func(a, b hit) int {
-		return cmp.Or(cmp.Compare(a.key.start, b.key.start), cmp.Compare(a.key.id, b.key.id), cmp.Compare(a.key.kind, b.key.kind))
-	})
-	return gather(hits, brief, resources)
-}
-
-// gather makes a batch of hits, in their order; resources are the names by which their sources number resources.
-func gather(hits []hit, brief bool, resources *names) (*span.Batch, error) {
-	g := newGatherer(brief, resources)
-	g.b.Grow(len(hits))
-	for i := range hits {
-		if err := g.add(&hits[i]); err != nil {
+		if err := r.dropCopies(); err != nil {
 			return nil, err
 		}
 	}
-	return g.b, nil
+	slices.SortStableFunc(r.hits, func(a, b hit) int {
+		return cmp.Or(cmp.Compare(a.key.start, b.key.start), cmp.Compare(a.key.id, b.key.id), cmp.Compare(a.key.kind, b.key.kind))
+	})
+	r.g.reset()
+	return r.g.gather(r.hits)
+}
+
+func mayHave(s source, id span.TraceID) bool {
+	b := s.bounds()
+	return s.rows() > 0 && (id.Hi == 0 || b.firstTrace.Compare(id) <= 0 && b.lastTrace.Compare(id) >= 0) && s.mayHave(id)
+}
+
+// readFrom appends the rows of the trace that a source has to the hits.
+func (r *traceReader) readFrom(c *cursor, id span.TraceID) error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	rows, err := c.find(id)
+	if err != nil {
+		return err
+	}
+	if n := len(rows); c.sorted() && n > 0 && int(rows[n-1]-rows[0]) == n-1 {
+		c.dwell(rows[0], rows[n-1]+1)
+	}
+	for _, row := range rows {
+		h := hit{c: c, row: row}
+		if id.Hi != 0 {
+			h.key, err = c.keyIn(id, row)
+		} else {
+			h.key, err = c.key(row)
+		}
+		if err != nil {
+			return err
+		}
+		r.hits = append(r.hits, h)
+	}
+	return nil
+}
+
+// dropCopies leaves the first hit of each identity.
+func (r *traceReader) dropCopies() error {
+	clear(r.seen)
+	some := r.hits[:0]
+	for _, h := range r.hits {
+		if err := h.identify(r.g.names); err != nil {
+			return err
+		}
+		if !r.seen[h.identity] {
+			r.seen[h.identity] = true
+			some = append(some, h)
+		}
+	}
+	r.hits = some
+	return nil
 }

@@ -126,7 +126,7 @@ func FuzzSegment(f *testing.F) {
 			}
 		}
 		for _, id := range []span.TraceID{c.bounds().firstTrace, c.bounds().lastTrace, {Lo: 1}, {Hi: 1 << 62, Lo: 1}} {
-			ask(func(ctx context.Context, v view) error { _, err := v.find(ctx, id, false); return err })
+			ask(func(ctx context.Context, v view) error { _, err := v.traceReader(false).read(ctx, id); return err })
 		}
 		for i, e := range exprs {
 			for _, within := range []store.TimeRange{{}, {From: c.bounds().minStart + 1, To: c.bounds().maxStart}} {

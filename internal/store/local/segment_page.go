@@ -341,14 +341,51 @@ func (s *segmentColumns) present(col, p int, out *bitmap) error {
 	return nil
 }
 
-// hasCode implements [columns]. Codes ascend by first use, so that those of later pages are too wide for earlier ones.
-func (s *segmentColumns) hasCode(col, p int, code uint32, memory *[]uint32) (bool, error) {
+// having implements [columns]. Codes ascend by first use, so that those of later pages are too wide for earlier ones.
+func (s *segmentColumns) having(col, p int, code uint32, out *bitmap, memory *vectors) error {
 	view, err := s.view(col, p)
 	if err != nil || view.values == 0 || uint64(code)>>view.body[0] != 0 {
-		return false, err
+		return err
 	}
-	*memory, err = view.codes(*memory, 0, view.values)
-	return slices.Contains(*memory, code), s.located(err, col, p)
+	codes, err := view.codes(memory.codes, 0, view.values)
+	if err != nil {
+		return s.located(err, col, p)
+	}
+	memory.codes = codes
+	rows := rowsOf{view: &view}
+	for k := 0; k < len(codes); k++ {
+		next := slices.Index(codes[k:], code)
+		if next < 0 {
+			break
+		}
+		k += next
+		out.set(rows.of(k))
+	}
+	return nil
+}
+
+// rowsOf finds the rows of a page's values, asked for in ascending order.
+type rowsOf struct {
+	view *pageView
+	row  int // all rows before it are passed, of which so many have a value:
+	rank int
+}
+
+func (r *rowsOf) of(k int) int {
+	if r.view.bits == nil {
+		return k
+	}
+	for {
+		b := r.view.bits[r.row>>3]
+		n := bits.OnesCount8(b)
+		if k < r.rank+n {
+			for range k - r.rank {
+				b &= b - 1
+			}
+			return r.row + bits.TrailingZeros8(b)
+		}
+		r.row, r.rank = r.row+8, r.rank+n
+	}
 }
 
 // read implements [columns].

@@ -96,7 +96,7 @@ func (v view) choose(ctx context.Context, q store.Query) (store.Result, error) {
 	for i := range s.best {
 		hits[i] = s.best[i].hit
 	}
-	s.res.Spans, err = gather(hits, q.Brief, s.resources)
+	s.res.Spans, err = newGatherer(q.Brief, s.resources).gather(hits)
 	return s.res, err
 }
 

@@ -124,10 +124,17 @@ func (s *snapshot) page(col, p int, v *vector) error {
 	return s.read(col, uint32(from), uint32(from+pageLen(s.n, p)), v)
 }
 
-func (s *snapshot) hasCode(col, p int, code uint32, _ *[]uint32) (bool, error) {
+func (s *snapshot) having(col, p int, code uint32, out *bitmap, _ *vectors) error {
 	var v vector
-	err := s.page(col, p, &v)
-	return slices.Contains(v.codes, code), err
+	if err := s.page(col, p, &v); err != nil {
+		return err
+	}
+	for i, c := range v.codes {
+		if c == code {
+			out.set(v.place(i))
+		}
+	}
+	return nil
 }
 
 func (s *snapshot) present(col, p int, out *bitmap) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -285,25 +286,45 @@ func (s *Store) complain(what string, err error) {
 }
 
 // Trace implements [store.Store].
-func (s *Store) Trace(ctx context.Context, id span.TraceID) (*span.Batch, error) {
-	return s.trace(ctx, id, false)
-}
-
-// BriefTrace implements [store.Store].
-func (s *Store) BriefTrace(ctx context.Context, id span.TraceID) (*span.Batch, error) {
-	return s.trace(ctx, id, true)
-}
-
-func (s *Store) trace(ctx context.Context, id span.TraceID, brief bool) (b *span.Batch, err error) {
-	mayHave := func(s source) bool {
-		b := s.bounds()
-		return s.rows() > 0 && (id.Hi == 0 || b.firstTrace.Compare(id) <= 0 && b.lastTrace.Compare(id) >= 0) && s.mayHave(id)
-	}
-	err = s.queryOf(ctx, mayHave, func(v view) (err error) {
-		b, err = v.find(ctx, id, brief)
+func (s *Store) Trace(ctx context.Context, id span.TraceID) (b *span.Batch, err error) {
+	err = s.queryOf(ctx, func(src source) bool { return mayHave(src, id) }, func(v view) (err error) {
+		b, err = v.traceReader(false).read(ctx, id)
 		return err
 	})
 	return b, err
+}
+
+// tracesAtOnce bounds the segments of which dictionaries are held at a time.
+const tracesAtOnce = 32
+
+// BriefTraces implements [store.Store].
+func (s *Store) BriefTraces(ctx context.Context, ids []span.TraceID, do func(i int, b *span.Batch) error) error {
+	for done := 0; done < len(ids); {
+		end := min(done+tracesAtOnce, len(ids))
+		some := func(src source) bool {
+			return slices.ContainsFunc(ids[done:end], func(id span.TraceID) bool { return mayHave(src, id) })
+		}
+		err := s.queryOf(ctx, some, func(v view) error {
+			r := v.traceReader(true)
+			for ; done < end; done++ { // goes on where a corrupt segment ended it
+				b, err := r.read(ctx, ids[done])
+				if errors.Is(err, store.ErrNotFound) {
+					continue
+				}
+				if err == nil {
+					err = do(done, b)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Select implements [store.Store].

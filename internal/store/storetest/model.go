@@ -7,6 +7,7 @@ package storetest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -115,12 +116,20 @@ func (m *model) Trace(ctx context.Context, id span.TraceID) (*span.Batch, error)
 	return batchOf(found), nil
 }
 
-func (m *model) BriefTrace(ctx context.Context, id span.TraceID) (*span.Batch, error) {
-	found, err := m.trace(ctx, id)
-	if err != nil {
-		return nil, err
+func (m *model) BriefTraces(ctx context.Context, ids []span.TraceID, do func(i int, b *span.Batch) error) error {
+	for i, id := range ids {
+		found, err := m.trace(ctx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err == nil {
+			err = do(i, batchOf(brief(found)))
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return batchOf(brief(found)), nil
+	return nil
 }
 
 // brief are spans without what Query.Brief leaves out.

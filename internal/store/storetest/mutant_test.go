@@ -19,7 +19,7 @@ type mutant struct {
 	store.Store
 	append    func(context.Context, store.Store, *span.Batch) error
 	trace     func(context.Context, store.Store, span.TraceID) (*span.Batch, error)
-	brief     func(context.Context, store.Store, span.TraceID) (*span.Batch, error)
+	brief     func(context.Context, store.Store, []span.TraceID, doTrace) error
 	sel       func(context.Context, store.Store, store.Query) (store.Result, error)
 	aggregate func(context.Context, store.Store, store.AggregateQuery) ([]store.Group, error)
 	names     func(context.Context, store.Store, store.NamesQuery) ([]string, error)
@@ -40,12 +40,14 @@ func (m mutant) Trace(ctx context.Context, id span.TraceID) (*span.Batch, error)
 	return m.trace(ctx, m.Store, id)
 }
 
-func (m mutant) BriefTrace(ctx context.Context, id span.TraceID) (*span.Batch, error) {
+func (m mutant) BriefTraces(ctx context.Context, ids []span.TraceID, do doTrace) error {
 	if m.brief == nil {
-		return m.Store.BriefTrace(ctx, id)
+		return m.Store.BriefTraces(ctx, ids, do)
 	}
-	return m.brief(ctx, m.Store, id)
+	return m.brief(ctx, m.Store, ids, do)
 }
+
+type doTrace = func(i int, b *span.Batch) error
 
 func (m mutant) Select(ctx context.Context, q store.Query) (store.Result, error) {
 	if m.sel == nil {
@@ -226,8 +228,35 @@ var mutants = map[string]mutant{
 	"all spans of a trace":   changedQuery(func(q *store.Query) { q.OnePerTrace = false }),
 	"counts no more than it": {sel: moreIsLeft},
 	"absent is unequal":      changedQuery(func(q *store.Query) { q.Filter = notNot(q.Filter) }),
-	"brief trace in full": {brief: func(ctx context.Context, s store.Store, id span.TraceID) (*span.Batch, error) {
-		return s.Trace(ctx, id)
+	"brief trace in full": {brief: func(ctx context.Context, s store.Store, ids []span.TraceID, do doTrace) error {
+		for i, id := range ids {
+			b, err := s.Trace(ctx, id)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err := errors.Join(err, do(i, b)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+	"a missing trace ends it": {brief: func(ctx context.Context, s store.Store, ids []span.TraceID, do doTrace) error {
+		for i, id := range ids {
+			if _, err := s.Trace(ctx, id); err != nil {
+				return err
+			}
+			if err := s.BriefTraces(ctx, []span.TraceID{id}, func(_ int, b *span.Batch) error { return do(i, b) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+	"goes on after an error": {brief: func(ctx context.Context, s store.Store, ids []span.TraceID, do doTrace) (err error) {
+		_ = s.BriefTraces(ctx, ids, func(i int, b *span.Batch) error {
+			err = errors.Join(err, do(i, b))
+			return nil
+		})
+		return err
 	}},
 	"matched is what it got": {sel: matchedIsLength},
 	"ties the other way":     {sel: tiesReversed},

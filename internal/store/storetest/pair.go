@@ -120,21 +120,48 @@ func (p *pair) trace(id span.TraceID) {
 		p.tb.Fatalf("Trace(%v) (-want +got):\n%s", id, d)
 	}
 	scribble(got)
-	want, _ = p.model.BriefTrace(context.Background(), id)
-	if got, err = p.got.BriefTrace(context.Background(), id); err != nil {
-		p.tb.Fatalf("BriefTrace(%v): %v", id, err)
-	}
-	if d := differ(spansOf(want), spansOf(got)); d != "" {
-		p.tb.Fatalf("BriefTrace(%v) (-want +got):\n%s", id, d)
-	}
-	scribble(got)
+	p.briefTraces([]span.TraceID{id})
 }
 
-// traces asks for every trace there is, in full.
+// traces asks for every trace there is, in full and in brief.
 func (p *pair) traces() {
 	p.tb.Helper()
+	var ids []span.TraceID
 	for id := range p.model.traces {
 		p.trace(id)
+		ids = append(ids, id, span.TraceID{Hi: id.Lo, Lo: ^id.Hi}) // as good as never there
+	}
+	p.briefTraces(append(ids, ids...))
+}
+
+func (p *pair) briefTraces(ids []span.TraceID) {
+	p.tb.Helper()
+	type brief struct {
+		at    int
+		spans any
+	}
+	ask := func(s store.Store) (list []brief) {
+		err := s.BriefTraces(context.Background(), ids, func(i int, b *span.Batch) error {
+			list = append(list, brief{i, spansOf(b)})
+			scribble(b)
+			return nil
+		})
+		if err != nil {
+			p.tb.Fatalf("BriefTraces: %v", err)
+		}
+		return list
+	}
+	want, got := ask(p.model), ask(p.got)
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(brief{})); d != "" {
+		p.tb.Fatalf("BriefTraces (-want +got):\n%s", d)
+	}
+	enough, times := errors.New("enough"), 0
+	err := p.got.BriefTraces(context.Background(), ids, func(int, *span.Batch) error {
+		times++
+		return enough
+	})
+	if len(want) > 0 && (times != 1 || !errors.Is(err, enough)) {
+		p.tb.Fatalf("BriefTraces called do %d times, whose error was the first's, and returned %v", times, err)
 	}
 }
 
