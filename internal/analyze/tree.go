@@ -429,7 +429,11 @@ func (w *builder) preorder() *Tree {
 	slices.SortFunc(rows, w.compare)
 	list, first := w.children(rows)
 
-	column := func() []int32 { return make([]int32, n) }
+	all := make([]int32, 10*n) // in one piece
+	column := func() (c []int32) {
+		c, all = all[:n:n], all[n:]
+		return c
+	}
 	t := &Tree{
 		Batch: w.b,
 		Row:   column(), Parent: column(), End: column(), Depth: column(), Direct: column(),

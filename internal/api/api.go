@@ -472,6 +472,9 @@ func acceptsGzip(r *http.Request) bool {
 	return star
 }
 
+// workers is how many processors one answer may use.
+func workers() int { return min(runtime.GOMAXPROCS(0), 4) }
+
 // each calls f for 0 … n-1, a few at a time, until one fails.
 func each(ctx context.Context, n int, f func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -485,7 +488,7 @@ func each(ctx context.Context, n int, f func(ctx context.Context, i int) error) 
 		}
 	}
 	var others sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0), 4) - 1 {
+	for range min(n, workers()) - 1 {
 		others.Go(work)
 	}
 	work() // here, too, since another goroutine may take its time to start

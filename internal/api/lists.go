@@ -219,10 +219,6 @@ type matchBrief struct {
 	Error    bool   `json:"error"`
 }
 
-// tracesOfPart is how many traces of a list are looked at in one question, beside those of other parts: more share more of what is
-// read, fewer share out the work better.
-const tracesOfPart = 5
-
 func (s *server) traces(ctx context.Context, p *params) ([]byte, error) {
 	q := store.Query{Filter: p.filter(), Range: p.timeRange(false), Brief: true, OnePerTrace: true}
 	if p.oneOf("sort", "newest", "slowest") == "slowest" {
@@ -238,10 +234,11 @@ func (s *server) traces(ctx context.Context, p *params) ([]byte, error) {
 	}
 	b := res.Spans
 	rows := make([]traceRow, b.Len())
-	parts := slices.Collect(slices.Chunk(b.TraceID, tracesOfPart))
+	most := (len(rows) + workers() - 1) / workers() // together, to share what is read for them
+	parts := slices.Collect(slices.Chunk(b.TraceID, max(most, 1)))
 	err = each(ctx, len(parts), func(ctx context.Context, part int) error {
 		return s.Store.BriefTraces(ctx, parts[part], func(i int, all *span.Batch) error {
-			i += part * tracesOfPart
+			i += part * most
 			rows[i] = summary(all)
 			rows[i].TraceID = b.TraceID[i].String()
 			rows[i].Match = matchBrief{

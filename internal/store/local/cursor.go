@@ -23,6 +23,8 @@ type cursor struct {
 	maps    map[uint32][]span.Attribute // of colMore, by code
 	numbers map[uint32]uint32           // of resources in the query's names, by code
 	tables  map[tableKey]*table
+
+	kinds, statuses []uint8 // by code, once somebody asked
 }
 
 // runOf is neighbouring rows, of a trace, and what was read of them: each column once, rather than every row of it.
@@ -40,6 +42,7 @@ func (r *runOf) page(row uint32) int { return int(row)/pageRows - int(r.from)/pa
 type vectors struct {
 	free  []*vector
 	codes []uint32
+	rows  bitmap
 }
 
 func (m *vectors) take() *vector {
@@ -350,27 +353,37 @@ func (c *cursor) keyIn(trace span.TraceID, row uint32) (k spanKey, err error) {
 }
 
 func (c *cursor) kind(row uint32) (span.Kind, error) {
-	text, err := c.text(colKind, row)
-	if err != nil {
-		return 0, err
-	}
-	kind, err := parseCode(string(text), parseKind)
-	if err != nil {
-		return 0, c.broken(colKind, err)
-	}
-	return span.Kind(kind), nil
+	n, err := c.enum(colKind, row, &c.kinds, parseKind)
+	return span.Kind(n), err
 }
 
 func (c *cursor) status(row uint32) (span.Status, error) {
-	text, err := c.text(colStatus, row)
-	if err != nil {
+	n, err := c.enum(colStatus, row, &c.statuses, parseStatus)
+	return span.Status(n), err
+}
+
+// enum is the number whose name a row has in a column; known are those of the column's dictionary, once somebody asked.
+func (c *cursor) enum(col int, row uint32, known *[]uint8, parse func(string) (uint8, bool)) (uint8, error) {
+	code, ok, err := c.code(col, row)
+	if err != nil || !ok {
 		return 0, err
 	}
-	status, err := parseCode(string(text), parseStatus)
-	if err != nil {
-		return 0, c.broken(colStatus, err)
+	if *known == nil {
+		list := make([]uint8, 0, c.dictOf(col).len())
+		err := c.dictOf(col).all(func(_ uint32, text []byte) error {
+			n, err := parseCode(string(text), parse)
+			if err != nil {
+				return c.broken(col, err)
+			}
+			list = append(list, n)
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+		*known = list
 	}
-	return span.Status(status), nil
+	return (*known)[code], nil
 }
 
 // gatherer builds a batch of rows of several sources.

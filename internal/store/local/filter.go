@@ -110,20 +110,25 @@ type tableKey struct {
 
 // test is the leaf of a filter.
 type test struct {
-	expr  store.Expr
+	expr  store.Expr // a Compare or Exists
 	field store.Field
-	match func(span.Value) bool
 }
 
 func leaf(e store.Expr) test {
-	switch e := e.(type) {
+	switch x := e.(type) {
 	case store.Compare:
-		return test{e, e.Field, e.MatchValue}
+		return test{e, x.Field}
 	case store.Exists:
-		return test{e, e.Field, func(span.Value) bool { return true }}
+		return test{e, x.Field}
 	case store.And, store.Or, store.Not:
 	}
 	return test{}
+}
+
+// match says whether a value that is there passes.
+func (t test) match(v span.Value) bool {
+	c, ok := t.expr.(store.Compare)
+	return !ok || c.MatchValue(v)
 }
 
 func verdictOf(t test, v span.Value, ok bool) verdict {
@@ -262,7 +267,7 @@ func (f *filter) matching(p int, out *bitmap) (some bool, err error) {
 	if st.maxStart < f.within.From || f.within.To != 0 && st.minStart >= f.within.To {
 		return false, nil
 	}
-	if f.expr != nil {
+	if f.plan.byPage {
 		if maybe, err := f.possible(f.expr, st); err != nil || !maybe {
 			return false, err
 		}
@@ -281,8 +286,9 @@ func (f *filter) matching(p int, out *bitmap) (some bool, err error) {
 		}
 	}
 	if f.expr != nil && !out.empty() {
-		in := *out
-		if err := f.eval(f.expr, p, n, &in, out); err != nil {
+		in := &f.memory.rows
+		*in = *out
+		if err := f.eval(f.expr, p, n, in, out); err != nil {
 			return false, err
 		}
 	}
@@ -360,9 +366,9 @@ func (f *filter) somewhere(t test) (bool, error) {
 
 // eval sets out to those of the rows in of page p, which has n rows, of which e is true.
 func (f *filter) eval(e store.Expr, p, n int, in, out *bitmap) error {
-	var x bitmap
 	switch e := e.(type) {
 	case store.And:
+		var x bitmap
 		if err := f.eval(e.X, p, n, in, &x); err != nil {
 			return err
 		}
@@ -372,6 +378,7 @@ func (f *filter) eval(e store.Expr, p, n int, in, out *bitmap) error {
 		}
 		return f.eval(e.Y, p, n, &x, out)
 	case store.Or:
+		var x bitmap
 		if err := f.eval(e.X, p, n, in, &x); err != nil {
 			return err
 		}
@@ -383,6 +390,7 @@ func (f *filter) eval(e store.Expr, p, n int, in, out *bitmap) error {
 		}
 		return nil
 	case store.Not:
+		var x bitmap
 		if err := f.eval(e.X, p, n, in, &x); err != nil {
 			return err
 		}

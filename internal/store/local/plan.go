@@ -17,9 +17,10 @@ const (
 
 // plan is what the operations of a source say of a filter before any row is read.
 type plan struct {
-	some  bool // some row may match
-	exact bool // it is known of every row whether it matches, and so:
-	count int  // how many do
+	some   bool // some row may match
+	byPage bool // the bounds of a page may say that it has none
+	exact  bool // it is known of every row whether it matches, and so:
+	count  int  // how many do
 
 	ops    []operation
 	truths []truth // by operation
@@ -39,12 +40,13 @@ func (p *plan) longest(page int) (int64, bool) {
 
 // makePlan judges all operations.
 func (f *filter) makePlan() (*plan, error) {
+	byPage := f.expr != nil && asks(f.expr, func(field store.Field) bool { return field == store.Duration })
 	if f.expr != nil {
 		if maybe, err := f.possible(f.expr, f.bounds()); err != nil || !maybe {
 			return &plan{exact: true}, err
 		}
-		if !asksOperations(f.expr) {
-			return &plan{some: true}, nil
+		if !asks(f.expr, ofOperations) {
+			return &plan{some: true, byPage: byPage}, nil
 		}
 	}
 	judge, err := f.judgeOperations(f.expr)
@@ -56,9 +58,9 @@ func (f *filter) makePlan() (*plan, error) {
 		return nil, err
 	}
 	if ops == nil { // a head
-		return &plan{some: true}, nil
+		return &plan{some: true, byPage: byPage}, nil
 	}
-	p := &plan{exact: true, ops: ops, truths: make([]truth, len(ops)), bounds: make([]int64, f.pages)}
+	p := &plan{exact: true, byPage: byPage, ops: ops, truths: make([]truth, len(ops)), bounds: make([]int64, f.pages)}
 	for i := range p.bounds {
 		p.bounds[i] = -1
 	}
@@ -82,19 +84,23 @@ func (f *filter) makePlan() (*plan, error) {
 	return p, nil
 }
 
-// asksOperations says whether operations can tell anything of e: not of attributes.
-func asksOperations(e store.Expr) bool {
+// asks says whether e asks for some field that is of a sort.
+func asks(e store.Expr, of func(store.Field) bool) bool {
 	switch e := e.(type) {
 	case store.And:
-		return asksOperations(e.X) || asksOperations(e.Y)
+		return asks(e.X, of) || asks(e.Y, of)
 	case store.Or:
-		return asksOperations(e.X) || asksOperations(e.Y)
+		return asks(e.X, of) || asks(e.Y, of)
 	case store.Not:
-		return asksOperations(e.X)
+		return asks(e.X, of)
 	case store.Exists, store.Compare:
 	}
-	field := leaf(e).field
-	return field.Scope == store.Intrinsic || field == store.ServiceName
+	return of(leaf(e).field)
+}
+
+// ofOperations says whether operations can tell anything of a field: not of attributes.
+func ofOperations(f store.Field) bool {
+	return f.Scope == store.Intrinsic || f == store.ServiceName
 }
 
 func (f *filter) inTime(o *operation) truth {
