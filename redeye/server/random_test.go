@@ -415,12 +415,15 @@ func checkRandom(t interface {
 	}
 	answer, err := w.Query(context.Background(), req)
 	w.taken()
-	if e, ok := errors.AsType[*server.Error](err); ok && e.Reason == "BUDGET_EXCEEDED" {
+	e, ok := errors.AsType[*server.Error](err)
+	if ok && e.Reason == "BUDGET_EXCEEDED" {
 		return false, 0, 0
 	}
 	switch {
 	case err != nil && wantErr == nil:
 		t.Fatalf("%s\n%v\n%v\nwhere row by row it is %s", ast.Text(n), err, errors.Unwrap(err), want)
+	case ok && e.Code == "INTERNAL":
+		t.Fatalf("%s\n%v\n%v", ast.Text(n), err, errors.Unwrap(err))
 	case err != nil || wantErr != nil:
 		return false, 0, 0
 	}

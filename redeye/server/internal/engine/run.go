@@ -345,11 +345,14 @@ func (x *run) export(v *Vec, t schema.Type, path func(row int) string) *column.C
 			return fmt.Sprintf("%s[%d]", path(row), j-start)
 		}
 		out.Items = x.export(v.Items.force(x), *t.Elem, items)
-		if t.Kind == schema.KindMap {
+		if t.Kind == schema.KindMap && x.err == nil {
 			out.Keys = x.export(v.Keys.force(x), schema.Of(t.Key), items)
 		}
 	case schema.KindObject:
 		for i, f := range t.Fields {
+			if x.err != nil { // in a field before: there is nothing more to be had
+				return out
+			}
 			var field *Vec
 			if v.Fields != nil {
 				field = x.hide(v.Fields[i].force(x), v)
