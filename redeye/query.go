@@ -108,6 +108,7 @@ type Usage struct {
 	Planned int64 // calls that the program asked for, one for each row; Calls of them were made
 	Hits    int64 // values that the server's cache had
 	Misses  int64 // values that were looked for there, and had to be computed
+	Stale   int64 // values of the cache that were too old, and stood in for what failed, where the server does that
 }
 
 // CellError is a cell of a partial answer that became null.
@@ -145,7 +146,7 @@ func (b Budget) append(buf []byte) []byte {
 
 func readUsage(r pb.Reader, outer *pb.Reader) (u Usage) {
 	wall := int64(0)
-	fields := []*int64{&u.Steps, &u.Rows, &u.RowsOut, &u.Memory, &u.BytesOut, &u.Calls, &u.Items, &wall, &u.Planned, &u.Hits, &u.Misses}
+	fields := []*int64{&u.Steps, &u.Rows, &u.RowsOut, &u.Memory, &u.BytesOut, &u.Calls, &u.Items, &wall, &u.Planned, &u.Hits, &u.Misses, &u.Stale}
 	for r.Next() {
 		if r.Field > len(fields) {
 			r.Skip()

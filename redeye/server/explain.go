@@ -98,5 +98,8 @@ func (u Usage) beside(bound Budget) string {
 	if u.Hits+u.Misses > 0 {
 		fmt.Fprintf(&b, "%-9s %12d  of %d values were in the cache\n", "kept", u.Hits, u.Hits+u.Misses)
 	}
+	if u.Stale > 0 {
+		fmt.Fprintf(&b, "%-9s %12d  values were too old, and stood in for what failed\n", "stale", u.Stale)
+	}
 	return b.String()
 }

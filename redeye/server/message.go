@@ -206,7 +206,7 @@ func (b Budget) appendProto(out []byte) []byte {
 
 func (u Usage) appendProto(out []byte) []byte {
 	out = u.Budget.appendProto(out)
-	for i, v := range []int64{u.Planned, u.Hits, u.Misses} {
+	for i, v := range []int64{u.Planned, u.Hits, u.Misses, u.Stale} {
 		out = pb.AppendUint(out, i+9, uint64(v))
 	}
 	return out
@@ -220,6 +220,9 @@ func (u Usage) json() map[string]any {
 	}
 	if u.Hits+u.Misses > 0 {
 		out["cacheHits"], out["cacheMisses"] = u.Hits, u.Misses
+	}
+	if u.Stale > 0 {
+		out["cacheStale"] = u.Stale
 	}
 	return out
 }

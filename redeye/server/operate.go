@@ -33,6 +33,7 @@ type SiteStatus struct {
 	Steps   int64     `json:"steps"`
 	Hits    int64     `json:"cache_hits"`
 	Misses  int64     `json:"cache_misses"`
+	Stale   int64     `json:"cache_stale"` // values that were too old, and stood in for what failed
 	Last    time.Time `json:"last"`
 	Breaker string    `json:"breaker"` // closed, open or half-open
 	Switch  string    `json:"switch"`  // automatic; open or closed if the operator says so
@@ -52,7 +53,7 @@ func (s *Server) CallSites() []SiteStatus {
 		out = append(out, SiteStatus{
 			Tenant: s.id.tenant, Key: s.id.key, Label: s.label, Hash: s.id.hash.String(), Program: s.program, Calls: s.calls, Errors: s.errors,
 			Refused: s.refused, Running: s.running, P50: s.times.quantile(0.5).String(), P99: s.times.quantile(0.99).String(), Backend: s.backend,
-			Planned: s.planned, Steps: s.cpuSteps, Hits: s.hits, Misses: s.misses, Last: s.last, Breaker: s.breaker.State(now).String(),
+			Planned: s.planned, Steps: s.cpuSteps, Hits: s.hits, Misses: s.misses, Stale: s.stale, Last: s.last, Breaker: s.breaker.State(now).String(),
 			Switch: forced.String(), Off: forced == breaker.ForcedOpen, Limit: s.limit,
 		})
 	}

@@ -82,6 +82,7 @@ type Usage struct {
 	Planned int64 // calls of methods that the program asked for, one a row; Calls of them were made
 	Hits    int64 // values that were found in the cache
 	Misses  int64 // values that were looked for there, and had to be computed
+	Stale   int64 // values of the cache that were too old, and stood in for what failed: see [Server.StaleIfError]
 
 	sent int64 // of Calls, those that were begun: all, unless the execution ended before
 }
@@ -164,7 +165,7 @@ func (s *Server) run(ctx context.Context, p *planned, params []*column.Column, b
 	})
 	use := Usage{
 		Budget:  Budget{Steps: used.Steps, Rows: used.Rows, Memory: used.Memory, Calls: used.Calls, Items: used.Items, Wall: used.Wall},
-		Planned: used.Planned, Hits: used.Hits, Misses: used.Misses, sent: used.Sent,
+		Planned: used.Planned, Hits: used.Hits, Misses: used.Misses, Stale: used.Stale, sent: used.Sent,
 	}
 	use.RowsOut, use.BytesOut = emitted.RowsOut, emitted.BytesOut
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 
@@ -25,6 +26,7 @@ import (
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/script", func(t *testing.T, path string) {
 		w := newWorld()
+		w.NegativeTTL = time.Minute // however slow the machine is
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			req := server.Request{Params: map[string]server.Value{}, Partial: d.Cmd == "partial"}
 			req.Text = params(d.Input, req.Params)

@@ -41,6 +41,12 @@ type Server struct {
 	// zero, and nothing is kept if it is negative. What is kept for one principal or tenant is kept only where [Server.Authenticate] or
 	// [WithPrincipal] says who that is.
 	CacheBytes int64
+	// NegativeTTL is how long it is kept that something is null or NOT_FOUND, if what keeps it says no shorter time; default 1 s, since what is missing is
+	// often about to be there. Neither is kept if it is negative.
+	NegativeTTL time.Duration
+	// StaleIfError is how long a value that is too old can still stand in for one that cannot be made, since a method fails or its breaker is open; default 0,
+	// not at all, and at most 24 h. [Usage.Stale] says of an answer how many values did.
+	StaleIfError time.Duration
 	// CursorSecret is what pages' cursors are sealed with; servers that share it open each other's. Without one,
 	// cursors end with the process.
 	CursorSecret []byte
@@ -89,7 +95,11 @@ func (s *Server) finish() error {
 	if s.CacheBytes == 0 {
 		s.CacheBytes = 64 << 20
 	}
-	s.cache, s.spare = engine.NewCache(s.CacheBytes), make(chan struct{}, 8)
+	if s.NegativeTTL == 0 {
+		s.NegativeTTL = time.Second
+	}
+	s.cache = engine.NewCache(engine.CacheConfig{Bytes: s.CacheBytes, Negative: s.NegativeTTL, Stale: min(s.StaleIfError, engine.MaxTTL)})
+	s.spare = make(chan struct{}, 8)
 	if s.MethodConcurrency <= 0 {
 		s.MethodConcurrency = 64
 	}

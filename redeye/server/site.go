@@ -38,6 +38,7 @@ type site struct {
 	cpuSteps int64
 	hits     int64 // of the cache
 	misses   int64
+	stale    int64
 	times    histogram
 	last     time.Time
 	breaker  *breaker.Breaker
@@ -154,6 +155,6 @@ func (t *sites) leave(s *site, took time.Duration, use Usage, err error) {
 	if err != nil {
 		s.errors++
 	}
-	s.hits, s.misses = s.hits+use.Hits, s.misses+use.Misses
+	s.hits, s.misses, s.stale = s.hits+use.Hits, s.misses+use.Misses, s.stale+use.Stale
 	s.backend, s.planned, s.cpuSteps = s.backend+use.sent, s.planned+use.Planned, s.cpuSteps+use.Steps
 }

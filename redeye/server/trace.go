@@ -50,6 +50,9 @@ func endQuery(span *shuai.Span, u Usage, a *Answer, err error) {
 			shuai.Int("redeye.memory", u.Memory),
 			shuai.Int("redeye.rows", u.RowsOut),
 		)
+		if u.Stale > 0 {
+			span.SetInt("redeye.cache.stale", u.Stale)
+		}
 		if a != nil && a.ErrorsTotal > 0 {
 			span.SetInt("redeye.errors", a.ErrorsTotal)
 		}

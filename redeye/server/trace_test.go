@@ -297,7 +297,7 @@ func TestSpanStatistics(t *testing.T) {
 // docs/redeye/operate.md has every attribute that spans have, and no other.
 func TestSpanAttributesAreDocumented(t *testing.T) {
 	w := newWorld()
-	w.MethodConcurrency, w.delay = 1, time.Millisecond
+	w.MethodConcurrency, w.delay, w.StaleIfError = 1, time.Millisecond, time.Hour
 	c := traced(t, 1, func(ctx context.Context) {
 		for _, req := range []server.Request{
 			{Text: `movies(1, 9).map(lambda m: m.poster())`}, // which wait for each other
@@ -308,6 +308,10 @@ func TestSpanAttributesAreDocumented(t *testing.T) {
 			{Text: `movies(1, 5).map(lambda m: m.title())`, Budget: server.Budget{Items: 2}},
 		} {
 			_, _ = w.Query(ctx, req)
+		}
+		for range 2 {
+			_, _ = w.Query(ctx, request(`shelf([1]).map(lambda m: m.tagline()).cache("1ns", "public")`))
+			w.breaks("Movie.tagline")
 		}
 	})
 	seen := map[string]bool{}

@@ -17,6 +17,7 @@ type world struct {
 	mu    sync.Mutex
 	calls []string
 	delay time.Duration // of each call
+	down  string        // calls whose words begin with this fail; "" is none
 }
 
 type movie struct {
@@ -33,17 +34,30 @@ type actor struct {
 
 func (w *world) note(ctx context.Context, format string, args ...any) error {
 	w.mu.Lock()
-	w.calls = append(w.calls, fmt.Sprintf(format, args...))
+	call := fmt.Sprintf(format, args...)
+	w.calls = append(w.calls, call)
+	var err error
+	if w.down != "" && strings.HasPrefix(call, w.down) {
+		err = server.Errorf("UNAVAILABLE", "down")
+	}
+	delay := w.delay
 	w.mu.Unlock()
-	if w.delay == 0 {
-		return nil
+	if delay == 0 {
+		return err
 	}
 	select {
-	case <-time.After(w.delay):
-		return nil
+	case <-time.After(delay):
+		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// breaks makes calls fail from now on.
+func (w *world) breaks(down string) {
+	w.mu.Lock()
+	w.down = down
+	w.mu.Unlock()
 }
 
 // taken returns the calls since the last time, in order of their words.

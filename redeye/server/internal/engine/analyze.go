@@ -15,6 +15,7 @@ type figures struct {
 	failed        int64 // items in error
 	took, longest time.Duration
 	hits, misses  int64
+	stale         int64 // values that were too old
 }
 
 // of returns the figures of a node; of nothing, if nobody wants them, what nobody reads.
@@ -69,6 +70,9 @@ func (f *figures) String() string {
 	}
 	if f.hits+f.misses > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %d kept", f.hits, f.hits+f.misses))
+	}
+	if f.stale > 0 {
+		parts = append(parts, count(f.stale, "value")+" too old")
 	}
 	return strings.Join(parts, ", ")
 }

@@ -25,6 +25,7 @@ type Usage struct {
 	Planned                           int64 // calls that were asked for, one a row: what was saved is Planned - Sent
 	Sent                              int64 // invocations that were begun; Calls are those that were charged, some of which may not have come to it
 	Hits, Misses                      int64 // values that the cache had, and had not
+	Stale                             int64 // values of the cache that were too old, and stood in for what failed
 	Wall                              time.Duration
 }
 

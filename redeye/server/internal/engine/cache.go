@@ -14,8 +14,11 @@ import (
 // that was not used for longest, of whoever has most. So a caller who fills it pushes out what they filled it with.
 //
 // A value that several want and that is not there is made by one of them; the others wait.
+//
+// An entry is good for a little less than its reader takes, by chance: between 80 and 100 % of that time, so that what was made at once is not
+// too old at once, and is never older than the reader says.
 type Cache struct {
-	max int64
+	cfg CacheConfig
 
 	mu      sync.Mutex
 	entries map[cacheKey]*entry
@@ -23,6 +26,13 @@ type Cache struct {
 	owners  map[string]*owner
 	most    owners
 	stats   CacheStats
+}
+
+// CacheConfig says what a [Cache] keeps.
+type CacheConfig struct {
+	Bytes    int64         // at most, about
+	Negative time.Duration // how long null, and that there is nothing, are kept at most; not at all if it is not positive
+	Stale    time.Duration // how long what is too old is kept, to stand in for what cannot be made
 }
 
 // CacheStats is how a [Cache] fares.
@@ -33,9 +43,16 @@ type CacheStats struct {
 	Owners  int   `json:"owners"` // callers who had them made
 	Hits    int64 `json:"hits"`
 	Misses  int64 `json:"misses"`
+	Stale   int64 `json:"stale"`   // entries that were too old, and stood in for what could not be made
 	Evicted int64 `json:"evicted"` // entries that went for want of room
 	Renewed int64 `json:"renewed"` // entries that are made anew before they are too old
 }
+
+// A value that is used is made anew after this share of its time.
+const renewAfter = 0.75
+
+// recheck is how long nobody tries again to make what could not be made, where something too old stands in for it.
+const recheck = time.Second
 
 // cacheKey is a SHA-256 of everything that the value depends on, and of whose it is: so a caller cannot make one that is another's.
 type cacheKey [32]byte
@@ -44,9 +61,11 @@ type entry struct {
 	key      cacheKey
 	vec      *Vec // one row, frozen
 	size     int64
+	negative bool // null, or that there is nothing
 	born     time.Time
 	until    time.Time // nobody has said that they would take it when it is older
-	renewAt  float64   // share of its time after which it is made anew while it is still good
+	share    float64   // of the time that a reader takes, for which it is good
+	failed   time.Time // when it was last tried in vain to make it anew
 	renewing bool
 	owner    *owner
 	place    *list.Element
@@ -83,12 +102,12 @@ func (h *owners) Pop() any {
 	return last
 }
 
-// NewCache returns an empty cache of at most so many bytes, or nil, which keeps nothing, if that is less than one.
-func NewCache(maxBytes int64) *Cache {
-	if maxBytes < 1 {
+// NewCache returns an empty cache, or nil, which keeps nothing, if it has no room.
+func NewCache(cfg CacheConfig) *Cache {
+	if cfg.Bytes < 1 {
 		return nil
 	}
-	return &Cache{max: maxBytes, entries: map[cacheKey]*entry{}, fills: map[cacheKey]chan struct{}{}, owners: map[string]*owner{}}
+	return &Cache{cfg: cfg, entries: map[cacheKey]*entry{}, fills: map[cacheKey]chan struct{}{}, owners: map[string]*owner{}}
 }
 
 // Stats returns how the cache fares.
@@ -99,7 +118,7 @@ func (c *Cache) Stats() CacheStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.stats
-	s.Max, s.Entries, s.Owners = c.max, len(c.entries), len(c.owners)
+	s.Max, s.Entries, s.Owners = c.cfg.Bytes, len(c.entries), len(c.owners)
 	return s
 }
 
@@ -108,8 +127,28 @@ func (c *Cache) Stats() CacheStats {
 type found struct {
 	vec   *Vec // frozen
 	size  int64
+	stale bool // it is too old, but cannot be made now
 	renew bool // the caller is to make it anew, beside using it
 	wait  <-chan struct{}
+}
+
+// good is for how long an entry is good for a reader who takes what is not older than ttl, and for how long it can stand in for
+// what cannot be made.
+func (c *Cache) good(e *entry, ttl time.Duration) (fresh, stale time.Duration) {
+	if e.negative {
+		return time.Duration(e.share * float64(min(ttl, c.cfg.Negative))), 0
+	}
+	if c.cfg.Stale > 0 {
+		stale = ttl + c.cfg.Stale
+	}
+	return time.Duration(e.share * float64(ttl)), stale
+}
+
+// wanted notes that a reader takes an entry of that age.
+func (e *entry) wanted(age time.Duration) {
+	if until := e.born.Add(age); until.After(e.until) {
+		e.until = until
+	}
 }
 
 // look looks keys up, for values that are not older than ttl. With claim, the caller makes what is not there, and must
@@ -121,17 +160,21 @@ func (c *Cache) look(now time.Time, keys []cacheKey, ttl time.Duration, claim bo
 	for i, k := range keys {
 		if e := c.entries[k]; e != nil {
 			age := now.Sub(e.born)
-			if age <= ttl {
+			fresh, stale := c.good(e, ttl)
+			e.wanted(max(fresh, stale))
+			switch {
+			case age <= fresh:
 				c.stats.Hits++
 				e.owner.order.MoveToFront(e.place)
-				if until := e.born.Add(ttl); until.After(e.until) {
-					e.until = until
-				}
-				out[i] = found{vec: e.vec, size: e.size, renew: !e.renewing && float64(age) >= e.renewAt*float64(ttl)}
+				out[i] = found{vec: e.vec, size: e.size, renew: !e.renewing && float64(age) >= renewAfter*float64(fresh)}
 				e.renewing = e.renewing || out[i].renew
 				continue
-			}
-			if now.After(e.until) {
+			case age <= stale && now.Sub(e.failed) < recheck:
+				c.stats.Stale++
+				e.owner.order.MoveToFront(e.place)
+				out[i] = found{vec: e.vec, size: e.size, stale: true}
+				continue
+			case now.After(e.until):
 				c.remove(e)
 			}
 		}
@@ -153,15 +196,27 @@ func (c *Cache) look(now time.Time, keys []cacheKey, ttl time.Duration, claim bo
 	return out
 }
 
+// failed notes that what has that key could not be made. For a while whoever looks gets what is too old instead, if that is there, and does not try.
+func (c *Cache) failed(now time.Time, key cacheKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.entries[key]; e != nil {
+		e.failed = now
+	}
+}
+
 // put keeps a value, which must be frozen, on the account of whoever had it made.
-func (c *Cache) put(now time.Time, who string, key cacheKey, vec *Vec, size int64, ttl time.Duration) {
-	size += entryBytes
+func (c *Cache) put(now time.Time, who string, key cacheKey, f frozen, ttl time.Duration) {
+	if f.negative && c.cfg.Negative <= 0 {
+		return
+	}
+	size := f.size + entryBytes
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old := c.entries[key]; old != nil {
 		c.remove(old)
 	}
-	if size > c.max/8 { // one value must not push out all others
+	if size > c.cfg.Bytes/8 { // one value must not push out all others
 		return
 	}
 	o := c.owners[who]
@@ -170,8 +225,9 @@ func (c *Cache) put(now time.Time, who string, key cacheKey, vec *Vec, size int6
 		c.owners[who] = o
 		heap.Push(&c.most, o)
 	}
-	// Not all at once: entries that were made together are made anew one after another.
-	e := &entry{key: key, vec: vec, size: size, born: now, until: now.Add(ttl), renewAt: 0.75 + 0.15*rand.Float64(), owner: o}
+	e := &entry{key: key, vec: f.vec, size: size, negative: f.negative, born: now, share: 1 - 0.2*rand.Float64(), owner: o}
+	fresh, stale := c.good(e, ttl)
+	e.wanted(max(fresh, stale))
 	e.place = o.order.PushFront(e)
 	c.entries[key] = e
 	c.account(o, size)
@@ -182,7 +238,7 @@ func (c *Cache) put(now time.Time, who string, key cacheKey, vec *Vec, size int6
 		}
 		c.remove(old)
 	}
-	for c.stats.Bytes > c.max {
+	for c.stats.Bytes > c.cfg.Bytes {
 		if old, ok := c.most[0].order.Back().Value.(*entry); ok {
 			c.remove(old)
 			c.stats.Evicted++

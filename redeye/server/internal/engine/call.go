@@ -464,8 +464,9 @@ func (x *run) land(p *part) {
 		p.over()
 		return
 	}
-	x.keepAnswers(p)
+	failed := x.keepAnswers(p)
 	x.figures.landed(p)
+	p.vec = x.standIn(p.flight.node, p.vec, p.flight.method.TTL, failed, func(row int32) cacheKey { return p.flight.keys[p.ords[row]] })
 	if p.flight.left--; p.flight.left == 0 {
 		x.arrive(p.flight)
 	}
@@ -545,10 +546,8 @@ func outcome(v *Vec, err error) Outcome {
 			continue
 		}
 		out.Bad++
-		switch e.Code {
-		case "CANCELLED":
-			out.Unsaid = true
-		case "UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "DATA_LOSS", "RESOURCE_EXHAUSTED":
+		out.Unsaid = out.Unsaid || e.Code == "CANCELLED"
+		if e.own() {
 			failed++
 		}
 	}

@@ -32,6 +32,15 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
+// own reports whether the fault is the method's own: not its caller's, and not that there is nothing.
+func (e *Error) own() bool {
+	switch e.Code {
+	case "UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "DATA_LOSS", "RESOURCE_EXHAUSTED":
+		return true
+	}
+	return false
+}
+
 func outOfRange(n *Node, format string, args ...any) *Error {
 	return &Error{Code: "OUT_OF_RANGE", Msg: fmt.Sprintf(format, args...), At: n.Src}
 }

@@ -7,36 +7,47 @@ import (
 	"github.com/fuwu-project/fuwu/redeye/schema"
 )
 
-// freeze copies a row of a column that is computed throughout into a vec of that row alone, which shares nothing with
-// anything and is never changed: what can outlive the run. It returns about how many bytes that takes, and false if a cell of it
-// is in error.
-func (x *run) freeze(v *Vec, t schema.Type, row int) (out *Vec, size int64, ok bool) {
-	return x.freezeRows(v, t, []int32{int32(row)})
+// frozen is a value that can outlive the run: it shares nothing with anything and is never changed.
+type frozen struct {
+	vec      *Vec  // of one row
+	size     int64 // about the bytes that it takes
+	negative bool  // it is null, or that there is nothing
+}
+
+// freeze copies a row of a column that is computed throughout. A row that is NOT_FOUND as a whole is a value as any; otherwise the error is of the first cell
+// that is in error.
+func (x *run) freeze(v *Vec, t schema.Type, row int) (frozen, *Error) {
+	if err := v.err(row); err != nil && err.Code == "NOT_FOUND" {
+		return frozen{failed(t, 1, &Error{Code: err.Code, Reason: err.Reason, Msg: err.Msg, Method: err.Method}), vecBytes + int64(len(err.Msg)), true}, nil
+	}
+	out, size, err := x.freezeRows(v, t, []int32{int32(row)})
+	return frozen{out, size, v.isNull(row)}, err
 }
 
 // vecBytes is what a vec takes without what it refers to.
 const vecBytes = 320
 
-func (x *run) freezeRows(v *Vec, t schema.Type, rows []int32) (out *Vec, size int64, ok bool) {
+func (x *run) freezeRows(v *Vec, t schema.Type, rows []int32) (out *Vec, size int64, err *Error) {
 	at := rows
 	if v.One {
 		at = make([]int32, len(rows))
 	}
 	for _, i := range at {
-		if v.err(int(i)) != nil {
-			return nil, 0, false
+		if err := v.err(int(i)); err != nil {
+			return nil, 0, err
 		}
 	}
 	n := int64(len(at))
 	out = &Vec{N: len(at), Null: gather(v.Null, at)}
 	size = vecBytes + n*width(t) + int64(len(out.Null))
 	below := func(c Col, t schema.Type, rows []int32) Col {
-		w, more, good := x.freezeRows(c.force(x), t, rows)
+		w, more, bad := x.freezeRows(c.force(x), t, rows)
 		size += more
-		ok = ok && good
+		if err == nil {
+			err = bad
+		}
 		return Ready(w)
 	}
-	ok = true
 	switch {
 	case v.Ints != nil:
 		out.Ints = gather(v.Ints, at)
@@ -78,7 +89,7 @@ func (x *run) freezeRows(v *Vec, t schema.Type, rows []int32) (out *Vec, size in
 			out.Fields[i] = below(f, t.Fields[i].Type, at)
 		}
 	}
-	return out, size, ok
+	return out, size, err
 }
 
 // thaw makes a vec for this run of a frozen one: the arrays are shared, what a run notes in a vec is not.

@@ -27,7 +27,7 @@ type keeping struct {
 	await waiting
 	late  *Sel // of those that somebody else was to make, the rows that are to be computed here after all
 	lates []int32
-	made  bool // mine are
+	fresh *Vec // mine, once they are computed
 }
 
 // waiting is for what other runs make.
@@ -48,7 +48,10 @@ func runCache(x *run, n *Node, f *Frame) *Vec {
 		return nil
 	}
 	whole := len(k.mine.idx) == f.n // nothing was found: what is computed is all
-	mine := x.compute(n, f, k, k.mine, k.ours, &k.made)
+	if k.fresh == nil {
+		k.fresh = x.compute(n, f, k, k.mine, k.ours)
+	}
+	mine := k.fresh
 	if len(k.await.keys) > 0 {
 		if !k.await.over {
 			return nil
@@ -56,7 +59,7 @@ func runCache(x *run, n *Node, f *Frame) *Vec {
 		if k.late == nil {
 			x.lookAgain(n, k)
 		}
-		late := x.compute(n, f, k, k.late, k.lates, new(bool))
+		late := x.compute(n, f, k, k.late, k.lates)
 		if late == nil {
 			return nil
 		}
@@ -71,8 +74,9 @@ func runCache(x *run, n *Node, f *Frame) *Vec {
 	return x.gatherKept(f, k, mine, blank(n.Type, 0))
 }
 
-// compute computes rows of the operand, throughout, and keeps them. It returns nil while that waits.
-func (x *run) compute(n *Node, f *Frame, k *keeping, sel *Sel, keys []int32, done *bool) *Vec {
+// compute computes rows of the operand, throughout, and keeps them; where that failed something too old may stand in. It returns nil while
+// that waits.
+func (x *run) compute(n *Node, f *Frame, k *keeping, sel *Sel, keys []int32) *Vec {
 	if len(sel.idx) == 0 {
 		return blank(n.Type, 0)
 	}
@@ -80,29 +84,62 @@ func (x *run) compute(n *Node, f *Frame, k *keeping, sel *Sel, keys []int32, don
 	if v == nil || !x.deep(v, n.Kids[0].Type) {
 		return nil
 	}
-	if !*done {
-		*done = true
-		x.keepRows(n, k, v, keys)
-	}
-	return v
+	failed := x.keepRows(n, k, v, keys)
+	return x.standIn(n, v, n.keep.ttl, failed, func(row int32) cacheKey { return k.keys[keys[row]] })
 }
 
 // incomplete reports whether a value of the operand may lack something for an error that is not seen in it any more. It is what
 // can be said of the whole run, so it may be true of a value that is complete; that one is not kept, and no harm is done.
-func (x *run) incomplete(n *Node) bool { return x.dropped > 0 || x.excused && n.keep.excuses }
+func (x *run) incomplete(n *Node) bool {
+	return x.dropped > 0 || x.used.Stale > 0 || x.excused && n.keep.excuses
+}
 
-// keepRows puts rows into the cache, each under its key.
-func (x *run) keepRows(n *Node, k *keeping, v *Vec, keys []int32) {
-	ttl, now, incomplete := n.keep.ttl, x.now(), x.incomplete(n)
+// keepRows puts rows into the cache, each under its key, and returns those that failed.
+func (x *run) keepRows(n *Node, k *keeping, v *Vec, keys []int32) (failed []int32) {
+	incomplete := x.incomplete(n)
 	for row, key := range keys {
-		if key < 0 {
-			continue
+		if key >= 0 && x.keepRow(k.keys[key], v, n.Kids[0].Type, row, n.keep.ttl, incomplete) {
+			failed = append(failed, int32(row))
 		}
-		if one, size, ok := x.freeze(v, n.Kids[0].Type, row); ok && !incomplete {
-			x.cache.put(now, x.payer(), k.keys[key], one, size, ttl)
-		}
-		x.disclaim(k.keys[key])
 	}
+	return failed
+}
+
+// keepRow puts a row into the cache, unless it is incomplete or in error, and ends this run's claim to its key. It reports whether the row failed, for
+// reasons that are not the caller's.
+func (x *run) keepRow(key cacheKey, v *Vec, t schema.Type, row int, ttl time.Duration, incomplete bool) (failed bool) {
+	one, err := x.freeze(v, t, row)
+	switch {
+	case err == nil && !incomplete:
+		x.cache.put(x.now(), x.payer(), key, one, ttl)
+	case err != nil && err.own():
+		x.cache.failed(x.now(), key)
+		failed = true
+	}
+	x.disclaim(key)
+	return failed
+}
+
+// standIn returns v with what the cache has of rows that failed, too old though it is, in their place.
+func (x *run) standIn(n *Node, v *Vec, ttl time.Duration, failed []int32, key func(row int32) cacheKey) *Vec {
+	if len(failed) == 0 {
+		return v
+	}
+	keys := make([]cacheKey, len(failed))
+	for i, row := range failed {
+		keys[i] = key(row)
+	}
+	idx, vecs := identity(v.N), []*Vec{v}
+	for i, got := range x.cache.look(x.now(), keys, ttl, false) {
+		if got.vec != nil {
+			idx[failed[i]] = int32(v.N + len(vecs) - 1)
+			vecs = append(vecs, x.take(got, n))
+		}
+	}
+	if len(vecs) == 1 {
+		return v
+	}
+	return x.pick(x.concat(vecs...), &Sel{idx})
 }
 
 // keeping finds out what is kept for the rows of a frame; nil while that waits, false if nothing is to be kept at all.
@@ -142,7 +179,7 @@ func (x *run) keeping(n *Node, f *Frame, look bool) (k *keeping, ok bool) {
 		case got.vec != nil:
 			at.hits, at.misses = at.hits+1, at.misses-1
 			hit[i] = true
-			k.vecs[i] = x.take(got, n.Type)
+			k.vecs[i] = x.take(got, n)
 			if got.renew {
 				renew = append(renew, int32(i))
 			}
@@ -210,10 +247,24 @@ func (x *run) look(keys []cacheKey, ttl time.Duration) []found {
 	return out
 }
 
-// take charges what was found, and makes it this run's.
-func (x *run) take(got found, t schema.Type) *Vec {
-	x.used.Hits++
+// take charges what was found for a node, and makes it this run's.
+func (x *run) take(got found, n *Node) *Vec {
+	if got.stale {
+		x.used.Stale++
+		x.figures.of(n).stale++
+	} else {
+		x.used.Hits++
+	}
+	t := n.Type
 	v := got.vec.thaw()
+	if err := v.err(0); err != nil { // that there is nothing: here
+		here := *err
+		here.At = n.Src
+		if n.keep != nil {
+			here.At = n.Kids[0].Src
+		}
+		v.Errs = []*Error{&here}
+	}
 	if !x.charge("memory", &x.used.Memory, got.size, x.budget.Memory) || t.Kind == schema.KindList && !x.rows(v.items()) {
 		return blank(t, 1)
 	}
@@ -272,7 +323,7 @@ func (x *run) lookAgain(n *Node, k *keeping) {
 	for i, got := range x.cache.look(x.now(), keys, n.keep.ttl, false) {
 		key := k.await.keys[i]
 		if got.vec != nil {
-			k.vecs[key] = x.take(got, n.Type)
+			k.vecs[key] = x.take(got, n)
 			continue
 		}
 		x.used.Misses++
@@ -407,9 +458,7 @@ func (x *run) renew(n *Node, k *keeping, inputs []*Vec, which []int32) {
 			if operand.level == 0 {
 				row = 0
 			}
-			if one, size, ok := y.freeze(v, operand.Type, row); ok {
-				y.cache.put(y.now(), y.payer(), key, one, size, n.keep.ttl)
-			}
+			y.keepRow(key, v, operand.Type, row, n.keep.ttl, false)
 		}
 		return true
 	})
@@ -438,7 +487,7 @@ func (x *run) recall(fl *flight, ords []int32) []int32 {
 		switch {
 		case got.vec != nil:
 			at.hits, at.misses = at.hits+1, at.misses-1
-			vecs, here.ords = append(vecs, x.take(got, m.Result)), append(here.ords, ords[i])
+			vecs, here.ords = append(vecs, x.take(got, fl.node)), append(here.ords, ords[i])
 			if got.renew {
 				renew = append(renew, ords[i])
 			}
@@ -477,7 +526,7 @@ func (x *run) recalled(fl *flight, ords []int32) {
 			ask = append(ask, ords[i])
 			continue
 		}
-		vecs, here.ords = append(vecs, x.take(got, fl.method.Result)), append(here.ords, ords[i])
+		vecs, here.ords = append(vecs, x.take(got, fl.node)), append(here.ords, ords[i])
 	}
 	if len(vecs) > 0 {
 		here.vec = x.concat(vecs...)
@@ -514,19 +563,18 @@ func (x *run) methodKeys(fl *flight, ords []int32, owner []byte) map[int32]cache
 	return out
 }
 
-// keepAnswers keeps what a part brought back.
-func (x *run) keepAnswers(p *part) {
+// keepAnswers keeps what a part brought back, and returns the rows that failed.
+func (x *run) keepAnswers(p *part) (failed []int32) {
 	fl := p.flight
 	if fl.keys == nil {
-		return
+		return nil
 	}
-	now := x.now()
 	for i, ord := range p.ords {
-		if one, size, ok := x.freeze(p.vec, fl.method.Result, i); ok {
-			x.cache.put(now, x.payer(), fl.keys[ord], one, size, fl.method.TTL)
+		if x.keepRow(fl.keys[ord], p.vec, fl.method.Result, i, fl.method.TTL, false) {
+			failed = append(failed, int32(i))
 		}
-		x.disclaim(fl.keys[ord])
 	}
+	return failed
 }
 
 // renewAnswers asks a method again for answers that will soon be too old.

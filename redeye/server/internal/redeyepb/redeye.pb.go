@@ -373,7 +373,7 @@ func (x *Budgets) GetWallNanos() uint64 {
 type Answer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`     // "list<{id: int, title: string?}>"; entities stand as their keys
-	Value         *Column                `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`   // one row; in a stream, one row that is the list of this part's rows
+	Value         *Column                `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`   // one row; in a stream, one row that is the list of this part's rows; absent from the last
 	Errors        []*CellError           `protobuf:"bytes,3,rep,name=errors,proto3" json:"errors,omitempty"` // at most 100
 	ErrorsTotal   uint64                 `protobuf:"varint,4,opt,name=errors_total,json=errorsTotal,proto3" json:"errors_total,omitempty"`
 	RowsDropped   uint64                 `protobuf:"varint,5,opt,name=rows_dropped,json=rowsDropped,proto3" json:"rows_dropped,omitempty"` // whose predicate or key failed
@@ -484,6 +484,7 @@ type Usage struct {
 	Planned       uint64                 `protobuf:"varint,9,opt,name=planned,proto3" json:"planned,omitempty"`                             // calls that the program asks for, one for each row
 	CacheHits     uint64                 `protobuf:"varint,10,opt,name=cache_hits,json=cacheHits,proto3" json:"cache_hits,omitempty"`       // values that were found in the cache
 	CacheMisses   uint64                 `protobuf:"varint,11,opt,name=cache_misses,json=cacheMisses,proto3" json:"cache_misses,omitempty"` // values that were looked for there, and had to be computed
+	CacheStale    uint64                 `protobuf:"varint,12,opt,name=cache_stale,json=cacheStale,proto3" json:"cache_stale,omitempty"`    // values of the cache that were too old, and stood in for what failed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -591,6 +592,13 @@ func (x *Usage) GetCacheHits() uint64 {
 func (x *Usage) GetCacheMisses() uint64 {
 	if x != nil {
 		return x.CacheMisses
+	}
+	return 0
+}
+
+func (x *Usage) GetCacheStale() uint64 {
+	if x != nil {
+		return x.CacheStale
 	}
 	return 0
 }
@@ -1454,7 +1462,7 @@ const file_redeye_v1_redeye_proto_rawDesc = "" +
 	"\frows_dropped\x18\x05 \x01(\x04R\vrowsDropped\x12&\n" +
 	"\x05usage\x18\x06 \x01(\v2\x10.redeye.v1.UsageR\x05usage\x12\x12\n" +
 	"\x04hash\x18\a \x01(\fR\x04hash\x12\x10\n" +
-	"\x03end\x18\b \x01(\bR\x03end\"\xa8\x02\n" +
+	"\x03end\x18\b \x01(\bR\x03end\"\xc9\x02\n" +
 	"\x05Usage\x12\x14\n" +
 	"\x05steps\x18\x01 \x01(\x04R\x05steps\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x04R\x04rows\x12\x19\n" +
@@ -1469,7 +1477,9 @@ const file_redeye_v1_redeye_proto_rawDesc = "" +
 	"\n" +
 	"cache_hits\x18\n" +
 	" \x01(\x04R\tcacheHits\x12!\n" +
-	"\fcache_misses\x18\v \x01(\x04R\vcacheMisses\"e\n" +
+	"\fcache_misses\x18\v \x01(\x04R\vcacheMisses\x12\x1f\n" +
+	"\vcache_stale\x18\f \x01(\x04R\n" +
+	"cacheStale\"e\n" +
 	"\tCellError\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x16\n" +
