@@ -13,7 +13,7 @@ import (
 )
 
 // Two breakers stand in a query's way. That of a method protects what the method asks, from everybody: it opens when too
-// many of its invocations fail for reasons of their own. That of a program at a call site protects the server from this
+// many of its invocations fail for reasons of their own, or take longer than they should. That of a program at a call site protects the server from this
 // program: it opens when it exceeds the server's budgets or its time, or meets a mistake of the server. A failure of a method does not count
 // against the program, nor does one of the caller's; and what a caller makes fail with a budget or a deadline of its own, that is tighter
 // than the server's, counts against nobody.
@@ -23,7 +23,8 @@ import (
 
 // gate is what guards a method.
 type gate struct {
-	breaker *breaker.Breaker
+	breaker   *breaker.Breaker
+	slowAfter time.Duration // what takes longer counts as failed; 0 is never
 
 	mu      sync.Mutex
 	limit   int
@@ -31,6 +32,7 @@ type gate struct {
 	waiting list.List // of chan struct{}, closed when it is their turn
 	calls   int64
 	failed  int64
+	slow    int64
 	refused int64
 	times   histogram
 }
@@ -39,7 +41,7 @@ type gate struct {
 func (s *Server) gates() map[*engine.Method]*gate {
 	out := map[*engine.Method]*gate{}
 	add := func(m *engine.Method) {
-		out[m] = &gate{breaker: breaker.New(breaker.Config{}), limit: s.concurrency(m)}
+		out[m] = &gate{breaker: breaker.New(breaker.Config{}), slowAfter: cmp.Or(m.SlowAfter, max(s.SlowCall, 0)), limit: s.concurrency(m)}
 	}
 	for _, m := range s.catalog.Sources {
 		add(m)
@@ -83,6 +85,9 @@ func (g *gate) enter(ctx context.Context) (waited bool, err error) {
 	return true, ctx.Err()
 }
 
+// isSlow reports whether an invocation that took so long should not have.
+func (g *gate) isSlow(took time.Duration) bool { return g.slowAfter > 0 && took > g.slowAfter }
+
 // leave ends an invocation that took so long.
 func (g *gate) leave(took time.Duration, failed bool) {
 	g.mu.Lock()
@@ -91,6 +96,9 @@ func (g *gate) leave(took time.Duration, failed bool) {
 	g.times[bucketOf(took)]++
 	if failed {
 		g.failed++
+	}
+	if g.isSlow(took) {
+		g.slow++
 	}
 	g.running--
 	g.next()
@@ -157,11 +165,17 @@ func (s *Server) guard(ctx context.Context, m *engine.Method, items int) (contex
 	return ctx, func(o engine.Outcome) {
 		now := time.Now()
 		took := now.Sub(start)
-		// A caller with little time must not make it look as if the method were slow.
-		if o.Unsaid || o.Late && took < s.Budget.Wall/2 {
+		saysNothing := o.Unsaid || o.Late && took < s.Budget.Wall/2 // a caller with little time must not make it look as if the method were slow,
+		if saysNothing {
 			o.Failed = 0
+		}
+		switch {
+		case g.isSlow(took): // nor hide that it is
+			span.SetBool("redeye.slow", true)
+			call.Done(now, 1)
+		case saysNothing:
 			call.Forget()
-		} else {
+		default:
 			call.Done(now, o.Failed)
 		}
 		g.leave(took, o.Failed > 0)

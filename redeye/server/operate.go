@@ -65,17 +65,19 @@ func (s *Server) CallSites() []SiteStatus {
 
 // MethodStatus is what is known of a method or source.
 type MethodStatus struct {
-	Name    string `json:"name"`
-	Calls   int64  `json:"calls"`
-	Failed  int64  `json:"failed"`  // calls with an item that failed for reasons of the method's own
-	Refused int64  `json:"refused"` // by its breaker
-	Running int    `json:"running"`
-	Waiting int    `json:"waiting"` // for their turn
-	P50     string `json:"p50"`
-	P99     string `json:"p99"`
-	Breaker string `json:"breaker"`
-	Switch  string `json:"switch"`
-	Limit   int    `json:"limit"` // calls at once, of all queries
+	Name      string `json:"name"`
+	Calls     int64  `json:"calls"`
+	Failed    int64  `json:"failed"`  // calls with an item that failed for reasons of the method's own
+	Slow      int64  `json:"slow"`    // calls that took longer than SlowAfter
+	Refused   int64  `json:"refused"` // by its breaker
+	Running   int    `json:"running"`
+	Waiting   int    `json:"waiting"` // for their turn
+	P50       string `json:"p50"`
+	P99       string `json:"p99"`
+	Breaker   string `json:"breaker"`
+	Switch    string `json:"switch"`
+	Limit     int    `json:"limit"`                // calls at once, of all queries
+	SlowAfter string `json:"slow_after,omitempty"` // what a call may take before it counts as failed; "" is any time
 }
 
 // Methods lists the methods and sources, by their names.
@@ -83,9 +85,13 @@ func (s *Server) Methods() []MethodStatus {
 	now := time.Now()
 	out := make([]MethodStatus, 0, len(s.methods))
 	for m, g := range s.methods {
+		slowAfter := ""
+		if g.slowAfter > 0 {
+			slowAfter = g.slowAfter.String()
+		}
 		g.mu.Lock()
 		out = append(out, MethodStatus{
-			Name: m.Name, Calls: g.calls, Failed: g.failed, Refused: g.refused, Running: g.running, Waiting: g.waiting.Len(),
+			Name: m.Name, Calls: g.calls, Failed: g.failed, Slow: g.slow, SlowAfter: slowAfter, Refused: g.refused, Running: g.running, Waiting: g.waiting.Len(),
 			P50: g.times.quantile(0.5).String(), P99: g.times.quantile(0.99).String(),
 			Breaker: g.breaker.State(now).String(), Switch: g.breaker.Forced().String(), Limit: g.limit,
 		})

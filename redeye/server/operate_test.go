@@ -257,6 +257,63 @@ func TestMethodConcurrency(t *testing.T) {
 	})
 }
 
+// Calls that take longer than they should open a method's breaker, where the service says how long that is; whoever gives up on them does not hide it.
+func TestSlowCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(server.SlowAfter(time.Minute)) // title and rating
+		w.SlowCall = 100 * time.Millisecond
+		ask := func(delay, patience time.Duration) error {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			w.delay = delay
+			defer synctest.Wait() // for those that nobody waits for any more
+			_, err := w.Query(ctx, request(`movies(1, 3).map(lambda m: m.title())`))
+			return err
+		}
+		for range 20 {
+			if err := ask(100*time.Millisecond, time.Hour); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := methodOf(t, w, "movies"); got.Slow != 0 || got.Breaker != "closed" || got.SlowAfter != "100ms" {
+			t.Errorf("%+v", got)
+		}
+		time.Sleep(time.Minute)
+		for i := range 20 {
+			patience := time.Duration(1+i%2) * 150 * time.Millisecond // gone before movies answers, and before title does
+			if err := ask(200*time.Millisecond, patience); reason(t, err).Code != "DEADLINE_EXCEEDED" {
+				t.Fatal(err)
+			}
+		}
+		if got := methodOf(t, w, "movies"); got.Slow != 20 || got.Failed != 0 || got.Breaker != "open" {
+			t.Errorf("%+v", got)
+		}
+		if e := reason(t, ask(0, time.Hour)); e.Reason != "BREAKER_OPEN" || e.Method != "movies" {
+			t.Error(e)
+		}
+		if got := methodOf(t, w, "Movie.title"); got.Slow != 0 || got.Breaker != "closed" || got.SlowAfter != "1m0s" {
+			t.Errorf("%+v", got)
+		}
+		// Quick again, it is asked again.
+		time.Sleep(6 * time.Second)
+		for range 5 {
+			if err := ask(time.Millisecond, time.Hour); err != nil {
+				t.Error(err)
+			}
+		}
+		// Unless somebody says so, no call is too slow.
+		w = newWorld()
+		for range 40 {
+			if err := ask(2*time.Second, time.Hour); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := methodOf(t, w, "movies"); got.Slow != 0 || got.SlowAfter != "" {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
 // A caller cannot open a breaker that is in others' way with bounds of its own: neither a method's with deadlines that are too
 // short for it, nor a program's with tiny budgets.
 func TestBreakersAreNotTrippedByCallers(t *testing.T) {

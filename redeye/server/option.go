@@ -18,6 +18,7 @@ type options struct {
 	cost, scope    string
 	replaces       []string
 	concurrency    int
+	slow           time.Duration
 	unique, stable bool
 	cached         time.Duration
 	uncached       bool
@@ -43,6 +44,16 @@ func Concurrency(n int) Option {
 	return func(o *options) {
 		if o.concurrency = n; n == 0 {
 			o.concurrency = -1
+		}
+	}
+}
+
+// SlowAfter says that a call that takes longer counts as failed for the method's breaker, whatever it answers. It is one time for a call of one receiver and
+// for one of as many as a batch holds.
+func SlowAfter(d time.Duration) Option {
+	return func(o *options) {
+		if o.slow = d; d == 0 {
+			o.slow = -1
 		}
 	}
 }

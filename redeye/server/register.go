@@ -339,6 +339,9 @@ func describe[A, R any](s *Server, where, name, batch string, opts []Option) (*e
 	if o.concurrency < 0 {
 		s.mistake("%s: Concurrency(%d): at least one call runs at once", where, o.concurrency)
 	}
+	if o.slow < 0 {
+		s.mistake("%s: SlowAfter(%v): a call takes longer than that whatever it does", where, max(o.slow, 0))
+	}
 	scope, ok := engine.ParseScope(o.scope)
 	cache := ""
 	switch {
@@ -359,7 +362,7 @@ func describe[A, R any](s *Server, where, name, batch string, opts []Option) (*e
 	}
 	m := &engine.Method{
 		Name: where, Args: args, Result: result.typ, MaxBatch: o.maxBatch, Cheap: o.cost == "cheap", UniqueKeys: o.unique, Stable: o.stable,
-		Scope: scope, TTL: o.cached, Concurrency: o.concurrency,
+		Scope: scope, TTL: o.cached, Concurrency: o.concurrency, SlowAfter: o.slow,
 	}
 	entry := schema.Method{
 		Name: name, Doc: o.doc, Args: args, Result: result.typ, Batch: batch, MaxBatch: o.maxBatch, Cost: o.cost, Scope: o.scope, Cache: cache,

@@ -471,6 +471,7 @@ func TestRegistrationMistakes(t *testing.T) {
 	server.Attr(mv, "u", func(m *movie) unregistered { return unregistered{} })
 	server.Batch(mv, "filter", func(context.Context, []*movie) ([]int, error) { return nil, nil })
 	server.Batch(mv, "big", func(context.Context, []*movie) ([]int, error) { return nil, nil }, server.MaxBatch(-5))
+	server.Batch(mv, "slow", func(context.Context, []*movie) ([]int, error) { return nil, nil }, server.SlowAfter(0))
 	server.Batch(mv, "scoped", func(context.Context, []*movie) ([]int, error) { return nil, nil }, server.Scope("mine"))
 	server.BatchArg(mv, "args", func(context.Context, []*movie, int) ([]int, error) { return nil, nil }, server.Args("a", "b"))
 	server.BatchArg(mv, "entity", func(context.Context, []*movie, *movie) ([]int, error) { return nil, nil })
@@ -478,7 +479,7 @@ func TestRegistrationMistakes(t *testing.T) {
 	err := s.Check()
 	for _, want := range []string{
 		`"list" cannot be the name of an entity`, "Entity Twice: the Go type *server_test.movie is registered already", `"x y" cannot be the name of an attribute`,
-		"Attr list.u: the type server_test.unregistered", `"filter" cannot be the name of a method`, "MaxBatch(-5)", `not "mine"`, "names 2 arguments of 1",
+		"Attr list.u: the type server_test.unregistered", `"filter" cannot be the name of a method`, "MaxBatch(-5)", "SlowAfter(0s)", `not "mine"`, "names 2 arguments of 1",
 		"list.entity: its argument arg", `"let" cannot be the name of a source`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

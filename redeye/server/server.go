@@ -37,6 +37,8 @@ type Server struct {
 	// MethodConcurrency is how many calls of one method run at once, of all queries, unless it was registered with [Concurrency]; default 64. Beyond
 	// it they wait.
 	MethodConcurrency int
+	// SlowCall is what a call of a method may take before it counts as failed for the method's breaker, unless it was registered with [SlowAfter]; default 0, any time.
+	SlowCall time.Duration
 	// CacheBytes bounds what is kept of answers from one query to the next, for programs that say cache and methods that are [Cached]: about 64 MiB if it is
 	// zero, and nothing is kept if it is negative. What is kept for one principal or tenant is kept only where [Server.Authenticate] or
 	// [WithPrincipal] says who that is.

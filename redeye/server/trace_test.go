@@ -297,7 +297,7 @@ func TestSpanStatistics(t *testing.T) {
 // docs/redeye/operate.md has every attribute that spans have, and no other.
 func TestSpanAttributesAreDocumented(t *testing.T) {
 	w := newWorld()
-	w.MethodConcurrency, w.delay, w.StaleIfError = 1, time.Millisecond, time.Hour
+	w.MethodConcurrency, w.delay, w.StaleIfError, w.SlowCall = 1, time.Millisecond, time.Hour, time.Nanosecond
 	c := traced(t, 1, func(ctx context.Context) {
 		for _, req := range []server.Request{
 			{Text: `movies(1, 9).map(lambda m: m.poster())`}, // which wait for each other

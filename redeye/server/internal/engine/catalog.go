@@ -58,6 +58,7 @@ type Method struct {
 	Stable      bool // of a source: the order of its list does not change
 	Scope       Scope
 	Concurrency int           // calls at once, of all runs; 0 is the server's own bound
+	SlowAfter   time.Duration // a call that takes longer counts as failed; 0 is the server's own time
 	TTL         time.Duration // answers are kept so long; 0 is not at all, but where a program says so
 
 	// Call answers for each of n receivers, in order. Receivers are an []E, nil of a source (then n is 1). Arguments are columns of one row, or of n
