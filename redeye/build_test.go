@@ -189,11 +189,27 @@ func TestBuild(t *testing.T) {
 			}))),
 			`movies_between(since, within).map(lambda x: x.poster(x.year, x.genre).or_drop())`,
 		},
+		{
+			sent(t, movie(func(x movies.MovieX) redeye.Bool {
+				return x.Medium().Eq(movies.MediumSeries).Or(x.Medium().In([]movies.Medium{movies.MediumFeature, movies.MediumShortFilm})).
+					And(x.ShownAsOf(x.Medium())).And(x.Medium().Str().Upper().HasPrefix("S")).And(x.ShownAs(movies.MediumSeries)).
+					And(x.Ages().OrElse([]movies.Age{movies.Age18}).Any(func(a redeye.Enum[movies.Age]) redeye.Bool { return a.Ne(movies.AgeAll) }))
+			})),
+			`get_movies(ids).filter(lambda x: (x.medium == p or x.medium in p2) and x.shown_as(x.medium) and str(x.medium).upper().startswith(p3) and x.shown_as(what) and x.ages().or_else(p4).any(lambda x2: x2 != p5))`,
+		},
+		{
+			sent(t, redeye.Ask(redeye.Map(redeye.GroupBy(all, func(x movies.MovieX) redeye.Enum[movies.Medium] { return x.Medium() }), mediumOf))),
+			`get_movies(ids).group(lambda x: x.medium).map(lambda x: x.key)`,
+		},
 	} {
 		if test.got != test.want {
 			t.Errorf("got\n%s\nwant\n%s", test.got, test.want)
 		}
 	}
+}
+
+func mediumOf(g redeye.GroupX[redeye.Enum[movies.Medium], movies.Medium, movies.MovieX, int64]) redeye.Enum[movies.Medium] {
+	return g.Key()
 }
 
 func movieKey(x movies.MovieX) redeye.Expr[int64] { return x.ID() }

@@ -72,9 +72,9 @@ func (p planner) plan(goType reflect.Type, t schema.Type) (store, error) {
 		return p.pointers(goType.Elem(), t)
 	}
 	if t.Null && !p.partial {
-		return nil, fmt.Errorf("it is %s, which may be null, and a %s cannot be; make it a *%s, or write .or_else(…)", t, goType, goType)
+		return nil, fmt.Errorf("it is %s, which may be null, and a %s cannot be; make it a *%s, or write .or_else(…)", t.Short(), goType, goType)
 	}
-	bad := fmt.Errorf("it is %s, which does not fit into a %s", t.NotNull(), goType)
+	bad := fmt.Errorf("it is %s, which does not fit into a %s", t.NotNull().Short(), goType)
 	switch t.Kind {
 	case schema.KindTime:
 		if goType != timeType {
@@ -106,6 +106,11 @@ func (p planner) plan(goType reflect.Type, t schema.Type) (store, error) {
 			return nil, bad
 		}
 		return scalars(goType, t.Kind), nil
+	case schema.KindEnum:
+		if goType.Kind() != reflect.String {
+			return nil, bad
+		}
+		return scalars(goType, schema.KindString), nil
 	case schema.KindUnknown, schema.KindEntity:
 	}
 	return nil, bad

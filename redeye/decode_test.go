@@ -30,7 +30,7 @@ func goType(t schema.Type) reflect.Type {
 		return reflect.TypeFor[int64]()
 	case schema.KindFloat:
 		return reflect.TypeFor[float64]()
-	case schema.KindString:
+	case schema.KindString, schema.KindEnum:
 		return reflect.TypeFor[string]()
 	case schema.KindBytes:
 		return reflect.TypeFor[[]byte]()

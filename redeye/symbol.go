@@ -53,6 +53,8 @@ type (
 	Time struct{ ordered[time.Time] }
 	// Duration stands for a span of time.
 	Duration struct{ ordered[time.Duration] }
+	// Enum stands for one of the values of T, a type of generated code.
+	Enum[T ~string] struct{ typed[T] }
 	// Entity stands for an entity; outside of the server it is its key. Generated symbols embed it.
 	Entity[K any] struct{ typed[K] }
 	// Param stands for an argument of a prepared query.
@@ -90,6 +92,21 @@ func (Time) From(n Node) Time { return Time{ordered[time.Time]{typed[time.Time]{
 func (Duration) From(n Node) Duration {
 	return Duration{ordered[time.Duration]{typed[time.Duration]{n}}}
 }
+
+// From is for generated code.
+func (Enum[T]) From(n Node) Enum[T] { return Enum[T]{typed[T]{n}} }
+
+// Eq is x == v.
+func (x Enum[T]) Eq(v T) Bool { return from[Bool](binary(ast.OpEq, x.n, value(v))) }
+
+// Ne is x != v.
+func (x Enum[T]) Ne(v T) Bool { return from[Bool](binary(ast.OpNe, x.n, value(v))) }
+
+// In is whether x is one of vs.
+func (x Enum[T]) In(vs []T) Bool { return from[Bool](binary(ast.OpIn, x.n, value(vs))) }
+
+// Str is x as a text.
+func (x Enum[T]) Str() Str { return from[Str](unary(ast.OpStr, x.n)) }
 
 // And is true where x and y are. y is computed where x is true.
 func (x Bool) And(y Bool) Bool { return x.From(binary(ast.OpAnd, x.n, y.n)) }

@@ -17,6 +17,7 @@ import (
 //
 //	bool; int, int8 … uint64; float32, float64; string; []byte     bool, int, float, string, bytes
 //	time.Time, time.Duration                                       time, duration
+//	a string, of whatever name                                     an enum
 //	[]T, map[string]T, map[int64]T                                 list<T>, map<string, T>, map<int, T>
 //	a struct                                                       an object; see fieldName
 //	*T                                                             T?
@@ -206,7 +207,7 @@ func appendValue(c *column.Column, v reflect.Value) error {
 			}
 			i++
 		}
-	case schema.KindUnknown, schema.KindEntity:
+	case schema.KindUnknown, schema.KindEntity, schema.KindEnum: // a Go type says nothing of values; its strings are read as such by the server
 		return fmt.Errorf("a value cannot be of the type %s", c.Type)
 	}
 	if c.Null != nil {

@@ -39,18 +39,24 @@ func (cmd *SchemaCmd) Run(ctx context.Context, io streams) error {
 	for _, e := range s.Entities {
 		fmt.Fprintf(w, "\n%s\tkey %s\t%s\n", e.Name, e.Key, oneLine(e.Doc))
 		for _, a := range e.Attrs {
-			fmt.Fprintf(w, "  .%s\t%s\t%s\n", a.Name, a.Type, oneLine(a.Doc))
+			fmt.Fprintf(w, "  .%s\t%s\t%s\n", a.Name, a.Type.Short(), oneLine(a.Doc))
 		}
 		for _, m := range e.Methods {
-			fmt.Fprintf(w, "  .%s\t%s\t%s\n", signature(m), m.Result, oneLine(m.Doc))
+			fmt.Fprintf(w, "  .%s\t%s\t%s\n", signature(m), m.Result.Short(), oneLine(m.Doc))
 		}
 	}
 	fmt.Fprintln(w)
 	for _, m := range s.Sources {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", signature(m), m.Result, oneLine(m.Doc))
+		fmt.Fprintf(w, "%s\t%s\t%s\n", signature(m), m.Result.Short(), oneLine(m.Doc))
 	}
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	for i, e := range s.Enums() {
+		if i == 0 {
+			out.WriteByte('\n')
+		}
+		fmt.Fprintf(&out, "%s\n", e)
 	}
 	lines := strings.Split(out.String(), "\n")
 	for i := range lines {
@@ -63,7 +69,7 @@ func (cmd *SchemaCmd) Run(ctx context.Context, io streams) error {
 func signature(m schema.Method) string {
 	args := make([]string, len(m.Args))
 	for i, a := range m.Args {
-		args[i] = a.Name + ": " + a.Type.String()
+		args[i] = a.Name + ": " + a.Type.Short()
 	}
 	return m.Name + "(" + strings.Join(args, ", ") + ")"
 }

@@ -473,7 +473,7 @@ func (b *builder) finish(n *node) {
 	for i := range n.entity.Attrs {
 		a := &n.entity.Attrs[i]
 		isKey := a.Name == "id"
-		if (isKey || n.whole && !mentionsEntity(a.Type)) && !slices.ContainsFunc(n.fields, func(f *field) bool { return f.name == a.Name }) {
+		if (isKey || n.whole && !a.Type.Has(schema.KindEntity)) && !slices.ContainsFunc(n.fields, func(f *field) bool { return f.name == a.Name }) {
 			attrs = append(attrs, &field{name: a.Name, attr: a})
 		}
 	}
@@ -516,13 +516,6 @@ func (b *builder) waves() (waves [][]string) {
 	}
 	walk(b.root, 1)
 	return waves
-}
-
-func mentionsEntity(t schema.Type) bool {
-	if t.Kind == schema.KindEntity || t.Elem != nil && mentionsEntity(*t.Elem) {
-		return true
-	}
-	return slices.ContainsFunc(t.Fields, func(f schema.Field) bool { return mentionsEntity(f.Type) })
 }
 
 // sketch is a query of a service that is not there yet: with a source of what the page goes through, and a method for each

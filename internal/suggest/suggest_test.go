@@ -22,6 +22,7 @@ import (
 	"github.com/fuwu-project/fuwu/redeye/column"
 	"github.com/fuwu-project/fuwu/redeye/schema"
 	"github.com/fuwu-project/fuwu/redeye/server/examples/movies"
+	"github.com/fuwu-project/fuwu/redeye/server/examples/movies/moviesclient"
 	"github.com/fuwu-project/fuwu/redeye/server/text"
 )
 
@@ -91,7 +92,7 @@ func TestTalk(t *testing.T) {
 		if !ask("can_view(user)", id).Bools[0] {
 			continue
 		}
-		row := MovieRow{ID: id, Year: ask("year", id).Ints[0], Genre: ask("genre", id).Texts[0], Title: ask("title()", id).Texts[0]}
+		row := MovieRow{ID: id, Year: ask("year", id).Ints[0], Genre: moviesclient.Genre(ask("genre", id).Texts[0]), Title: ask("title()", id).Texts[0]}
 		if r := ask("rating()", id); !r.IsNull(0) {
 			row.Rating = &r.Floats[0]
 		}

@@ -10,11 +10,11 @@ import (
 )
 
 type MovieRow struct {
-	ID     int64    `redeye:"id" json:"id"`
-	Year   int64    `redeye:"year" json:"year"`
-	Genre  string   `redeye:"genre" json:"genre"`
-	Title  string   `redeye:"title" json:"title"`
-	Rating *float64 `redeye:"rating" json:"rating"`
+	ID     int64        `redeye:"id" json:"id"`
+	Year   int64        `redeye:"year" json:"year"`
+	Genre  movies.Genre `redeye:"genre" json:"genre"`
+	Title  string       `redeye:"title" json:"title"`
+	Rating *float64     `redeye:"rating" json:"rating"`
 }
 
 func page(ctx context.Context, client *redeye.Client, ids []int64, user int64) ([]MovieRow, error) {

@@ -11,13 +11,15 @@
 //	bool  int  float  string  bytes  time  duration    scalars
 //	list<T>   map<string, T>   map<int, T>             ordered; a map's keys are distinct
 //	{name: T, …}                                       an object: fields in order
+//	Genre                                              an enum of the schema: one of the texts that are its values
 //	Movie                                              a reference to an entity of the schema: its type and its key
 //	T?                                                 T or null
 //
 // An int has 64 bits and a sign; a float is IEEE 754 binary64; a string is UTF-8 and compares by code point; a time is Unix nanoseconds
 // (1678 to 2262), a duration nanoseconds.
 //
-// Nothing is converted silently. Only a literal int stands for a float where a float is wanted.
+// Nothing is converted silently. Only a literal int stands for a float where a float is wanted, and a literal string for a value of an enum where one is
+// wanted: x.genre == "drama". It must be one of the values; so must what a parameter is given. An enum is no string: it has no order, and str(x) is its text.
 //
 // Types are checked before anything is called, and have at most 1,000 parts. A name that no lambda binds is a parameter; its type is what
 // its uses want of it, and all of them must want the same.
@@ -31,7 +33,7 @@
 // # Errors
 //
 // A cell that cannot be computed holds an error: a method failed (its code), or OUT_OF_RANGE for integer overflow, division by zero, an
-// index that is not there, an impossible conversion. An operation over a cell in error is that error; of several, any one.
+// index that is not there, an impossible conversion, a value that an enum does not have. An operation over a cell in error is that error; of several, any one.
 // A query that demands the cell in its answer fails with it, by default; with Partial the cell becomes null and the error is
 // listed. A row whose predicate failed is never kept: by default the whole list is in error, with Partial the row
 // is dropped and counted; so it is with keys of sort, group, distinct, join and page.
@@ -71,7 +73,7 @@
 //     /         of two floats; by zero as IEEE says.
 //     //, %     of two ints: the quotient rounded down, and the remainder, which has the divisor's sign (as in Python). By zero: OUT_OF_RANGE.
 //     -x        of int, float, duration. The smallest int: OUT_OF_RANGE.
-//     int(x)    of a float: its whole part; of a string: decimal. float(x) of an int: the nearest; of a string: as in Go. str(x) of int, float, bool.
+//     int(x)    of a float: its whole part; of a string: decimal. float(x) of an int: the nearest; of a string: as in Go. str(x) of int, float, bool, enum.
 //     What is not one, or too large: OUT_OF_RANGE.
 //     lower, upper, startswith, endswith     of strings, by Unicode; x.matches("re"): RE2 syntax, anywhere in x. The pattern is
 //     compiled when the program is checked, to at most 1,000 instructions (x{900} is 900), those of all a program's patterns to 10,000.

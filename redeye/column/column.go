@@ -5,7 +5,9 @@
 package column
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fuwu-project/fuwu/redeye/schema"
 )
@@ -22,7 +24,7 @@ type Column struct {
 	Bools  []bool
 	Ints   []int64 // int; time as Unix nanoseconds; duration in nanoseconds
 	Floats []float64
-	Texts  []string  // string, bytes
+	Texts  []string  // string, bytes; of an enum its values
 	Ends   []int32   // list and map: row i has the Items from Ends[i-1] (or 0) to Ends[i]
 	Keys   *Column   // of a map, beside Items
 	Items  *Column   // of a list; of a map its values
@@ -76,7 +78,7 @@ func (c *Column) check() error {
 		if len(c.Floats) != c.Len {
 			return bad("floats", len(c.Floats))
 		}
-	case schema.KindString, schema.KindBytes:
+	case schema.KindString, schema.KindBytes, schema.KindEnum:
 		if len(c.Texts) != c.Len {
 			return bad("texts", len(c.Texts))
 		}
@@ -105,6 +107,42 @@ func (c *Column) check() error {
 		}
 	case schema.KindUnknown, schema.KindEntity:
 		return fmt.Errorf("a column cannot be of the type %s", c.Type)
+	}
+	return nil
+}
+
+// checkEnums reports whether all enums hold values of theirs, in rows that are not null themselves or by what they are in; null says which
+// those are.
+func (c *Column) checkEnums(null []bool) error {
+	isNull := func(i int) bool { return c.IsNull(i) || null != nil && null[i] }
+	switch c.Type.Kind {
+	case schema.KindEnum:
+		values := make(map[string]bool, len(c.Type.Values))
+		for _, v := range c.Type.Values {
+			values[v] = true
+		}
+		for i, text := range c.Texts {
+			if !values[text] && !isNull(i) {
+				return errors.New(c.Type.NoValue(text))
+			}
+		}
+	case schema.KindList, schema.KindMap:
+		return c.Items.checkEnums(nil)
+	case schema.KindObject:
+		if c.Null != nil && null != nil {
+			null = slices.Clone(null)
+			for i := range null {
+				null[i] = null[i] || c.Null[i]
+			}
+		} else if null == nil {
+			null = c.Null
+		}
+		for _, f := range c.Fields {
+			if err := f.checkEnums(null); err != nil {
+				return err
+			}
+		}
+	default:
 	}
 	return nil
 }

@@ -79,7 +79,7 @@ func checkForms(t *testing.T, pick func(n int) int) {
 
 // FuzzReadProto: whatever the bytes, there is an error or a column that has its other form.
 func FuzzReadProto(f *testing.F) {
-	for _, s := range []string{"list<{id: int, title: string?}>", "map<int, float>?", "{a: bool, b: bytes?, c: list<time>}", "duration"} {
+	for _, s := range []string{"list<{id: int, title: string?}>", "map<int, float>?", "{a: bool, b: bytes?, c: list<time>}", "duration", `list<{g: enum G<a, "b c">?}?>`} {
 		typ := parse(f, s)
 		f.Add(s, column.AppendProto(nil, asttest.Column(func(n int) int { return n - 1 }, typ, 3)))
 	}
@@ -100,6 +100,7 @@ func FuzzReadProto(f *testing.F) {
 }
 
 func FuzzReadJSON(f *testing.F) {
+	f.Add("{g: enum G<a, \"b c\">, h: list<enum G<a, \"b c\">?>}?", `{"g": "b c", "h": ["a", null]}`)
 	f.Add("list<{id: int, title: string?}>", `[{"id": 7, "title": "Brazil"}, {"id": 9}]`)
 	f.Add("map<int, float>?", `{"-5": "NaN", "7": 1e3}`)
 	f.Add("{a: bool, b: bytes?, c: list<time>, d: duration}", `{"a": true, "c": ["2026-11-25T08:00:00.5+08:00"], "d": "1m"}`)
@@ -142,6 +143,10 @@ func TestReadJSONErrors(t *testing.T) {
 		{"map<int, int>", `{"x": 1}`, `the key "x"`},
 		{"map<int, int>", `{"1": 1, "1": 2}`, "there twice"},
 		{"Movie", `1`, "cannot be of the type Movie"},
+		{"enum G<a, b>", `"c"`, `G has no value "c"; it has a, b`},
+		{"enum G<a, b>", `""`, `G has no value ""`},
+		{"enum G<a, b>", `1`, "1 where a G is expected"},
+		{"list<enum G<a, b>?>", `["a", null, "A"]`, `byte 15: G has no value "A"`},
 	} {
 		c, err := column.ReadJSON([]byte(test.text), parse(t, test.typ), 1000)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -176,6 +181,38 @@ func TestTextsAreUTF8(t *testing.T) {
 		}
 		if _, err := column.ReadProto(test.wire, parse(t, "bytes"), 100); err != nil && test.want != "left over" && test.want != "longer" {
 			t.Errorf("%q as bytes: %v", test.wire, err)
+		}
+	}
+}
+
+// What comes as protobuf has values of its enums, but where it is null or in an object that is null.
+func TestEnumsInProto(t *testing.T) {
+	for _, test := range []struct{ typ, as, json, want string }{
+		{"enum G<a, b>", "string", `"a"`, ""},
+		{"enum G<a, b>", "string", `"c"`, `G has no value "c"`},
+		{"enum G<a, b>", "string", `""`, `G has no value ""`},
+		{"enum G<a, b>?", "string?", `null`, ""},
+		{"enum G<a, b>", "bytes", `"/w=="`, "row 0 is not UTF-8"},
+		{"list<enum G<a, b>>", "list<string>", `["a", "c"]`, `"c"`},
+		{"map<int, enum G<a, b>>", "map<int, string>", `{"1": "c"}`, `"c"`},
+		{"list<{g: enum G<a, b>}?>", "list<{g: string}?>", `[null, {"g": "b"}]`, ""},
+		{"list<{g: enum G<a, b>}?>", "list<{g: string}?>", `[null, {"g": ""}]`, `""`},
+		{"list<{o: {g: enum G<a, b>}}?>", "list<{o: {g: string}}?>", `[null, {"o": {"g": "b"}}]`, ""},
+		{"list<{o: {g: enum G<a, b>}?}?>", "list<{o: {g: string}?}?>", `[null, {"o": null}, {"o": {"g": "b"}}]`, ""},
+		{"list<{o: {g: enum G<a, b>}?}?>", "list<{o: {g: string}?}?>", `[null, {"o": null}, {"o": {"g": "c"}}]`, `"c"`},
+		{"{n: list<{g: enum G<a, b>}>}?", "{n: list<{g: string}>}?", `{"n": [{"g": ""}]}`, `""`},
+	} {
+		c, err := column.ReadJSON([]byte(test.json), parse(t, test.as), 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		typ := parse(t, test.typ)
+		got, err := column.ReadProto(column.AppendProto(nil, c), typ, 100)
+		switch {
+		case test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+			t.Errorf("%s as %s: %v", test.json, test.typ, err)
+		case err == nil && !got.Type.Equal(typ):
+			t.Errorf("it is %s", got.Type)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -16,7 +17,7 @@ import (
 )
 
 // AppendJSON appends row i as JSON: an int as a number with all its digits, a float as a number or "NaN", "Infinity", "-Infinity",
-// bytes in base64, a time in RFC 3339, a duration as "1m30s", a map as an object.
+// bytes in base64, a time in RFC 3339, a duration as "1m30s", an enum as its value, a map as an object.
 func AppendJSON(b []byte, c *Column, i int) []byte {
 	if c.IsNull(i) {
 		return append(b, "null"...)
@@ -28,7 +29,7 @@ func AppendJSON(b []byte, c *Column, i int) []byte {
 		return strconv.AppendInt(b, c.Ints[i], 10)
 	case schema.KindFloat:
 		return appendFloat(b, c.Floats[i])
-	case schema.KindString:
+	case schema.KindString, schema.KindEnum:
 		return appendQuoted(b, c.Texts[i])
 	case schema.KindBytes:
 		b = append(b, '"')
@@ -151,7 +152,7 @@ func New(t schema.Type) *Column {
 			c.Fields = append(c.Fields, New(f.Type))
 		}
 	case schema.KindUnknown, schema.KindBool, schema.KindInt, schema.KindFloat, schema.KindString, schema.KindBytes, schema.KindTime,
-		schema.KindDuration, schema.KindEntity:
+		schema.KindDuration, schema.KindEnum, schema.KindEntity:
 	}
 	return c
 }
@@ -191,7 +192,7 @@ func (r *jsonReader) value(c *Column, tok json.Token) {
 	}
 	if tok == nil {
 		if !c.Type.Null {
-			r.fail("null where a %s is expected", c.Type)
+			r.fail("null where a %s is expected", c.Type.Short())
 			return
 		}
 		c.appendNull()
@@ -209,7 +210,7 @@ func (r *jsonReader) value(c *Column, tok json.Token) {
 		c.Ints = append(c.Ints, i)
 	case schema.KindFloat:
 		c.Floats = append(c.Floats, r.float(c, tok))
-	case schema.KindString, schema.KindBytes, schema.KindTime, schema.KindDuration:
+	case schema.KindString, schema.KindBytes, schema.KindTime, schema.KindDuration, schema.KindEnum:
 		s, ok := tok.(string)
 		r.want(ok, c, tok)
 		r.text(c, s)
@@ -248,7 +249,7 @@ func (r *jsonReader) value(c *Column, tok json.Token) {
 
 func (r *jsonReader) want(ok bool, c *Column, tok json.Token) {
 	if !ok {
-		r.fail("%.40v where a %s is expected", tok, c.Type)
+		r.fail("%.40v where a %s is expected", tok, c.Type.Short())
 	}
 }
 
@@ -288,6 +289,11 @@ func (r *jsonReader) text(c *Column, s string) {
 			r.fail("%.40q is no duration like \"1m30s\"", s)
 		}
 		c.Ints = append(c.Ints, int64(d))
+	case schema.KindEnum:
+		if !slices.Contains(c.Type.Values, s) {
+			r.fail("%s", c.Type.NoValue(s))
+		}
+		c.Texts = append(c.Texts, s)
 	default:
 		if !utf8.ValidString(s) {
 			r.fail("a string that is not UTF-8")
@@ -315,7 +321,7 @@ func (r *jsonReader) object(c *Column) {
 		name, _ := r.token().(string)
 		f := c.Field(name)
 		if f == nil || f.Len > row {
-			r.fail("a field %.40q that is not in %s, or twice", name, c.Type)
+			r.fail("a field %.40q that is not in %s, or twice", name, c.Type.Short())
 			return
 		}
 		r.value(f, r.token())
@@ -324,7 +330,7 @@ func (r *jsonReader) object(c *Column) {
 	for i, f := range c.Fields {
 		if r.err == nil && f.Len == row {
 			if !f.Type.Null {
-				r.fail("the field %q of %s is missing", c.Type.Fields[i].Name, c.Type)
+				r.fail("the field %q of %s is missing", c.Type.Fields[i].Name, c.Type.Short())
 				return
 			}
 			f.appendNull()
@@ -350,7 +356,7 @@ func (c *Column) AppendZero() {
 		c.Ints = append(c.Ints, 0)
 	case schema.KindFloat:
 		c.Floats = append(c.Floats, 0)
-	case schema.KindString, schema.KindBytes:
+	case schema.KindString, schema.KindBytes, schema.KindEnum:
 		c.Texts = append(c.Texts, "")
 	case schema.KindList, schema.KindMap:
 		c.Ends = append(c.Ends, int32(c.Items.Len))

@@ -15,7 +15,7 @@ func (c *Column) Slice(start, end int) *Column {
 		out.Ints = c.Ints[start:end]
 	case schema.KindFloat:
 		out.Floats = c.Floats[start:end]
-	case schema.KindString, schema.KindBytes:
+	case schema.KindString, schema.KindBytes, schema.KindEnum:
 		out.Texts = c.Texts[start:end]
 	case schema.KindList, schema.KindMap:
 		first, last := int32(0), int32(0)

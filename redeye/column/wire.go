@@ -37,7 +37,7 @@ func AppendProto(b []byte, c *Column) []byte {
 		b = pb.AppendInts(b, fieldInts, c.Ints)
 	case schema.KindFloat:
 		b = pb.AppendDoubles(b, fieldFloats, c.Floats)
-	case schema.KindString, schema.KindBytes:
+	case schema.KindString, schema.KindBytes, schema.KindEnum:
 		b = appendTexts(b, c.Texts)
 	case schema.KindMap:
 		b = pb.AppendMessage(b, fieldKeys, func(b []byte) []byte { return AppendProto(b, c.Keys) })
@@ -124,7 +124,14 @@ func (e *LimitError) Error() string {
 // ReadProto reads a column of type t, of at most so many cells. Memory is charged to the limit before it is taken.
 func ReadProto(b []byte, t schema.Type, cells int) (*Column, error) {
 	r := reader{cells: cells, limit: cells}
-	return r.column(b, t)
+	c, err := r.column(b, t)
+	if err == nil {
+		err = c.checkEnums(nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 type reader struct{ cells, limit int }
@@ -191,8 +198,8 @@ func (r *reader) column(b []byte, t schema.Type) (*Column, error) {
 	switch t.Kind {
 	case schema.KindBool:
 		c.Bools, err = readBits(bools, c.Len)
-	case schema.KindString, schema.KindBytes:
-		c.Texts, err = readTexts(text, lengths, t.Kind == schema.KindString)
+	case schema.KindString, schema.KindBytes, schema.KindEnum:
+		c.Texts, err = readTexts(text, lengths, t.Kind != schema.KindBytes)
 	case schema.KindList, schema.KindMap:
 		if c.Ends, err = ends(lengths, r.cells); err != nil {
 			return nil, err

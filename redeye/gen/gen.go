@@ -9,6 +9,8 @@ import (
 	"go/token"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fuwu-project/fuwu/redeye/schema"
 )
@@ -60,12 +62,13 @@ type generator struct {
 	body    strings.Builder
 	taken   map[string]string // names of the package, and what has them
 	records map[string]string // Go names of objects, by their types
+	enums   map[string]bool   // that have been written, by their Go names
 	time    bool              // package time is used
 	errs    []error
 }
 
 func newGenerator(s *schema.Schema) generator {
-	return generator{schema: s, taken: map[string]string{}, records: map[string]string{}}
+	return generator{schema: s, taken: map[string]string{}, records: map[string]string{}, enums: map[string]bool{}}
 }
 
 func (g *generator) check(pkg string) error {
@@ -196,6 +199,8 @@ func (g *generator) symbol(t schema.Type, path string) string {
 		return "redeye.Time"
 	case schema.KindDuration:
 		return "redeye.Duration"
+	case schema.KindEnum:
+		return "redeye.Enum[" + g.enum(t) + "]"
 	case schema.KindEntity:
 		return exported(t.Name) + "X"
 	case schema.KindList:
@@ -231,6 +236,8 @@ func (g *generator) goType(t schema.Type, path string) string {
 	case schema.KindDuration:
 		g.time = true
 		return "time.Duration"
+	case schema.KindEnum:
+		return g.enum(t)
 	case schema.KindEntity:
 		return g.goType(g.schema.Entity(t.Name).Key, "")
 	case schema.KindList:
@@ -267,10 +274,51 @@ func (g *generator) record(t schema.Type, path string) string {
 	decl := fmt.Sprintf("\n// %s is an object of the schema.\ntype %s struct {\n%s}\n\n// %sX stands for a %s.\ntype %sX struct{ redeye.Record[%s] }\n"+
 		"\n// From is for package redeye.\nfunc (%sX) From(n redeye.Node) %sX { return %sX{redeye.RecordOf[%s](n)} }\n%s",
 		name, name, members.String(), name, name, name, name, name, name, name, name, funcs.String())
+	g.first(decl)
+	return name
+}
+
+// first puts a declaration before all others.
+func (g *generator) first(decl string) {
 	rest := g.body.String()
 	g.body.Reset()
 	g.body.WriteString(decl + rest)
+}
+
+// enum writes the type of an enum and its values, where it is met first, and returns the type's name.
+func (g *generator) enum(t schema.Type) string {
+	name := exported(t.Name)
+	if g.enums[t.Name] {
+		return name
+	}
+	g.enums[t.Name] = true
+	g.take(g.taken, name, "the enum "+t.Name)
+	var consts strings.Builder
+	for i, v := range t.Values {
+		goName := name + constant(v, i)
+		g.take(g.taken, goName, fmt.Sprintf("the value %q of %s", v, t.Name))
+		fmt.Fprintf(&consts, "\t%s %s = %q\n", goName, name, v)
+	}
+	g.first(fmt.Sprintf("\n// %s is an enum of the schema.\ntype %s string\n\n// The values of %s.\nconst (\n%s)\n", name, name, name, consts.String()))
 	return name
+}
+
+// constant writes "science fiction" as ScienceFiction; a value without letters and digits goes by its place.
+func constant(value string, place int) string {
+	var b strings.Builder
+	for part := range strings.FieldsFuncSeq(value, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		first, size := utf8.DecodeRuneInString(part)
+		switch {
+		case initialisms[part]:
+			b.WriteString(strings.ToUpper(part))
+		default:
+			b.WriteString(string(unicode.ToUpper(first)) + part[size:])
+		}
+	}
+	if b.Len() == 0 {
+		return fmt.Sprintf("Value%d", place+1)
+	}
+	return b.String()
 }
 
 // comment makes a text of the schema safe to stand in a comment.

@@ -60,6 +60,10 @@ func TestCollisions(t *testing.T) {
 		{`"name": "studio"`, `"name": "x y"`, ""}, // not there: the type is text
 		{`studio: string`, `Budget: string`, "would both be Budget in Go"},
 		{`"name": "genre"`, `"name": "_from"`, ""},
+		{`"name": "actors"`, `"name": "medium"`, "the enum Medium and the source medium would both be Medium in Go"},
+		{`\"12+\"`, `\"18-\"`, `the value "18-" of Age and the value "18+" of Age would both be Age18 in Go`},
+		{`"name": "actors"`, `"name": "age_value4"`, `the value "?" of Age and the source age_value4 would both be AgeValue4 in Go`},
+		{`\"12+\"`, `\"*/ func init() { panic(1) }\"`, ""},
 		{`"service": "movies"`, `"service": "a\nfunc init() { panic(1) }"`, ""},
 		{`"doc": "of release"`, `"doc": "x\u2028y\r\nfunc init() { panic(1) }"`, ""},
 	} {

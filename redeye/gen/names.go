@@ -31,7 +31,7 @@ func (n *Names) Member(name string) string { return method(name) }
 // Argument is the name of an argument: "userID".
 func (n *Names) Argument(name string) string { return argument(name) }
 
-// Type is the Go type of values of t: "[]int64", "movies.MoviePoster". Objects must be those of the schema.
+// Type is the Go type of values of t: "[]int64", "movies.Genre", "movies.MoviePoster". Objects and enums must be those of the schema.
 func (n *Names) Type(t schema.Type) string {
 	if t.Null {
 		return "*" + n.Type(t.NotNull())
@@ -43,6 +43,8 @@ func (n *Names) Type(t schema.Type) string {
 		return "map[" + n.Type(schema.Of(t.Key)) + "]" + n.Type(*t.Elem)
 	case schema.KindObject:
 		return n.pkg + "." + n.g.record(t, "")
+	case schema.KindEnum:
+		return n.pkg + "." + n.g.enum(t)
 	default:
 		return n.g.goType(t, "")
 	}

@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
 )
@@ -73,6 +75,33 @@ func (s *Schema) Entity(name string) *Entity {
 // Source returns the source of that name, or nil.
 func (s *Schema) Source(name string) *Method { return find(s.Sources, name) }
 
+// Enums lists the enums that there are, as they are met.
+func (s *Schema) Enums() (enums []Type) {
+	add := func(part Type) {
+		if part.Kind == KindEnum && !slices.ContainsFunc(enums, func(e Type) bool { return e.Name == part.Name }) {
+			enums = append(enums, part.NotNull())
+		}
+	}
+	method := func(m Method) {
+		for _, a := range m.Args {
+			a.Type.each(add)
+		}
+		m.Result.each(add)
+	}
+	for _, e := range s.Entities {
+		for _, a := range e.Attrs {
+			a.Type.each(add)
+		}
+		for _, m := range e.Methods {
+			method(m)
+		}
+	}
+	for _, m := range s.Sources {
+		method(m)
+	}
+	return enums
+}
+
 // Method returns the method of that name, or nil.
 func (e *Entity) Method(name string) *Method { return find(e.Methods, name) }
 
@@ -107,16 +136,32 @@ func Read(b []byte) (*Schema, error) {
 	return s, nil
 }
 
-// Check reports everything that makes the schema unusable: names that a program cannot write, or that stand twice, and types
-// of entities that are not there.
+// Check reports everything that makes the schema unusable: names that a program cannot write, or that stand twice, types
+// of entities that are not there, and enums of one name with different values.
 func (s *Schema) Check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	enums := map[string]Type{}
 	typ := func(where string, t Type) {
+		t.each(func(part Type) {
+			if part.Kind != KindEnum {
+				return
+			}
+			first, seen := enums[part.Name]
+			if !seen {
+				enums[part.Name] = part
+			}
+			switch err := part.checkEnum(); {
+			case seen && !slices.Equal(first.Values, part.Values):
+				bad("%s has an enum %s, but not with the values that it has elsewhere", where, part.Name)
+			case !seen && err != nil:
+				bad("%s: %w", where, err)
+			}
+		})
 		switch missing := s.missing(t); {
 		case missing != "":
 			bad("%s has a type %s, but there is no entity %s", where, t, missing)
-		case !t.complete():
+		case t.Has(KindUnknown):
 			bad("%s has the type %s, which is none of a value", where, t)
 		}
 	}
@@ -178,38 +223,22 @@ func (s *Schema) Check() error {
 		names[m.Name] = true
 		method(m.Name, m)
 	}
+	for _, name := range slices.Sorted(maps.Keys(enums)) {
+		if entities[name] {
+			bad("there are an entity and an enum %s", name)
+		}
+	}
 	return errors.Join(errs...)
 }
 
 // missing returns the name of an entity that the type mentions and the schema does not have.
-func (s *Schema) missing(t Type) string {
-	if t.Kind == KindEntity && s.Entity(t.Name) == nil {
-		return t.Name
-	}
-	if t.Elem != nil {
-		if name := s.missing(*t.Elem); name != "" {
-			return name
+func (s *Schema) missing(t Type) (name string) {
+	t.each(func(part Type) {
+		if part.Kind == KindEntity && s.Entity(part.Name) == nil && name == "" {
+			name = part.Name
 		}
-	}
-	for _, f := range t.Fields {
-		if name := s.missing(f.Type); name != "" {
-			return name
-		}
-	}
-	return ""
-}
-
-// complete reports whether no part of the type is unknown.
-func (t Type) complete() bool {
-	if t.Kind == KindUnknown || t.Elem != nil && !t.Elem.complete() {
-		return false
-	}
-	for _, f := range t.Fields {
-		if !f.Type.complete() {
-			return false
-		}
-	}
-	return true
+	})
+	return name
 }
 
 // SetVersion makes Version a hash of the rest: 16 hexadecimal digits of its SHA-256.

@@ -2,9 +2,11 @@ package schema_test
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
+	"github.com/fuwu-project/fuwu/redeye/internal/asttest"
 	"github.com/fuwu-project/fuwu/redeye/schema"
 )
 
@@ -17,6 +19,8 @@ func TestParse(t *testing.T) {
 		"{}":                                               "{}",
 		"unknown":                                          "unknown",
 		"Movie?":                                           "Movie?",
+		"enum  Genre < drama,\"science fiction\" , \"None\">?":               `enum Genre<drama, "science fiction", "None">?`,
+		`list<{g: enum G<"a\"b", "a\\b", "18", "电影">, h: enum enum2<bool>}>`: `list<{g: enum G<"a\"b", "a\\b", "18", "电影">, h: enum enum2<bool>}>`,
 	} {
 		got, err := schema.Parse(text)
 		if err != nil || got.String() != want {
@@ -27,19 +31,34 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"":                               "a name is expected",
-		"int??":                          "the end is expected",
-		"list":                           "< is expected",
-		"list<int":                       "> is expected",
-		"map<float, int>":                "a key of string or int",
-		"{a: int, a: int}":               "another name than a",
-		"{a int}":                        ": is expected",
-		"{a: int b: int}":                ", is expected",
-		"object":                         "a type is expected",
-		"int x":                          "the end is expected",
+		"":                    "a name is expected",
+		"int??":               "the end is expected",
+		"list":                "< is expected",
+		"list<int":            "> is expected",
+		"map<float, int>":     "a key of string or int",
+		"{a: int, a: int}":    "another name than a",
+		"{a int}":             ": is expected",
+		"{a: int b: int}":     ", is expected",
+		"object":              "a type is expected",
+		"int x":               "the end is expected",
+		"enum":                "a name is expected",
+		"enum G":              "< is expected",
+		"enum G<>":            "the enum G has 0 values",
+		"enum G<a b>":         ", is expected",
+		"enum G<a, >":         "a name is expected",
+		"enum G<None>":        "a name is expected",
+		"enum G<a, b, \"a\">": `has the value "a" twice`,
+		"enum int<a>":         `"int" cannot be the name of an enum`,
+		"enum G<\"a>":         `a closing " is expected`,
+		`enum G<"\n">`:        `\\ or \" is expected`,
+		"enum G<\"\n\">":      "cannot be a value",
+		"enum G<\"\xff\">":    "cannot be a value",
+		"enum G<\"\">":        "cannot be a value",
+		"enum G<\"" + strings.Repeat("x", 65) + "\">": "1 to 64 bytes",
+		"enum G<" + strings.Repeat("x,", 1000) + "x>": "has 1001 values; it can have 1 to 1000",
 		"lambda":                         "a name is expected",
 		strings.Repeat("list<", 10_000):  "less nesting",
-		strings.Repeat("list<", 100_000): "a type of 500000 bytes",
+		strings.Repeat("list<", 300_000): "a type of 1500000 bytes",
 	} {
 		if got, err := schema.Parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.50s is read as %v, %v", text, got, err)
@@ -47,8 +66,51 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// Types of any kind are read as they are written.
+func TestParsePrinted(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		want := asttest.Type(rng.IntN)
+		if got, err := schema.Parse(want.String()); err != nil || !got.Equal(want) {
+			t.Fatalf("%s is read as %s, %v", want, got, err)
+		}
+	}
+}
+
+// Types are the same only if the names and the values of their enums are; messages name the names alone.
+func TestEnums(t *testing.T) {
+	types := []string{"enum G<a, b>", "enum G<b, a>", "enum G<a>", "enum H<a, b>", "enum G<a, b>?", "string", "list<enum G<a, b>>", "list<enum G<a>>"}
+	for i, a := range types {
+		for j, b := range types {
+			x, err := schema.Parse(a)
+			y, err2 := schema.Parse(b)
+			if err != nil || err2 != nil || x.Equal(y) != (i == j) {
+				t.Errorf("%s and %s are the same: %v, %v, %v", a, b, x.Equal(y), err, err2)
+			}
+		}
+	}
+	long, err := schema.EnumOf("Long", strings.Split("abcdefghijklm", "")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object := schema.Type{Kind: schema.KindObject, Fields: []schema.Field{{Name: "l", Type: schema.ListOf(long.OrNull())}}}
+	if got := object.Short(); got != "{l: list<Long?>}" {
+		t.Error(got)
+	}
+	if !object.Has(schema.KindEnum) || object.Has(schema.KindInt) {
+		t.Error("the type does not know its parts")
+	}
+	if got := long.NoValue("x"); got != `Long has no value "x"; it has a, b, c, d, e, f, g, h, i, j and 3 more` {
+		t.Error(got)
+	}
+	if _, err := schema.EnumOf("E", "a", "a"); err == nil {
+		t.Error("a value twice")
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("list<{id: int, title: map<string, Movie?>}>")
+	f.Add(`{g: enum Genre<drama, "science fiction", "\\\"">?, n: enum N<x>}`)
 	f.Fuzz(func(t *testing.T, s string) {
 		typ, err := schema.Parse(s)
 		if err != nil {
@@ -107,6 +169,8 @@ func TestCheck(t *testing.T) {
 		{`"result": "bool"`, `"result": "list<unknown>"`, "which is none of a value"},
 		{`"name": "user"`, `"name": ""`, `an argument named ""`},
 		{`"type": "list<int>"`, `"type": "list<"`, "a name is expected"},
+		{`"result": "bool"`, `"result": "enum Movie<a>"`, "there are an entity and an enum Movie"},
+		{`"type": "int"`, `"type": "enum G<a>"}, {"name": "g", "type": "enum G<a, b>"`, "Movie.g has an enum G, but not with the values that it has elsewhere"},
 	} {
 		if !strings.Contains(movies, test.old) {
 			t.Fatal(test.old)

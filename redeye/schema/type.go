@@ -21,13 +21,14 @@ const (
 	KindBytes
 	KindTime
 	KindDuration
+	KindEnum
 	KindList
 	KindMap
 	KindObject
 	KindEntity
 )
 
-var kindNames = [...]string{"unknown", "bool", "int", "float", "string", "bytes", "time", "duration", "list", "map", "object", "entity"}
+var kindNames = [...]string{"unknown", "bool", "int", "float", "string", "bytes", "time", "duration", "enum", "list", "map", "object", "entity"}
 
 // String returns the kind's name.
 func (k Kind) String() string {
@@ -38,7 +39,7 @@ func (k Kind) String() string {
 }
 
 // Scalar reports whether values of the kind have no parts.
-func (k Kind) Scalar() bool { return k >= KindBool && k <= KindDuration }
+func (k Kind) Scalar() bool { return k >= KindBool && k <= KindEnum }
 
 // Ordered reports whether < is defined, and so sort, min and max.
 func (k Kind) Ordered() bool { return k >= KindInt && k <= KindDuration }
@@ -47,11 +48,12 @@ func (k Kind) Ordered() bool { return k >= KindInt && k <= KindDuration }
 // zero Type is no type.
 type Type struct {
 	Kind   Kind
-	Null   bool    // T?
-	Elem   *Type   // of a list's elements, of a map's values
-	Key    Kind    // of a map's keys: KindString or KindInt
-	Fields []Field // of an object, in order
-	Name   string  // of an entity
+	Null   bool     // T?
+	Elem   *Type    // of a list's elements, of a map's values
+	Key    Kind     // of a map's keys: KindString or KindInt
+	Fields []Field  // of an object, in order
+	Name   string   // of an entity or enum
+	Values []string // of an enum, in the order of their declaration
 }
 
 // Field is a field of an object.
@@ -86,31 +88,56 @@ func (t Type) Field(name string) int {
 	return slices.IndexFunc(t.Fields, func(f Field) bool { return f.Name == name })
 }
 
+// Has reports whether the type, or something that it is made of, is of the kind.
+func (t Type) Has(k Kind) bool {
+	has := false
+	t.each(func(part Type) { has = has || part.Kind == k })
+	return has
+}
+
+// each calls f with the type and with all that it is made of.
+func (t Type) each(f func(Type)) {
+	f(t)
+	if t.Elem != nil {
+		t.Elem.each(f)
+	}
+	for _, field := range t.Fields {
+		field.Type.each(f)
+	}
+}
+
 // Equal reports whether the types are the same, null included.
 func (t Type) Equal(u Type) bool {
 	if t.Kind != u.Kind || t.Null != u.Null || t.Key != u.Key || t.Name != u.Name || (t.Elem == nil) != (u.Elem == nil) {
 		return false
 	}
-	return (t.Elem == nil || t.Elem.Equal(*u.Elem)) &&
+	return (t.Elem == nil || t.Elem.Equal(*u.Elem)) && slices.Equal(t.Values, u.Values) &&
 		slices.EqualFunc(t.Fields, u.Fields, func(f, g Field) bool { return f.Name == g.Name && f.Type.Equal(g.Type) })
 }
 
-// String writes the type as [Parse] reads it: "list<{id: int, title: string?}>".
+// String writes the type as [Parse] reads it: "list<{id: int, title: string?, genre: enum Genre<drama, \"science fiction\">}>".
 func (t Type) String() string {
 	var b strings.Builder
-	t.write(&b)
+	t.write(&b, false)
 	return b.String()
 }
 
-func (t Type) write(b *strings.Builder) {
+// Short is String with the names of enums alone, for messages: "list<{id: int, title: string?, genre: Genre}>".
+func (t Type) Short() string {
+	var b strings.Builder
+	t.write(&b, true)
+	return b.String()
+}
+
+func (t Type) write(b *strings.Builder, short bool) {
 	switch t.Kind {
 	case KindList:
 		b.WriteString("list<")
-		t.Elem.write(b)
+		t.Elem.write(b, short)
 		b.WriteByte('>')
 	case KindMap:
 		b.WriteString("map<" + t.Key.String() + ", ")
-		t.Elem.write(b)
+		t.Elem.write(b, short)
 		b.WriteByte('>')
 	case KindObject:
 		b.WriteByte('{')
@@ -119,9 +146,15 @@ func (t Type) write(b *strings.Builder) {
 				b.WriteString(", ")
 			}
 			b.WriteString(f.Name + ": ")
-			f.Type.write(b)
+			f.Type.write(b, short)
 		}
 		b.WriteByte('}')
+	case KindEnum:
+		if short {
+			b.WriteString(t.Name)
+			break
+		}
+		t.writeEnum(b)
 	case KindEntity:
 		b.WriteString(t.Name)
 	default:
@@ -145,11 +178,11 @@ func (t *Type) UnmarshalText(b []byte) (err error) {
 func kindOf(name string) Kind { return Kind(max(0, slices.Index(kindNames[:], name))) }
 
 const (
-	maxTypeBytes = 64 << 10
+	maxTypeBytes = 1 << 20
 	maxTypeDepth = 64
 )
 
-// Parse reads a type. A name that is no kind's is an entity's; whether there is such an entity is not asked. Types of more than 64 KiB
+// Parse reads a type. A name that is no kind's is an entity's; whether there is such an entity is not asked. Types of more than 1 MiB
 // or 64 levels are refused.
 func Parse(s string) (Type, error) {
 	if len(s) > maxTypeBytes {
@@ -265,6 +298,8 @@ func (p *typeParser) parse(depth int) (t Type) {
 		elem := p.parse(depth + 1)
 		t.Elem = &elem
 		p.need(">")
+	case KindEnum:
+		t = p.enum()
 	case KindUnknown:
 		if name != kindNames[KindUnknown] {
 			t = EntityOf(name)

@@ -20,6 +20,7 @@
 //	bool; int, int64, int32; float64; string; []byte; time.Time; time.Duration     scalars
 //	the Go type of an entity                                                       a reference to it
 //	what [Object], [Named] or [NamedInt] made known                                an object, a string, an int
+//	what [Enum] or [EnumInt] made known                                            an enum
 //	[]T, map[string]T, map[int64]T of these; [][]T                                 lists and maps
 //	Null[T] of these                                                               T?
 //

@@ -73,7 +73,11 @@ func (in *naive) eval(n ast.Node, env []thunk) (any, error) {
 		if o, ok := x.(*object); ok {
 			return o.fields[slices.Index(o.names, n.Name)]()
 		}
-		return attrOf(x, n.Name), nil
+		v := attrOf(x, n.Name)
+		if err, failed := v.(error); failed {
+			return nil, err
+		}
+		return v, nil
 	case *ast.Index:
 		list, err := in.list(n.X, env)
 		if err != nil {
@@ -139,6 +143,19 @@ func attrOf(x any, name string) any {
 		return m.length
 	case "genre":
 		return m.genre
+	case "medium":
+		return declared(string(m.medium()), "feature", "short film", "series")
+	case "next_medium":
+		if next := m.nextMedium(); next.Valid {
+			return declared(string(next.Value), "feature", "short film", "series")
+		}
+		return nil
+	case "media":
+		return []thunk{value("feature"), func() (any, error) {
+			v := attrOf(m, "medium")
+			err, _ := v.(error)
+			return v, err
+		}}
 	case "sequel_of":
 		if m.id%2 == 0 {
 			return m.id - 1
@@ -152,6 +169,14 @@ func attrOf(x any, name string) any {
 		return list
 	}
 	panic(name)
+}
+
+// declared is a value of an enum, or an error if it is none.
+func declared(v string, values ...string) any {
+	if slices.Contains(values, v) {
+		return v
+	}
+	return fmt.Errorf("%q is not declared", v)
 }
 
 // call demands the receiver and all arguments.
@@ -224,6 +249,9 @@ func (in *naive) unary(n *ast.Unary, env []thunk) (any, error) {
 		}
 		return x, nil
 	case ast.OpStr:
+		if s, ok := x.(string); ok {
+			return s, nil
+		}
 		return ast.Literal(ast.Int(x.(int64))), nil
 	case ast.OpInt:
 		if s, ok := x.(string); ok {
@@ -687,6 +715,14 @@ func invoke(recv any, name string, args []any) (any, error) {
 	}
 	m, _ := recv.(*movie)
 	switch name {
+	case "age":
+		text, ok := map[age]string{0: "all", 12: "12", 18: "18"}[m.age()]
+		if !ok {
+			return nil, errors.New("not declared")
+		}
+		return text, nil
+	case "shown_as":
+		return string(m.medium()) == args[0], nil
 	case "title":
 		return fmt.Sprintf("Movie %d", m.id), nil
 	case "can_view", "may_see":

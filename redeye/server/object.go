@@ -71,8 +71,8 @@ func Field[T, R any](name string, f func(T) R) FieldOf[T] {
 	}}
 }
 
-// Named makes a Go type known that is a string by another name, as those of enumerations are: programs see a string. It may be an argument
-// too; which of its values are good is for whoever takes it to say.
+// Named makes a Go type known that is a string by another name: programs see a string. It may be an argument too; which of its values are good
+// is for whoever takes it to say. One whose values are known is an [Enum].
 func Named[T ~string](s *Server) {
 	if newType[T](s, "Named") {
 		add(s.known, codec[T]{

@@ -356,7 +356,7 @@ func (s *Server) bind(p *engine.Plan, given map[string]Value, budget Budget) ([]
 			}
 		}
 		if err != nil {
-			return nil, &Error{Code: "INVALID_ARGUMENT", Reason: "PARAMETER", Msg: fmt.Sprintf("the parameter %s, of the type %s: %v", param.Name, param.Type, err)}
+			return nil, &Error{Code: "INVALID_ARGUMENT", Reason: "PARAMETER", Msg: fmt.Sprintf("the parameter %s, of the type %s: %v", param.Name, param.Type.Short(), err)}
 		}
 		params[i] = c
 	}

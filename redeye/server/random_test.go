@@ -20,7 +20,16 @@ import (
 var (
 	tBool, tInt, tFloat, tText = schema.Of(schema.KindBool), schema.Of(schema.KindInt), schema.Of(schema.KindFloat), schema.Of(schema.KindString)
 	tMovie                     = schema.EntityOf("Movie")
+	tMedium, tAge              = enumOf("Medium", "feature", "short film", "series"), enumOf("Age", "all", "12", "18")
 )
+
+func enumOf(name string, values ...string) schema.Type {
+	t, err := schema.EnumOf(name, values...)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
 
 // programs makes well-typed programs over the world of world_test.go out of choices, small ones for small choices.
 type programs struct {
@@ -37,9 +46,9 @@ func (g *programs) int() ast.Node { return g.lit(ast.Int(int64(g.pick(6)))) }
 
 // typ makes a type that values of programs have.
 func (g *programs) typ(depth int) schema.Type {
-	n := 9
+	n := 11
 	if depth > 1 {
-		n = 6
+		n = 8
 	}
 	switch g.pick(n) {
 	case 0:
@@ -53,8 +62,12 @@ func (g *programs) typ(depth int) schema.Type {
 	case 4, 5:
 		return tMovie
 	case 6:
-		return schema.ListOf(g.typ(depth + 1))
+		return tMedium
 	case 7:
+		return tAge
+	case 8:
+		return schema.ListOf(g.typ(depth + 1))
+	case 9:
 		return g.scalar().OrNull()
 	default:
 		t := schema.Type{Kind: schema.KindObject}
@@ -65,7 +78,17 @@ func (g *programs) typ(depth int) schema.Type {
 	}
 }
 
-func (g *programs) scalar() schema.Type { return []schema.Type{tInt, tText, tBool, tFloat}[g.pick(4)] }
+func (g *programs) scalar() schema.Type {
+	return []schema.Type{tInt, tText, tBool, tFloat, tMedium, tAge}[g.pick(6)]
+}
+
+// beside makes what stands beside something of a type, which an enum's value that is written down needs.
+func (g *programs) beside(t schema.Type) ast.Node {
+	if t.Kind == schema.KindEnum && g.pick(3) > 0 {
+		return g.lit(ast.String(t.Values[g.pick(len(t.Values))]))
+	}
+	return g.expr(t)
+}
 
 func (g *programs) lambda(of schema.Type, body func() ast.Node) ast.Lambda {
 	g.vars = append(g.vars, of)
@@ -100,6 +123,11 @@ func (g *programs) leaf(t schema.Type) ast.Node {
 		return g.lit(ast.String([]string{"", "drama", "Movie 3", "t0"}[g.pick(4)]))
 	case schema.KindBool:
 		return g.lit(ast.Bool(g.pick(2) == 0))
+	case schema.KindEnum:
+		if t.Name == "Age" {
+			return &ast.Call{X: g.leaf(tMovie), Name: "age"}
+		}
+		return &ast.Attr{X: g.leaf(tMovie), Name: "medium"}
 	case schema.KindEntity:
 		if t.Name == "Movie" && !g.pure {
 			return &ast.Index{X: &ast.Call{Name: "get_movies", Args: []ast.Node{&ast.List{Items: []ast.Node{g.int()}}}}, I: g.lit(ast.Int(0))}
@@ -136,10 +164,13 @@ func (g *programs) expr(t schema.Type) ast.Node {
 	}
 	switch g.pick(8) { // what gives any type
 	case 0:
-		return &ast.If{Cond: g.expr(tBool), Then: g.expr(t), Else: g.expr(t)}
+		return &ast.If{Cond: g.expr(tBool), Then: g.expr(t), Else: g.beside(t)}
 	case 1:
-		return &ast.Binary{Code: ast.OpOrElse, L: g.expr(t.OrNull()), R: g.expr(t)}
+		return &ast.Binary{Code: ast.OpOrElse, L: g.expr(t.OrNull()), R: g.beside(t)}
 	case 2:
+		if g.pick(2) == 0 {
+			return &ast.Binary{Code: ast.OpOnError, L: g.expr(t), R: g.beside(t)}
+		}
 		return &ast.Binary{Code: ast.OpOnError, L: g.expr(t), R: g.leaf(t)}
 	case 3:
 		of := g.typ(1)
@@ -159,6 +190,8 @@ func (g *programs) expr(t schema.Type) ast.Node {
 		return g.texts()
 	case schema.KindBool:
 		return g.bools()
+	case schema.KindEnum:
+		return g.enums(t)
 	case schema.KindList:
 		return g.list(*t.Elem)
 	case schema.KindObject:
@@ -170,6 +203,16 @@ func (g *programs) expr(t schema.Type) ast.Node {
 	default:
 		return g.leaf(t)
 	}
+}
+
+func (g *programs) enums(t schema.Type) ast.Node {
+	if t.Name == "Age" {
+		return &ast.Call{X: g.expr(tMovie), Name: "age"}
+	}
+	if g.pick(3) == 0 {
+		return &ast.Index{X: &ast.Attr{X: g.expr(tMovie), Name: "media"}, I: g.int()}
+	}
+	return &ast.Attr{X: g.expr(tMovie), Name: "medium"}
 }
 
 func (g *programs) nullable(t schema.Type) ast.Node {
@@ -186,6 +229,9 @@ func (g *programs) nullable(t schema.Type) ast.Node {
 		}
 		if some.Kind == schema.KindString && !g.pure {
 			return &ast.Call{X: g.expr(tMovie), Name: "poster"}
+		}
+		if some.Name == "Medium" {
+			return &ast.Attr{X: g.expr(tMovie), Name: "next_medium"}
 		}
 	case 3:
 		if some.Kind == schema.KindInt || some.Kind == schema.KindFloat || some.Kind == schema.KindString {
@@ -252,7 +298,7 @@ func (g *programs) texts() ast.Node {
 	case 2:
 		return &ast.Unary{Code: []ast.Op{ast.OpUpper, ast.OpLower, ast.OpStr}[g.pick(2)], X: g.expr(tText)}
 	case 3:
-		return &ast.Unary{Code: ast.OpStr, X: g.expr(tInt)}
+		return &ast.Unary{Code: ast.OpStr, X: g.expr([]schema.Type{tInt, tMedium, tAge}[g.pick(3)])}
 	default:
 		if g.pure {
 			return g.leaf(tText)
@@ -262,7 +308,16 @@ func (g *programs) texts() ast.Node {
 }
 
 func (g *programs) bools() ast.Node {
-	switch g.pick(6) {
+	switch g.pick(8) {
+	case 6:
+		t := []schema.Type{tMedium, tAge}[g.pick(2)]
+		l, r := g.expr(t), g.beside(t)
+		if g.pick(2) == 0 {
+			l, r = r, l
+		}
+		return &ast.Binary{Code: []ast.Op{ast.OpEq, ast.OpNe}[g.pick(2)], L: l, R: r}
+	case 7:
+		return &ast.Call{X: g.expr(tMovie), Name: "shown_as", Args: []ast.Node{g.beside(tMedium)}}
 	case 0:
 		return &ast.Binary{Code: []ast.Op{ast.OpAnd, ast.OpOr}[g.pick(2)], L: g.expr(tBool), R: g.expr(tBool)}
 	case 1:
@@ -270,6 +325,9 @@ func (g *programs) bools() ast.Node {
 		return &ast.Binary{Code: []ast.Op{ast.OpEq, ast.OpNe, ast.OpLt, ast.OpLe, ast.OpGt, ast.OpGe}[g.pick(6)], L: g.expr(t), R: g.expr(t)}
 	case 2:
 		t := g.scalar()
+		if t.Kind == schema.KindEnum {
+			return &ast.Binary{Code: ast.OpIn, L: g.expr(t), R: &ast.List{Items: []ast.Node{g.beside(t), g.beside(t)}}}
+		}
 		return &ast.Binary{Code: ast.OpIn, L: g.expr(t), R: g.expr(schema.ListOf(t))}
 	case 3:
 		of := g.typ(1)
@@ -310,7 +368,7 @@ func (g *programs) list(elem schema.Type) ast.Node {
 		return &ast.Distinct{X: g.expr(t), F: g.lambda(elem, func() ast.Node { return g.expr(g.scalar()) })}
 	case 9:
 		of := g.typ(1)
-		key := []schema.Type{tInt, tText, tMovie, tInt.OrNull()}[g.pick(4)]
+		key := []schema.Type{tInt, tText, tMovie, tInt.OrNull(), tMedium}[g.pick(5)]
 		n := &ast.Join{Code: []ast.Op{ast.OpSemiJoin, ast.OpAntiJoin}[g.pick(2)], Left: g.expr(t), Right: g.expr(schema.ListOf(of))}
 		n.LeftKey = g.lambda(elem, func() ast.Node { return g.expr(key) })
 		n.RightKey = g.lambda(of, func() ast.Node { return g.expr(key) })

@@ -97,6 +97,11 @@ func nullOf[T any](c codec[T]) codec[Null[T]] {
 		}
 		v := *c.gather(plain)
 		v.Null = null
+		for i := range v.Errs {
+			if null[i] { // what it would be is not asked
+				v.Errs[i] = nil
+			}
+		}
 		return &v
 	}
 	if c.get != nil {

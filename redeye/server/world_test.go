@@ -90,9 +90,41 @@ func movieByID(id int64) *movie {
 	return m
 }
 
+// medium and age are enums. Some movies have one that is not declared.
+type (
+	medium string
+	age    int8
+)
+
+const (
+	feature medium = "feature"
+	short   medium = "short film"
+	series  medium = "series"
+)
+
+func (m *movie) medium() medium {
+	n := max(m.id, -m.id)
+	if n%13 == 6 {
+		return "tape"
+	}
+	return []medium{feature, short, series}[n%3]
+}
+
+func (m *movie) age() age { return []age{0, 12, 18, 12, 0, 0, 18, 7}[max(m.id, -m.id)%8] }
+
+// nextMedium is the medium of the movie after it, if that is known.
+func (m *movie) nextMedium() server.Null[medium] {
+	if m.id%2 == 0 {
+		return server.Null[medium]{}
+	}
+	return server.Some(movieByID(m.id + 1).medium())
+}
+
 // newWorld registers the world; opts are of title and rating.
 func newWorld(opts ...server.Option) *world {
 	w := &world{Server: server.New("movies")}
+	server.Enum(w.Server, "Medium", feature, short, series)
+	server.EnumInt[age](w.Server, "Age", map[int32]string{0: "all", 12: "12", 18: "18"})
 	ac := server.Entity(w.Server, "Actor", func(a *actor) int64 { return a.id })
 	server.Batch(ac, "name", func(ctx context.Context, as []*actor) ([]string, error) {
 		var ids []int64
@@ -113,6 +145,23 @@ func newWorld(opts ...server.Option) *world {
 	server.Attr(mv, "scores", func(m *movie) map[string]float64 {
 		return map[string]float64{"critics": float64(m.id), "users": float64(m.id) / 2}
 	})
+	server.Attr(mv, "medium", (*movie).medium)
+	server.Attr(mv, "next_medium", (*movie).nextMedium)
+	server.Attr(mv, "media", func(m *movie) []medium { return []medium{feature, m.medium()} })
+	server.Batch(mv, "age", func(ctx context.Context, ms []*movie) ([]age, error) {
+		var ages []age
+		for _, m := range ms {
+			ages = append(ages, m.age())
+		}
+		return ages, w.note(ctx, "Movie.age %v", movieIDs(ms))
+	}, opts...)
+	server.BatchArg(mv, "shown_as", func(ctx context.Context, ms []*movie, what medium) ([]bool, error) {
+		var is []bool
+		for _, m := range ms {
+			is = append(is, m.medium() == what)
+		}
+		return is, w.note(ctx, "Movie.shown_as(%s) %v", what, movieIDs(ms))
+	}, server.Args("what"))
 	server.Batch(mv, "title", func(ctx context.Context, ms []*movie) ([]string, error) {
 		var titles []string
 		for _, m := range ms {

@@ -12,16 +12,18 @@ import (
 func Type(pick func(n int) int) schema.Type { return makeType(pick, 0) }
 
 func makeType(pick func(n int) int, depth int) (t schema.Type) {
-	n := 10
+	n := 11
 	if depth > 2 {
-		n = 7
+		n = 8
 	}
 	switch k := pick(n); {
 	case k < 7:
 		t = schema.Of(schema.KindBool + schema.Kind(k))
 	case k == 7:
-		t = schema.ListOf(makeType(pick, depth+1))
+		t = enums[pick(len(enums))]
 	case k == 8:
+		t = schema.ListOf(makeType(pick, depth+1))
+	case k == 9:
 		elem := makeType(pick, depth+1)
 		t = schema.Type{Kind: schema.KindMap, Key: []schema.Kind{schema.KindString, schema.KindInt}[pick(2)], Elem: &elem}
 	default:
@@ -32,6 +34,12 @@ func makeType(pick func(n int) int, depth int) (t schema.Type) {
 	}
 	t.Null = pick(3) == 2
 	return t
+}
+
+var enums = []schema.Type{
+	{Kind: schema.KindEnum, Name: "Genre", Values: []string{"drama", "comedy", "science fiction"}},
+	{Kind: schema.KindEnum, Name: "Mark", Values: []string{`"`, `\`, "None", "18+", "电影", "a, b>"}},
+	{Kind: schema.KindEnum, Name: "One", Values: []string{"one"}},
 }
 
 // Column makes a column of so many rows.
@@ -63,6 +71,8 @@ func Column(pick func(n int) int, t schema.Type, rows int) *column.Column {
 		})
 	case schema.KindString:
 		each(func() { c.Texts = append(c.Texts, messages[pick(len(messages))]) })
+	case schema.KindEnum:
+		each(func() { c.Texts = append(c.Texts, t.Values[pick(len(t.Values))]) })
 	case schema.KindBytes:
 		each(func() { c.Texts = append(c.Texts, []string{"", "\xff\x00", "abc"}[pick(3)]) })
 	case schema.KindList, schema.KindMap:

@@ -12,6 +12,27 @@ import (
 // SchemaVersion is the version of the schema that this package is made of.
 const SchemaVersion = "5f2a7c0d9be41384"
 
+// Age is an enum of the schema.
+type Age string
+
+// The values of Age.
+const (
+	AgeAll    Age = "all"
+	Age12     Age = "12+"
+	Age18     Age = "18+"
+	AgeValue4 Age = "?"
+)
+
+// Medium is an enum of the schema.
+type Medium string
+
+// The values of Medium.
+const (
+	MediumFeature   Medium = "feature"
+	MediumShortFilm Medium = "short film"
+	MediumSeries    Medium = "series"
+)
+
 // MovieInfo is an object of the schema.
 type MovieInfo struct {
 	Studio   string              `redeye:"studio"`
@@ -124,6 +145,9 @@ func (x MovieX) Info() MovieInfoX { return redeye.Attr[MovieInfoX](x, "info") }
 // Entity_ is the attribute Movie.entity.
 func (x MovieX) Entity_() redeye.Str { return redeye.Attr[redeye.Str](x, "entity") }
 
+// Medium is the attribute Movie.medium.
+func (x MovieX) Medium() redeye.Enum[Medium] { return redeye.Attr[redeye.Enum[Medium]](x, "medium") }
+
 // Title is the method Movie.title.
 func (x MovieX) Title() redeye.Str {
 	return redeye.Call[redeye.Str](x, "title")
@@ -152,6 +176,21 @@ func (x MovieX) Poster(maxWidth int64, typeArg *string) redeye.Bytes {
 // PosterOf is [MovieX.Poster] of expressions.
 func (x MovieX) PosterOf(maxWidth redeye.Expr[int64], typeArg redeye.Expr[*string]) redeye.Bytes {
 	return redeye.Call[redeye.Bytes](x, "poster", redeye.NodeOf(maxWidth), redeye.NodeOf(typeArg))
+}
+
+// Ages is the method Movie.ages.
+func (x MovieX) Ages() redeye.Opt[redeye.Seq[redeye.Enum[Age], Age], []Age] {
+	return redeye.Call[redeye.Opt[redeye.Seq[redeye.Enum[Age], Age], []Age]](x, "ages")
+}
+
+// ShownAs is the method Movie.shown_as.
+func (x MovieX) ShownAs(what Medium) redeye.Bool {
+	return redeye.Call[redeye.Bool](x, "shown_as", redeye.Value("what", what))
+}
+
+// ShownAsOf is [MovieX.ShownAs] of expressions.
+func (x MovieX) ShownAsOf(what redeye.Expr[Medium]) redeye.Bool {
+	return redeye.Call[redeye.Bool](x, "shown_as", redeye.NodeOf(what))
 }
 
 // Cast is the method Movie.cast.

@@ -13,8 +13,20 @@ import (
 type Movie struct {
 	ID    int64
 	Year  int64
-	Genre string
+	Genre Genre
 }
+
+// Genre is what kind of film it is.
+type Genre string
+
+// The genres that there are.
+const (
+	ScienceFiction Genre = "science fiction"
+	Crime          Genre = "crime"
+	Horror         Genre = "horror"
+	Comedy         Genre = "comedy"
+	Drama          Genre = "drama"
+)
 
 // Actor is who plays in films.
 type Actor struct{ ID int64 }
@@ -27,7 +39,7 @@ type Service struct {
 
 var (
 	films = map[int64]*Movie{
-		1: {1, 1927, "science fiction"}, 2: {2, 1931, "crime"}, 3: {3, 1922, "horror"}, 4: {4, 1924, "comedy"}, 5: {5, 1930, "drama"},
+		1: {1, 1927, ScienceFiction}, 2: {2, 1931, Crime}, 3: {3, 1922, Horror}, 4: {4, 1924, Comedy}, 5: {5, 1930, Drama},
 	}
 	titles  = map[int64]string{1: "Metropolis", 2: "M", 3: "Nosferatu", 4: "Sherlock Jr.", 5: "The Blue Angel"}
 	ratings = map[int64]float64{1: 8.3, 2: 8.3, 3: 7.9, 4: 8.2} // nobody has rated the fifth
@@ -52,9 +64,10 @@ func New() (*Service, error) {
 		return out, nil
 	}, server.Scope("public"))
 
+	server.Enum(s.Server, "Genre", ScienceFiction, Crime, Horror, Comedy, Drama)
 	movie := server.Entity(s.Server, "Movie", func(m *Movie) int64 { return m.ID }, "a film")
 	server.Attr(movie, "year", func(m *Movie) int64 { return m.Year }, "of release")
-	server.Attr(movie, "genre", func(m *Movie) string { return m.Genre })
+	server.Attr(movie, "genre", func(m *Movie) Genre { return m.Genre })
 	server.Batch(movie, "title", func(_ context.Context, ms []*Movie) ([]string, error) {
 		s.Calls.Add(1)
 		out := make([]string, len(ms))
@@ -67,7 +80,7 @@ func New() (*Service, error) {
 		s.Calls.Add(1)
 		out := make([]bool, len(ms))
 		for i, m := range ms {
-			out[i] = m.Genre != "horror" || user >= 18 // a user's number is their age here
+			out[i] = m.Genre != Horror || user >= 18 // a user's number is their age here
 		}
 		return out, nil
 	}, server.Args("user"), server.Doc("whether the user may see it"))

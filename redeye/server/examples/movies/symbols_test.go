@@ -32,7 +32,7 @@ func TestSymbols(t *testing.T) {
 	filter("comparisons", "[1]", func(x m.MovieX) redeye.Bool {
 		return x.Year().Ge(1925).And(x.Year().Lt(1930)).And(x.Year().Ne(1928)).And(x.Year().Le(1927)).And(x.Year().Gt(1).Not().Not())
 	})
-	filter("membership", "[2,3]", func(x m.MovieX) redeye.Bool { return x.Genre().In([]string{"crime", "horror"}) })
+	filter("membership", "[2,3]", func(x m.MovieX) redeye.Bool { return x.Genre().In([]m.Genre{m.GenreCrime, m.GenreHorror}) })
 	filter("texts", "[1]", func(x m.MovieX) redeye.Bool {
 		return x.Title().Lower().HasPrefix("met").And(x.Title().Contains("rop")).And(x.Title().HasSuffix("is")).And(x.Title().Append("!").Upper().Eq("METROPOLIS!")).
 			And(x.Title().Length().Eq(10)).And(x.Title().Matches("^M.*s$"))

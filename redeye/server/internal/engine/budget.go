@@ -103,7 +103,7 @@ func width(t schema.Type) int64 {
 		return 1
 	case schema.KindInt, schema.KindFloat, schema.KindTime, schema.KindDuration, schema.KindEntity:
 		return 8
-	case schema.KindString, schema.KindBytes:
+	case schema.KindString, schema.KindBytes, schema.KindEnum:
 		return 16
 	default:
 		return 4 // lists: where each ends; objects: their fields are charged when they are computed

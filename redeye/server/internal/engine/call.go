@@ -449,12 +449,26 @@ func (x *run) call(p *part) (v *Vec) {
 	if err != nil {
 		return failed(m.Result, n, methodError(m, p.flight.node, err))
 	}
+	blame(v, map[*Error]*Error{}, func(e *Error) *Error { return methodError(m, p.flight.node, e) })
+	return v
+}
+
+// blame says of the errors in what a registered function gave, those below it too, where they are from.
+func blame(v *Vec, done map[*Error]*Error, from func(*Error) *Error) {
 	for i, e := range v.Errs {
-		if e != nil {
-			v.Errs[i] = methodError(m, p.flight.node, e)
+		if e == nil {
+			continue
+		}
+		if done[e] == nil { // many rows may have the same
+			done[e] = from(e)
+		}
+		v.Errs[i] = done[e]
+	}
+	for _, c := range append([]Col{v.Items, v.Keys}, v.Fields...) {
+		if c, ready := c.(readyCol); ready {
+			blame(c.vec, done, from)
 		}
 	}
-	return v
 }
 
 // land takes in a part that is back. When all of its flight are, the answers are in the table.

@@ -24,11 +24,11 @@ func Check(program ast.Node, cat *Catalog) (plan *Plan, err error) {
 	}()
 	c.hint(program)
 	root := c.check(program, schema.Type{})
-	if open := incomplete(root.Type); open {
-		c.fail(program, "nothing says what the answer's type is: it is %s", root.Type)
+	if root.Type.Has(schema.KindUnknown) {
+		c.fail(program, "nothing says what the answer's type is: it is %s", root.Type.Short())
 	}
 	for i, p := range c.types {
-		if incomplete(p.Type) {
+		if p.Type.Has(schema.KindUnknown) {
 			c.fail(c.first[i], "nothing says what type %s has", p.Name)
 		}
 	}
@@ -67,11 +67,6 @@ func (c *checker) fail(at ast.Node, format string, args ...any) {
 	panic(&ast.Error{Node: at, Msg: fmt.Sprintf(format, args...)})
 }
 
-func incomplete(t schema.Type) bool {
-	return t.Kind == schema.KindUnknown || t.Elem != nil && incomplete(*t.Elem) ||
-		slices.ContainsFunc(t.Fields, func(f schema.Field) bool { return incomplete(f.Type) })
-}
-
 var (
 	unknown = schema.Type{}
 	boolean = schema.Of(schema.KindBool)
@@ -81,7 +76,7 @@ var (
 )
 
 // open says how much the type of n depends on its place: 0 not at all, 1 what it is can be changed by it (1 can be a float,
-// [] a list of anything), 2 it has none of itself.
+// "drama" a value of an enum, [] a list of anything), 2 it has none of itself.
 func (c *checker) open(n ast.Node) int {
 	switch n := n.(type) {
 	case *ast.Param:
@@ -93,8 +88,10 @@ func (c *checker) open(n ast.Node) int {
 			return 2
 		}
 	case *ast.Lit:
-		if n.Value.Kind() == ast.KindNull || n.Value.Kind() == ast.KindInt {
+		switch n.Value.Kind() {
+		case ast.KindNull, ast.KindInt, ast.KindString:
 			return 1
+		default:
 		}
 	case *ast.List:
 		least := 1
@@ -116,7 +113,7 @@ func (c *checker) open(n ast.Node) int {
 			return 2
 		}
 	case *ast.Binary:
-		if n.Code >= ast.OpAdd && n.Code <= ast.OpMod {
+		if n.Code >= ast.OpAdd && n.Code <= ast.OpMod && !isText(n.L) && !isText(n.R) { // texts put together are no value of an enum
 			return min(c.open(n.L), c.open(n.R))
 		}
 	default:
@@ -124,12 +121,18 @@ func (c *checker) open(n ast.Node) int {
 	return 0
 }
 
+// isText reports whether n is a text that is written down.
+func isText(n ast.Node) bool {
+	lit, ok := n.(*ast.Lit)
+	return ok && lit.Value.Kind() == ast.KindString
+}
+
 // maxType bounds the parts of a type. A value that is put into an object twice, and that into another twice, has a type that doubles each time.
 const maxType = 1000
 
-// parts counts the parts of a type, as far as there are no more than most.
+// parts counts the parts of a type, as far as there are no more than most. Eight values of an enum are one.
 func parts(t schema.Type, most int) int {
-	n := 1
+	n := 1 + len(t.Values)/8
 	if t.Elem != nil {
 		n += parts(*t.Elem, most-n)
 	}
@@ -175,7 +178,7 @@ func fits(got, want schema.Type) bool {
 	if got.Kind == schema.KindUnknown {
 		return want.Null || !got.Null
 	}
-	if got.Kind != want.Kind || got.Name != want.Name || got.Key != want.Key {
+	if got.Kind != want.Kind || got.Name != want.Name || got.Key != want.Key || !slices.Equal(got.Values, want.Values) {
 		return false
 	}
 	if got.Elem != nil && !fits(*got.Elem, *want.Elem) {
@@ -191,7 +194,8 @@ func both(a, b schema.Type) (schema.Type, bool) {
 	case a.Kind == schema.KindUnknown:
 		b.Null = null
 		return b, true
-	case b.Kind == schema.KindUnknown || a.Kind != b.Kind || a.Name != b.Name || a.Key != b.Key || len(a.Fields) != len(b.Fields):
+	case b.Kind == schema.KindUnknown || a.Kind != b.Kind || a.Name != b.Name || a.Key != b.Key ||
+		!slices.Equal(a.Values, b.Values) || len(a.Fields) != len(b.Fields):
 		a.Null = null
 		return a, b.Kind == schema.KindUnknown
 	}
@@ -219,10 +223,10 @@ func article(t schema.Type) string {
 	switch {
 	case t.Kind == schema.KindUnknown && t.Null:
 		return "None"
-	case t.Kind == schema.KindInt || t.Kind == schema.KindObject:
-		return "an " + t.String()
+	case strings.ContainsAny(t.Short()[:1], "aeioAEIO{"):
+		return "an " + t.Short()
 	}
-	return "a " + t.String()
+	return "a " + t.Short()
 }
 
 func advice(got, want schema.Type) string {
@@ -233,6 +237,10 @@ func advice(got, want schema.Type) string {
 		return ": write float(x)"
 	case got.Kind == schema.KindFloat && want.Kind == schema.KindInt:
 		return ": write int(x)"
+	case got.Kind == schema.KindEnum && want.Kind == schema.KindString:
+		return ": write str(x)"
+	case got.Kind == schema.KindString && want.Kind == schema.KindEnum:
+		return ": write str(x) of that"
 	case got.Kind == schema.KindList && want.Kind == schema.KindBool:
 		return ": write x.length() > 0"
 	case want.Kind == schema.KindBool:
@@ -305,7 +313,7 @@ func (c *checker) bare(n ast.Node, like schema.Type) *Node {
 	case *ast.Var:
 		out.bound = len(c.vars) - n.Depth
 		t := c.vars[out.bound-1]
-		if t.Kind == schema.KindUnknown && !t.Null && !mentionsEntity(like) {
+		if t.Kind == schema.KindUnknown && !t.Null && !like.Has(schema.KindEntity) {
 			*t = own(like)
 		}
 		out.Type, out.run = *t, runVar
@@ -385,8 +393,8 @@ func (c *checker) bare(n ast.Node, like schema.Type) *Node {
 		c.keeps(out, n.X, n.Scope)
 	case *ast.Warm:
 		x := c.check(n.X, unknown)
-		if incomplete(x.Type) {
-			c.fail(n.X, "nothing says what the type is: it is %s", x.Type)
+		if x.Type.Has(schema.KindUnknown) {
+			c.fail(n.X, "nothing says what the type is: it is %s", x.Type.Short())
 		}
 		out.Kids, out.Type, out.value, out.run = []*Node{x}, integer, n.TTL, runWarm
 		c.keeps(out, n.X, n.Scope)
@@ -410,6 +418,16 @@ func (c *checker) literal(out *Node, v ast.Value, like schema.Type) {
 		out.Type = like.OrNull()
 		return
 	}
+	if v.Kind() == ast.KindString && like.Kind == schema.KindEnum {
+		if !slices.Contains(like.Values, v.Text()) {
+			if near := similar(v.Text(), like.Values); near != "" {
+				c.fail(out.Src, "%s has no value %.40q%s", like.Name, v.Text(), near)
+			}
+			c.fail(out.Src, "%s", like.NoValue(v.Text()))
+		}
+		out.Type = like.NotNull()
+		return
+	}
 	if v.Kind() == ast.KindInt && like.Kind == schema.KindFloat {
 		out.value = ast.Float(float64(v.Int()))
 	}
@@ -429,13 +447,13 @@ func (c *checker) param(out *Node, n *ast.Param, like schema.Type) {
 	}
 	t := &c.types[i].Type
 	if t.Kind == schema.KindUnknown {
-		if hint := c.hints[n.Name]; incomplete(like) && hint.Kind != schema.KindUnknown {
+		if hint := c.hints[n.Name]; like.Has(schema.KindUnknown) && hint.Kind != schema.KindUnknown {
 			like = hint
 		}
 		if like.Kind == schema.KindUnknown {
 			c.fail(n, "nothing says here what type the parameter %s has; put first a use of it that does", n.Name)
 		}
-		if mentionsEntity(like) {
+		if like.Has(schema.KindEntity) {
 			c.fail(n, "a parameter cannot be %s; give its key to a source", article(like))
 		}
 		*t = own(like)
@@ -499,15 +517,10 @@ func fill(t, from schema.Type) {
 	if t.Elem == nil || from.Elem == nil {
 		return
 	}
-	if t.Elem.Kind == schema.KindUnknown && !t.Elem.Null && !incomplete(*from.Elem) {
+	if t.Elem.Kind == schema.KindUnknown && !t.Elem.Null && !from.Elem.Has(schema.KindUnknown) {
 		*t.Elem = own(*from.Elem)
 	}
 	fill(*t.Elem, *from.Elem)
-}
-
-func mentionsEntity(t schema.Type) bool {
-	return t.Kind == schema.KindEntity || t.Elem != nil && mentionsEntity(*t.Elem) ||
-		slices.ContainsFunc(t.Fields, func(f schema.Field) bool { return mentionsEntity(f.Type) })
 }
 
 func (c *checker) attr(out *Node, n *ast.Attr) {
@@ -520,7 +533,7 @@ func (c *checker) attr(out *Node, n *ast.Attr) {
 	case schema.KindObject:
 		i := x.Type.Field(n.Name)
 		if i < 0 {
-			c.fail(n, "%s has no field %s%s", x.Type, n.Name, similar(n.Name, fieldNames(x.Type)))
+			c.fail(n, "%s has no field %s%s", x.Type.Short(), n.Name, similar(n.Name, fieldNames(x.Type)))
 		}
 		out.field, out.Type, out.run = i, x.Type.Fields[i].Type, runField
 	case schema.KindEntity:
@@ -596,7 +609,7 @@ func (c *checker) call(out *Node, n *ast.Call) {
 	if len(n.Args) != len(args) {
 		var names []string
 		for _, a := range args {
-			names = append(names, a.Name+": "+a.Type.String())
+			names = append(names, a.Name+": "+a.Type.Short())
 		}
 		c.fail(n, "%s takes (%s), not %d arguments", out.Method.Name, strings.Join(names, ", "), len(n.Args))
 	}

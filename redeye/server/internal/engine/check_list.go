@@ -56,7 +56,7 @@ func (c *checker) collection(out *Node, n ast.Node, like schema.Type) {
 			k, drops := c.function(key.By, x.Type.Elem, unknown)
 			c.noDrops(drops)
 			if !k.Type.Kind.Ordered() && k.Type.Kind != schema.KindBool {
-				c.fail(key.By.Body, "this is %s, which has no order", article(k.Type))
+				c.fail(key.By.Body, "this is %s, which has no order%s", article(k.Type), advice(k.Type, text))
 			}
 			out.Kids = append(out.Kids, k)
 			out.desc = append(out.desc, key.Desc)
@@ -79,7 +79,7 @@ func (c *checker) collection(out *Node, n ast.Node, like schema.Type) {
 		lk := c.key(n.LeftKey, l.Type.Elem)
 		rk := c.key(n.RightKey, r.Type.Elem)
 		if t, ok := both(lk.Type, rk.Type); !ok || t.Kind == schema.KindUnknown {
-			c.fail(n, "the keys are %s and %s", article(lk.Type), article(rk.Type))
+			c.fail(n, "the keys are %s and %s%s", article(lk.Type), article(rk.Type), advice(rk.Type, lk.Type))
 		}
 		out.Kids, out.run = []*Node{l, r, lk, rk}, runJoin
 		right := *r.Type.Elem
@@ -149,7 +149,7 @@ func (c *checker) aggregate(out *Node, n *ast.Aggregate) {
 		out.Type, out.run = floats.OrNull(), runAvg
 	case ast.OpMin, ast.OpMax:
 		if body.Type.Null || !kind.Ordered() {
-			bad("the smallest and the greatest are of what has an order, and is not null")
+			bad("the smallest and the greatest are of what has an order, and is not null" + advice(body.Type, text))
 		}
 		out.Type, out.run = body.Type.OrNull(), runExtreme
 	default:

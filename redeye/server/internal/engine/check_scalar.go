@@ -66,7 +66,7 @@ func (c *checker) convert(out *Node, n *ast.Unary, to schema.Type) {
 	x := c.check(n.X, wish)
 	from := x.Type.Kind
 	ok := !x.Type.Null && (from == to.Kind || from == schema.KindInt || from == schema.KindFloat || from == schema.KindString ||
-		from == schema.KindBool && to.Kind == schema.KindString)
+		(from == schema.KindBool || from == schema.KindEnum) && to.Kind == schema.KindString)
 	if !ok {
 		c.fail(n, "%s cannot be made %s", article(x.Type), article(to))
 	}
@@ -87,7 +87,11 @@ func (c *checker) binary(out *Node, n *ast.Binary, like schema.Type) {
 		}
 		set(boolean, runEqual, kids...)
 	case ast.OpLt, ast.OpLe, ast.OpGt, ast.OpGe:
-		kids, t := c.together(unknown, n.L, n.R)
+		kids := c.sides(n, unknown, "order")
+		t, ok := both(kids[0].Type, kids[1].Type)
+		if !ok {
+			c.fail(n.R, "this is %s, and what stands beside it is %s%s", article(kids[1].Type), article(kids[0].Type), advice(kids[1].Type, kids[0].Type))
+		}
 		if t.Null {
 			side := n.L
 			if !kids[0].Type.Null {
@@ -133,7 +137,7 @@ func (c *checker) binary(out *Node, n *ast.Binary, like schema.Type) {
 
 func (c *checker) in(out *Node, n *ast.Binary) {
 	out.Type = boolean
-	if c.open(n.R) >= max(1, c.open(n.L)) { // ids in x in ids
+	if !isText(n.R) && c.open(n.R) >= max(1, c.open(n.L)) { // ids in x in ids
 		l := c.check(n.L, unknown)
 		out.Kids = []*Node{l, c.want(n.R, schema.ListOf(l.Type))}
 		out.run = runIn
@@ -158,15 +162,25 @@ func (c *checker) in(out *Node, n *ast.Binary) {
 	}
 }
 
-func (c *checker) arithmetic(out *Node, n *ast.Binary, like schema.Type) {
+// sides checks the operands of an operation that enums do not have, first the one whose type depends less on the other's.
+func (c *checker) sides(n *ast.Binary, like schema.Type, lacks string) []*Node {
 	kids := make([]*Node, 2)
+	order := []int{0, 1}
 	if c.open(n.L) > c.open(n.R) {
-		kids[1] = c.check(n.R, like)
-		kids[0] = c.check(n.L, kids[1].Type)
-	} else {
-		kids[0] = c.check(n.L, like)
-		kids[1] = c.check(n.R, kids[0].Type)
+		order = []int{1, 0}
 	}
+	for _, i := range order {
+		side := []ast.Node{n.L, n.R}[i]
+		kids[i] = c.check(side, like)
+		if like = kids[i].Type; like.Kind == schema.KindEnum {
+			c.fail(side, "this is %s, and enums have no %s; str(x) is its text", article(like), lacks)
+		}
+	}
+	return kids
+}
+
+func (c *checker) arithmetic(out *Node, n *ast.Binary, like schema.Type) {
+	kids := c.sides(n, like, "arithmetic")
 	out.Kids = kids
 	for i, side := range []ast.Node{n.L, n.R} {
 		if kids[i].Type.Null {
@@ -201,9 +215,9 @@ func (c *checker) arithmetic(out *Node, n *ast.Binary, like schema.Type) {
 		{ast.OpAdd, kDuration, kDuration}: kDuration, {ast.OpSub, kDuration, kDuration}: kDuration, {ast.OpMul, kDuration, kInt}: kDuration,
 	}[sig]
 	if !ok {
-		c.fail(n, "there is no %s %s %s%s", l, map[ast.Op]string{
+		c.fail(n, "there is no %s %s %s%s", l.Short(), map[ast.Op]string{
 			ast.OpAdd: "+", ast.OpSub: "-", ast.OpMul: "*", ast.OpDiv: "/", ast.OpFloorDiv: "//", ast.OpMod: "%",
-		}[n.Code], r, advice(r, l))
+		}[n.Code], r.Short(), advice(r, l))
 	}
 	out.Type = schema.Of(result)
 	switch l.Kind {

@@ -51,7 +51,7 @@ func (k keyer) appendKey(b []byte, v *Vec, i int) []byte {
 			f = math.NaN()
 		}
 		return binary.BigEndian.AppendUint64(b, math.Float64bits(f))
-	case schema.KindString, schema.KindBytes:
+	case schema.KindString, schema.KindBytes, schema.KindEnum:
 		b = binary.AppendUvarint(b, uint64(len(v.Texts[j])))
 		return append(b, v.Texts[j]...)
 	case schema.KindEntity:

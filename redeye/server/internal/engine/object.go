@@ -44,6 +44,12 @@ func runAttr(x *run, n *Node, f *Frame) *Vec {
 		return x.withErrs(blank(n.Type, f.n), errs(f.n, a))
 	}
 	v := n.attr.read(a.Base.Refs, a.At, a.size())
+	if n.attr.Fill == nil {
+		blame(v, map[*Error]*Error{}, func(e *Error) *Error {
+			attr, _ := n.Src.(*ast.Attr)
+			return methodError(&Method{Name: a.Base.Entity.Name + "." + attr.Name}, n, e)
+		})
+	}
 	if a.One {
 		v = constant(v, f.n)
 	}

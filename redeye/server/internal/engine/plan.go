@@ -65,7 +65,7 @@ func (c *checker) intern(n *Node) *Node {
 		b.WriteByte(' ')
 		b.WriteString(k.key)
 	}
-	fmt.Fprintf(&b, " %d %d %v %s", n.bound, n.field, n.desc, n.Type)
+	fmt.Fprintf(&b, " %d %d %v %s", n.bound, n.field, n.desc, n.Type.Short())
 	switch src := n.Src.(type) {
 	case *ast.Lit:
 		fmt.Fprintf(&b, " %d %s", n.value.Kind(), ast.Literal(n.value))

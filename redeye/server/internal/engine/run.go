@@ -329,7 +329,7 @@ func (x *run) export(v *Vec, t schema.Type, path func(row int) string) *column.C
 		}
 	case schema.KindFloat:
 		out.Floats = v.Floats
-	case schema.KindString, schema.KindBytes:
+	case schema.KindString, schema.KindBytes, schema.KindEnum:
 		out.Texts = v.Texts
 		if v.Base != nil {
 			out.Texts = x.keysOf(v).Texts

@@ -397,7 +397,7 @@ func runConvert(x *run, n *Node, f *Frame) *Vec {
 		return nil
 	}
 	from := n.Kids[0].Type.Kind
-	if from == n.Type.Kind {
+	if from == n.Type.Kind || from == schema.KindEnum { // whose values are texts already
 		return a
 	}
 	out := blank(n.Type, f.n)

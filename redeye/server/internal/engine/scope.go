@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
+	"github.com/fuwu-project/fuwu/redeye/schema"
 )
 
 // Scope says who may see the same answer of a method, and the same cached value.
@@ -127,7 +128,7 @@ func (c *checker) scopes(n *Node, around map[int]Scope) Scope {
 	below := func(k *Node) { widest = max(widest, c.scopes(k, around)) }
 	switch v := variable(n); {
 	case v != nil:
-		if mentionsEntity(n.Type) {
+		if n.Type.Has(schema.KindEntity) {
 			return around[v.level]
 		}
 		return Public

@@ -15,7 +15,7 @@ type Vec struct {
 	Bools  []bool
 	Ints   []int64 // int, time, duration
 	Floats []float64
-	Texts  []string // string, bytes
+	Texts  []string // string, bytes; of an enum its values
 	Ends   []int32  // list, map: where a row's items end
 	Items  Col      // of a list; of a map its values
 	Keys   Col      // of a map
@@ -329,7 +329,7 @@ func blank(t schema.Type, n int) *Vec {
 		v.Ints = make([]int64, n)
 	case schema.KindFloat:
 		v.Floats = make([]float64, n)
-	case schema.KindString, schema.KindBytes:
+	case schema.KindString, schema.KindBytes, schema.KindEnum:
 		v.Texts = make([]string, n)
 	case schema.KindList, schema.KindMap:
 		v.Ends = make([]int32, n)
@@ -373,8 +373,13 @@ func (v *Vec) List(i int) (items *Vec, start, end int) {
 	return v.Items.force(nil), start, end
 }
 
-// SetErr puts an error in row i of a column that nobody else has seen.
-func (v *Vec) SetErr(i int, err *Error) { v.setErr(i, err) }
+// SetErr puts an error in row i of a column that nobody else has seen, in the place of one that may be there.
+func (v *Vec) SetErr(i int, err *Error) {
+	if v.Errs == nil {
+		v.Errs = make([]*Error, v.N)
+	}
+	v.Errs[i] = err
+}
 
 // MarkUnique says of a column of lists of entities that nobody else has seen that no entity is in it twice.
 func (v *Vec) MarkUnique() {

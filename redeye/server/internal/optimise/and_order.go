@@ -22,9 +22,9 @@ func total(n ast.Node, types Types) bool {
 	case *ast.Lit, *ast.Param:
 		return true
 	case *ast.Attr:
-		// Of an entity: a field of an object may be anything.
+		// Of an entity: a field of an object may be anything. What is an enum may have a value that is none.
 		_, ok := n.X.(*ast.Var)
-		return ok && types[n.X].Kind == schema.KindEntity
+		return ok && types[n.X].Kind == schema.KindEntity && !types[n].Has(schema.KindEnum)
 	case *ast.Unary:
 		return n.Code == ast.OpNot && total(n.X, types)
 	case *ast.Binary:

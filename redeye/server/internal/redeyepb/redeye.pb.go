@@ -1315,7 +1315,7 @@ type Column struct {
 	Ints          []int64                `protobuf:"zigzag64,4,rep,packed,name=ints,proto3" json:"ints,omitempty"` // int; time and duration in nanoseconds
 	Floats        []float64              `protobuf:"fixed64,5,rep,packed,name=floats,proto3" json:"floats,omitempty"`
 	Lengths       []uint64               `protobuf:"varint,6,rep,packed,name=lengths,proto3" json:"lengths,omitempty"` // of each string or bytes in text; of each list or map in items
-	Text          []byte                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`               // strings or bytes, one after another
+	Text          []byte                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`               // strings, bytes or values of enums, one after another
 	Keys          *Column                `protobuf:"bytes,8,opt,name=keys,proto3" json:"keys,omitempty"`               // of a map
 	Items         *Column                `protobuf:"bytes,9,opt,name=items,proto3" json:"items,omitempty"`             // of a list; of a map its values
 	Fields        []*Column              `protobuf:"bytes,10,rep,name=fields,proto3" json:"fields,omitempty"`          // of an object

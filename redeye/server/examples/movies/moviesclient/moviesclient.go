@@ -8,7 +8,19 @@ import (
 )
 
 // SchemaVersion is the version of the schema that this package is made of.
-const SchemaVersion = "3f7e25b199ab2d4c"
+const SchemaVersion = "d6bf6224fccc2d2c"
+
+// Genre is an enum of the schema.
+type Genre string
+
+// The values of Genre.
+const (
+	GenreScienceFiction Genre = "science fiction"
+	GenreCrime          Genre = "crime"
+	GenreHorror         Genre = "horror"
+	GenreComedy         Genre = "comedy"
+	GenreDrama          Genre = "drama"
+)
 
 // ActorX stands for the entity Actor. Outside of the server it is its key.
 type ActorX struct{ redeye.Entity[int64] }
@@ -43,7 +55,7 @@ func (x MovieX) ID() redeye.Int { return redeye.Attr[redeye.Int](x, "id") }
 func (x MovieX) Year() redeye.Int { return redeye.Attr[redeye.Int](x, "year") }
 
 // Genre is the attribute Movie.genre.
-func (x MovieX) Genre() redeye.Str { return redeye.Attr[redeye.Str](x, "genre") }
+func (x MovieX) Genre() redeye.Enum[Genre] { return redeye.Attr[redeye.Enum[Genre]](x, "genre") }
 
 // Title is the method Movie.title.
 func (x MovieX) Title() redeye.Str {
