@@ -12,6 +12,9 @@ type buffer struct {
 	used  atomic.Int64  // bytes granted to parts, and of what the exporter has taken out and not got rid of; at most bound
 	wake  chan struct{} // a part is filling
 	parts []part
+
+	wakeBytes  int64 // how much waits in a part before the exporter is woken ahead of its time
+	grantBytes int64 // how much a part gets at once, while there is plenty
 }
 
 type part struct {
@@ -21,15 +24,16 @@ type part struct {
 	granted    int64
 	full, late uint64 // dropped
 	closed     bool
-	_          [48]byte // a cache line of its own
+	_          [56]byte // two cache lines of its own, which are fetched together
 }
 
 func newBuffer(bound int64, parts int) buffer {
-	return buffer{bound: bound, wake: make(chan struct{}, 1), parts: make([]part, parts)}
+	share := bound / int64(parts)
+	return buffer{
+		bound: bound, wake: make(chan struct{}, 1), parts: make([]part, parts),
+		wakeBytes: share / 8, grantBytes: min(64<<10, share/16),
+	}
 }
-
-// wakeBytes is how much waits in a part before the exporter is woken ahead of its time.
-func (b *buffer) wakeBytes() int64 { return b.bound / int64(8*len(b.parts)) }
 
 // add takes a record, or drops it. It never waits for the collector.
 func (b *buffer) add(r *record, i int) {
@@ -44,7 +48,7 @@ func (b *buffer) add(r *record, i int) {
 	default:
 		p.records = append(p.records, r)
 		p.size += size
-		wake := p.size >= b.wakeBytes() && p.size-size < b.wakeBytes()
+		wake := p.size >= b.wakeBytes && p.size-size < b.wakeBytes
 		p.mu.Unlock()
 		if wake {
 			select {
@@ -60,7 +64,7 @@ func (b *buffer) add(r *record, i int) {
 
 // grant gives a part n bytes more, and some for the next spans while there are plenty.
 func (b *buffer) grant(p *part, n int64) bool {
-	more := max(n, min(64<<10, b.bound/int64(16*len(b.parts))))
+	more := max(n, b.grantBytes)
 	if !b.reserve(more) {
 		if more = n; !b.reserve(more) {
 			return false

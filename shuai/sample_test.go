@@ -26,7 +26,7 @@ func TestSampling(t *testing.T) {
 	src, _ := testTracer(t, Config{IDs: "random"})
 	kept := 0
 	for range 20_000 {
-		id := src.newTraceID()
+		id := TraceID{src.born(), rand.Uint64()}
 		if sampled(id, threshold(0.01)) {
 			kept++
 			if !sampled(id, threshold(0.1)) {

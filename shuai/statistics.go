@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // statistics counts every span that ends, recorded or not, by (kind, name, span type, error): how many, and how long they took.
@@ -22,7 +23,8 @@ type statistics struct {
 	threshold uint64 // of roots of a new series
 	limit     int    // of series, but for overflow
 	seed      maphash.Seed
-	slots     []atomic.Pointer[series] // open addressing, linear probing, at most half full
+	slots     []atomic.Pointer[series]    // open addressing, linear probing, at most half full
+	recent    [256]atomic.Pointer[series] // found before, by where in memory the name is: most names are constants
 	overflow  [numKinds]*series
 	full      atomic.Bool
 	mu        sync.Mutex // makes series one at a time
@@ -148,14 +150,29 @@ func newSeries(t *Tracer, threshold uint64, shards int) *series {
 
 // find returns the series of a span, and makes it if there is room.
 func (st *statistics) find(kind Kind, name, typ string) *series {
+	recent := &st.recent[placeOf(kind, name, typ)]
+	if s := recent.Load(); s != nil && s.is(kind, name, typ) {
+		return s
+	}
 	h := st.hash(kind, name, typ)
 	if s := st.lookup(h, kind, name, typ); s != nil {
+		recent.CompareAndSwap(nil, s) // never in another's place, so that two names do not fight for it
 		return s
 	}
 	if st.full.Load() || len(name)+len(typ) > maxSeriesText {
 		return st.overflowOf(kind)
 	}
 	return st.insert(h, kind, name, typ)
+}
+
+// placeOf spares a constant the hash of its text: a multiplication of its address, by 2^64 divided by the golden ratio.
+func placeOf(kind Kind, name, typ string) uint8 {
+	at := uint64(uintptr(unsafe.Pointer(unsafe.StringData(name)))) + bits.RotateLeft64(uint64(uintptr(unsafe.Pointer(unsafe.StringData(typ)))), 32)
+	return uint8((at + uint64(kind)) * 0x9e3779b97f4a7c15 >> 56)
+}
+
+func (s *series) is(kind Kind, name, typ string) bool {
+	return s.kind == kind && s.name == name && s.typ == typ
 }
 
 func (st *statistics) hash(kind Kind, name, typ string) uint64 {
@@ -169,7 +186,7 @@ func (st *statistics) hash(kind Kind, name, typ string) uint64 {
 func (st *statistics) lookup(h uint64, kind Kind, name, typ string) *series {
 	for i := h; ; i++ {
 		s := st.slots[i&uint64(len(st.slots)-1)].Load()
-		if s == nil || s.hash == h && s.kind == kind && s.name == name && s.typ == typ {
+		if s == nil || s.hash == h && s.is(kind, name, typ) {
 			return s
 		}
 	}
@@ -269,6 +286,9 @@ type histogram struct {
 // collect moves what has been counted into the totals, and returns all series. A span that is counted meanwhile is in these totals or in
 // the next.
 func (st *statistics) collect() []*series {
+	for i := range st.recent {
+		st.recent[i].Store(nil) // names that were put together have filled it
+	}
 	st.mu.Lock()
 	all := st.all
 	st.mu.Unlock()

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 )
 
 // Every duration lies in the bucket that the definition, computed in floating point, gives it, the middle of a bucket is
@@ -435,5 +436,28 @@ func TestReports(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Where in memory a name is says nothing: memory is used again, and texts share it.
+func TestNamesInMemory(t *testing.T) {
+	tr, _ := testTracer(t, Config{})
+	st := tr.statistics
+	memory := []byte("GET /0")
+	for i := range 50 {
+		memory[5] = byte('0' + i%10)
+		for n := 1; n <= len(memory); n++ {
+			name := unsafe.String(&memory[0], n)
+			for _, typ := range []string{"", "mysql", name} {
+				for kind := range Kind(2) {
+					if s := st.find(kind, name, typ); s.kind != kind || s.name != name || s.typ != typ {
+						t.Fatalf("%d %q %q is counted as %d %q %q", kind, name, typ, s.kind, s.name, s.typ)
+					}
+				}
+			}
+		}
+		if i == 25 {
+			st.collect()
+		}
 	}
 }

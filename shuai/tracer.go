@@ -179,7 +179,7 @@ func (t *Tracer) start(ctx context.Context, parent *Span, name string, kind Kind
 		}
 	} else {
 		parent = nil
-		trace = t.newTraceID()
+		trace = TraceID{t.born(), rand.Uint64()}
 		meta = metaRoot | flagRandom
 		if above&flagDecided != 0 {
 			meta |= uint64(above & flagSampled)
@@ -188,25 +188,31 @@ func (t *Tracer) start(ctx context.Context, parent *Span, name string, kind Kind
 			odds = oddsOf(threshold)
 		}
 	}
-	s := &Span{ctx: ctx, series: c, trace: trace, meta: meta | uint64(now)<<metaShift}
-	if meta&flagSampled != 0 && !t.exporter.stopped.Load() {
+	recorded := meta&flagSampled != 0 && !t.exporter.stopped.Load()
+	meta |= uint64(now) << metaShift
+	if meta&metaRoot != 0 && !recorded {
+		s := &Span{ctx: ctx, series: c, trace: trace, meta: meta}
+		return s, s
+	}
+	s := &wideSpan{Span: Span{ctx: ctx, series: c, trace: trace, meta: meta}}
+	if recorded {
 		t.record(s, parent, odds, now, name, kind)
 	} else if meta&flagState != 0 {
 		s.rec = stateOnly(parent)
 	}
-	return s, s
+	return &s.Span, &s.Span
 }
 
 // stateOnly is what the child of a span that is not recorded itself inherits.
 func stateOnly(parent *Span) *record {
 	if parent.flags()&flagRecorded == 0 {
-		return parent.rec
+		return parent.wide().rec
 	}
 	return &record{more: &moreThanMostNeed{state: parent.state()}}
 }
 
 // record gives a span that nobody else knows yet a record.
-func (t *Tracer) record(s, parent *Span, odds odds, now int64, name string, kind Kind) {
+func (t *Tracer) record(s *wideSpan, parent *Span, odds odds, now int64, name string, kind Kind) {
 	if t.statistics == nil {
 		now = monotonic()
 	}
@@ -221,7 +227,7 @@ func (t *Tracer) record(s, parent *Span, odds odds, now int64, name string, kind
 			r.extra().state = parent.state()
 		}
 	} else if t.ids != nil {
-		s.trace.Hi = t.ids.traceID(uint32(r.start/int64(time.Second)), 0).Hi // newTraceID's may be a second old
+		s.trace.Hi = t.ids.traceID(uint32(r.start/int64(time.Second)), 0).Hi // born's may be a second old
 	}
 	r.id = t.newSpanID(r.start)
 	s.id = uint64(r.id)
@@ -233,14 +239,13 @@ func (t *Tracer) record(s, parent *Span, odds odds, now int64, name string, kind
 // never in a duration.
 func (t *Tracer) unixNano(monotonic int64) int64 { return monotonic + t.exporter.offset.Load() }
 
-// newTraceID takes the second from a clock that the exporter sets whenever it wakes, so that a span that is neither recorded nor
-// counted reads none.
-func (t *Tracer) newTraceID() TraceID {
-	hi := t.exporter.born.Load()
-	if hi == 0 {
-		hi = t.bornNow()
+// born is the first half of the id of a trace that begins now. It takes the second from a clock that the exporter sets whenever it wakes,
+// so that a span that is neither recorded nor counted reads none.
+func (t *Tracer) born() uint64 {
+	if hi := t.exporter.born.Load(); hi != 0 {
+		return hi
 	}
-	return TraceID{hi, rand.Uint64()}
+	return t.bornNow()
 }
 
 func (t *Tracer) bornNow() uint64 {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // collector is a collector without a network: it keeps what it is sent.
@@ -145,11 +146,11 @@ func TestSpanIsContext(t *testing.T) {
 	if child.ctx == context.Context(root) {
 		t.Error("a child holds on to its parent")
 	}
-	if child.TraceID() != root.TraceID() || child.rec.parent != root.SpanID() || child.SpanID() == root.SpanID() {
+	if child.TraceID() != root.TraceID() || child.wide().rec.parent != root.SpanID() || child.SpanID() == root.SpanID() {
 		t.Errorf("%s is no child of %s", child, root)
 	}
 	_, grandchild := StartSpan(derived, "grandchild", KindInternal)
-	if grandchild.rec.parent != child.SpanID() {
+	if grandchild.wide().rec.parent != child.SpanID() {
 		t.Error("a span in a derived context has the wrong parent")
 	}
 	if ctx.Err() != nil {
@@ -201,18 +202,45 @@ func TestIDsOfSpans(t *testing.T) {
 	before := time.Now()
 	for _, ratio := range []float64{1, -1} {
 		tr, _ := testTracer(t, Config{Ratio: ratio})
-		_, s := tr.StartSpan(t.Context(), "x", KindServer)
+		ctx, s := tr.StartSpan(t.Context(), "x", KindServer)
 		if d := s.TraceID().Time().Sub(before); d < -2*time.Second || d > time.Minute {
 			t.Errorf("trace %s was born %v after the test began", s.TraceID(), d)
 		}
-		if id := processIdentity(); s.SpanID().Process() != id.pid || id.ip.Is4() && s.TraceID().IPv4() != id.ip {
-			t.Errorf("%s does not name process %d on %s", s, id.pid, id.ip)
+		if id := processIdentity(); id.ip.Is4() && s.TraceID().IPv4() != id.ip {
+			t.Errorf("%s was not born on %s", s, id.ip)
+		}
+		_, child := StartSpan(ctx, "x", KindInternal)
+		for s, random := range map[*Span]bool{s: ratio < 0, child: false} {
+			if id := s.SpanID(); id.Random() != random || !random && id.Process() != processIdentity().pid {
+				t.Errorf("%s does not name process %d", s, processIdentity().pid)
+			}
 		}
 	}
 	tr, _ := testTracer(t, Config{IDs: "random"})
 	_, s := tr.StartSpan(t.Context(), "x", KindServer)
 	if !s.SpanID().Random() {
 		t.Errorf("span id %s is not random", s.SpanID())
+	}
+}
+
+// A root that is not recorded keeps no id, and has one all the same.
+func TestRootIDs(t *testing.T) {
+	for _, cfg := range []Config{{Ratio: -1}, {Ratio: -1, Statistics: "off"}, {Ratio: -1, IDs: "random"}} {
+		tr, _ := testTracer(t, cfg)
+		ctx, root := tr.StartSpan(t.Context(), "root", KindServer)
+		id := root.SpanID()
+		root.SetStart(time.Now().Add(-time.Hour))
+		out := MapCarrier{}
+		Inject(ctx, out)
+		if back := SpanFromContext(Extract(t.Context(), out)); id == 0 || back.SpanID() != id || back.TraceID() != root.TraceID() {
+			t.Errorf("%+v: %s with id %s is sent as %v", cfg, root, id, out)
+		}
+		if root.End(); root.SpanID() != id {
+			t.Errorf("%+v: the id changes at the end", cfg)
+		}
+	}
+	if narrow, wide := unsafe.Sizeof(Span{}), unsafe.Sizeof(wideSpan{}); narrow != 48 || wide != 64 {
+		t.Errorf("a span has %d or %d bytes, which are not the allocator's sizes", narrow, wide)
 	}
 }
 
