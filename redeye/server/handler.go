@@ -36,6 +36,7 @@ func (s *Server) Handler() (http.Handler, error) {
 		connecthttp.WithReadMaxBytes(s.Limits.Or().Bytes+maxParamBytes), connecthttp.WithCompressMinBytes(4096))
 	if s.Operator != nil {
 		mux.HandleFunc("/redeye/callsites", s.serveCallSites)
+		mux.HandleFunc("GET /redeye/metrics", s.serveMetrics)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == service+"Stream" { // a client that does not read must not keep the execution

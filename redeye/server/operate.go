@@ -70,6 +70,7 @@ type MethodStatus struct {
 	Failed    int64  `json:"failed"`  // calls with an item that failed for reasons of the method's own
 	Slow      int64  `json:"slow"`    // calls that took longer than SlowAfter
 	Refused   int64  `json:"refused"` // by its breaker
+	Opened    int64  `json:"opened"`  // how often that has opened
 	Running   int    `json:"running"`
 	Waiting   int    `json:"waiting"` // for their turn
 	P50       string `json:"p50"`
@@ -93,7 +94,7 @@ func (s *Server) Methods() []MethodStatus {
 		out = append(out, MethodStatus{
 			Name: m.Name, Calls: g.calls, Failed: g.failed, Slow: g.slow, SlowAfter: slowAfter, Refused: g.refused, Running: g.running, Waiting: g.waiting.Len(),
 			P50: g.times.quantile(0.5).String(), P99: g.times.quantile(0.99).String(),
-			Breaker: g.breaker.State(now).String(), Switch: g.breaker.Forced().String(), Limit: g.limit,
+			Breaker: g.breaker.State(now).String(), Opened: g.breaker.Opened(), Switch: g.breaker.Forced().String(), Limit: g.limit,
 		})
 		g.mu.Unlock()
 	}

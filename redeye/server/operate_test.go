@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -502,6 +504,64 @@ func TestOperatorsPage(t *testing.T) {
 	}
 	if page.Cache.Entries != 2 || page.Cache.Hits != 2 || page.Plans.Plans != 1 || page.Plans.Hits != 1 || len(page.Methods) != len(w.Methods()) {
 		t.Errorf("%+v %+v %d methods", page.Cache, page.Plans, len(page.Methods))
+	}
+}
+
+// What Prometheus reads: every line is of the format, every family has its kind, and the figures are those of the other page.
+func TestMetrics(t *testing.T) {
+	w := newWorld()
+	w.Operator = func(r *http.Request) error {
+		if r.Header.Get("Authorization") != "Bearer operator" {
+			return errors.New("no")
+		}
+		return nil
+	}
+	for range 25 {
+		_, _ = w.Query(t.Context(), request(`movies(1, 3).map(lambda m: m.panics())`))
+	}
+	mustAskAs(t, w, "ann", `shelf([1, 2]).map(lambda m: m.stars())`)
+	h, err := w.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(token string) *httptest.ResponseRecorder {
+		req := httptest.NewRequest(http.MethodGet, "/redeye/metrics", nil)
+		req.Header.Set("Authorization", token)
+		got := httptest.NewRecorder()
+		h.ServeHTTP(got, req)
+		return got
+	}
+	if got := get(""); got.Code != http.StatusForbidden || strings.Contains(got.Body.String(), "movies") {
+		t.Error(got.Code, got.Body)
+	}
+	kinds, values := map[string]string{}, map[string]string{}
+	for line := range strings.Lines(get("Bearer operator").Body.String()) {
+		line = strings.TrimSuffix(line, "\n")
+		if kind := regexp.MustCompile(`^# TYPE (\w+) (counter|gauge)$`).FindStringSubmatch(line); kind != nil {
+			kinds[kind[1]] = kind[2]
+			continue
+		}
+		sample := regexp.MustCompile(`^(\w+)(\{method="[\w.]+"\})? (\d+)$`).FindStringSubmatch(line)
+		switch {
+		case sample != nil:
+			if kind := kinds[sample[1]]; kind == "" || (kind == "counter") != strings.HasSuffix(sample[1], "_total") {
+				t.Errorf("%s, of the kind %q", line, kind)
+			}
+			values[sample[1]+sample[2]] = sample[3]
+		case !strings.HasPrefix(line, "# HELP "):
+			t.Errorf("what is %q?", line)
+		}
+	}
+	for name, want := range map[string]string{
+		"redeye_queries_total": "26", "redeye_query_errors_total": "25", "redeye_queries_refused_total": "0", "redeye_queries_running": "0",
+		"redeye_callsites": "2", "redeye_callsites_open": "0", `redeye_method_calls_total{method="movies"}`: "25",
+		`redeye_method_failed_total{method="Movie.panics"}`: "20", `redeye_method_refused_total{method="Movie.panics"}`: "5",
+		`redeye_method_breaker_opened_total{method="Movie.panics"}`: "1", `redeye_method_breaker_open{method="Movie.panics"}`: "1",
+		`redeye_method_breaker_open{method="Movie.title"}`: "0", "redeye_cache_entries": "2", "redeye_cache_misses_total": "2", "redeye_plans": "2", "redeye_plan_hits_total": "24",
+	} {
+		if values[name] != want {
+			t.Errorf("%s is %q, not %s", name, values[name], want)
+		}
 	}
 }
 

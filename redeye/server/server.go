@@ -28,7 +28,7 @@ type Server struct {
 	// once for each method of the program, and may be called concurrently.
 	Authorize func(ctx context.Context, who Principal, method string) error
 	// Operator says whether a request comes from an operator. With it, the handler serves /redeye/callsites: every program at every call
-	// site with its figures, and the switch that turns one off. Without it there is no such page.
+	// site with its figures, and the switch that turns one off; and /redeye/metrics, the same in sum for Prometheus. Without it there are no such pages.
 	Operator func(r *http.Request) error
 	// Mode says which programs are run.
 	Mode Mode

@@ -62,6 +62,22 @@ type sites struct {
 	all             map[siteKey]*site
 	order           *list.List            // the last used first
 	tenants         map[string]*list.List // those of each, in the same order
+	total           siteSum               // of all there ever were; known and open stay 0
+}
+
+// siteSum is what all sites have done.
+type siteSum struct{ calls, errors, refused, running, known, open int64 }
+
+func (t *sites) sum() siteSum {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := t.total
+	now := time.Now()
+	for _, s := range t.all {
+		out.known++
+		out.open += boolInt(s.breaker.State(now) == breaker.Open)
+	}
+	return out
 }
 
 func (t *sites) init(most, mostOfATenant, limit int) {
@@ -84,14 +100,14 @@ func (t *sites) enter(span *shuai.Span, now time.Time, id siteKey, label string,
 		limit = t.limit
 	}
 	if s.running >= limit {
-		s.refused++
+		t.refuse(s)
 		return nil, breaker.Call{}, &Error{
 			Code: "UNAVAILABLE", Reason: "SITE_BUSY", Msg: fmt.Sprintf("%d of this query run already, as many as may at once", s.running), Site: label, Wait: 100 * time.Millisecond,
 		}
 	}
 	pass, wait, ok := s.breaker.Allow(now)
 	if !ok {
-		s.refused++
+		t.refuse(s)
 		e := &Error{Code: "UNAVAILABLE", Reason: "BREAKER_OPEN", Msg: "this query exceeded its budgets too often, and is refused for a while", Site: label, Wait: wait}
 		if s.breaker.Forced() == breaker.ForcedOpen {
 			e.Reason, e.Msg = "SITE_OFF", "the operator has switched this query off"
@@ -100,7 +116,14 @@ func (t *sites) enter(span *shuai.Span, now time.Time, id siteKey, label string,
 	}
 	s.running++
 	s.calls++
+	t.total.running++
+	t.total.calls++
 	return s, pass, nil
+}
+
+func (t *sites) refuse(s *site) {
+	s.refused++
+	t.total.refused++
 }
 
 // find returns the site of an id, or the one that it shares with others.
@@ -151,9 +174,11 @@ func (t *sites) leave(s *site, took time.Duration, use Usage, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s.running--
+	t.total.running--
 	s.times[bucketOf(took)]++
 	if err != nil {
 		s.errors++
+		t.total.errors++
 	}
 	s.hits, s.misses, s.stale = s.hits+use.Hits, s.misses+use.Misses, s.stale+use.Stale
 	s.backend, s.planned, s.cpuSteps = s.backend+use.sent, s.planned+use.Planned, s.cpuSteps+use.Steps

@@ -90,6 +90,7 @@ type Breaker struct {
 	openFor time.Duration
 	probing int // calls under way when half open
 	good    int // of those, successes so far
+	opened  int64
 }
 
 // count is what happened in one slice of the window.
@@ -198,6 +199,14 @@ func (b *Breaker) open(now time.Time) {
 	b.openFor = min(max(2*b.openFor, b.cfg.Open), b.cfg.MaxOpen)
 	b.until = now.Add(b.openFor + time.Duration(rand.Int64N(int64(b.openFor/10)+1)))
 	b.change(Open)
+	b.opened++
+}
+
+// Opened returns how often the breaker has opened, by itself.
+func (b *Breaker) Opened() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.opened
 }
 
 // Force sets the operator's switch. Left to itself again, the breaker is closed and knows nothing.
