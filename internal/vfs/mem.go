@@ -377,4 +377,6 @@ func (f *memFile) Map() ([]byte, error) {
 	return slices.Clone(f.n.data), nil
 }
 
+func (f *memFile) WillNeed(uint64, uint64) {}
+
 func (f *memFile) Close() error { return nil }

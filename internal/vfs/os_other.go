@@ -24,3 +24,6 @@ func (f *osFile) Map() ([]byte, error) {
 	_, err = f.ReadAt(data, 0)
 	return data, err
 }
+
+// WillNeed implements [File]: it is in memory.
+func (f *osFile) WillNeed(uint64, uint64) {}

@@ -58,6 +58,9 @@ type File interface {
 	// disk cannot read is a fault at the place of reading, which runtime/debug.SetPanicOnFault makes a panic, as
 	// is a place beyond the end of a file that was cut short.
 	Map() ([]byte, error)
+	// WillNeed says that bytes from to to of what Map returned will be read soon: where that helps, all of them are fetched at
+	// once, without waiting, and nothing around them.
+	WillNeed(from, to uint64)
 }
 
 // ErrLocked says that a lock is held by another process, or by another owner in this one.

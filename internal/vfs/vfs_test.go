@@ -270,7 +270,11 @@ func TestMap(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			f.WillNeed(0, 1) // of what is not mapped yet: nothing
 			got, err := f.Map()
+			for _, r := range [...][2]uint64{{0, 1}, {5000, 60_000}, {4096, 4096}, {9000, 100}, {0, 64<<10 + 1}, {1 << 40, 1 << 41}, {0, 64 << 10}} {
+				f.WillNeed(r[0], r[1])
+			}
 			if err != nil || !bytes.Equal(got, want) {
 				t.Fatalf("%d bytes, %v", len(got), err)
 			}
@@ -281,6 +285,7 @@ func TestMap(t *testing.T) {
 				if fault := touch(got); fault == nil {
 					t.Error("reading what is gone faulted not")
 				}
+				f.WillNeed(0, 64<<10)
 			}
 			if err := f.Close(); err != nil {
 				t.Fatal(err)

@@ -194,6 +194,8 @@ type columns interface {
 	find(id span.TraceID) ([]uint32, error)
 	// traceAt is the trace of a row.
 	traceAt(row uint32) (span.TraceID, error)
+	// willNeed says that rows from to to will be asked for all that is in some columns, or, if these are nil, in any.
+	willNeed(from, to uint32, some []int)
 	// parsed is what parse makes of a text of colResource or colScope, which may be known already.
 	parsed(col int, code uint32, parse func() (*parsed, error)) (*parsed, error)
 	// texts is the dictionary of a text column.

@@ -122,9 +122,10 @@ func (c *cursor) dictOf(col int) *texts {
 	return c.dicts[col]
 }
 
-// dwell says that rows from to to will be asked for everything.
-func (c *cursor) dwell(from, to uint32) {
+// dwell says that rows from to to will be asked for all that is in some columns, or, if these are nil, in any.
+func (c *cursor) dwell(from, to uint32, some []int) {
 	c.leave()
+	c.willNeed(from, to, some)
 	r := &c.run
 	r.from, r.to = from, to
 	pages := r.page(to-1) + 1

@@ -132,7 +132,7 @@ func (s *segment) addTo(h *head) error {
 	for from := 0; from < c.rows(); from += mergeRows {
 		var hits []hit
 		to := min(from+mergeRows, c.rows())
-		c.dwell(uint32(from), uint32(to))
+		c.dwell(uint32(from), uint32(to), nil)
 		if _, err := c.vector(colTrace, from/pageRows); err != nil {
 			return err
 		}

@@ -45,6 +45,9 @@ type pagePlace struct {
 	frames               []uint32 // of a compressed body: bytes of its frames, of frameValues values each
 }
 
+// size is what the page takes.
+func (p *pagePlace) size() uint64 { return uint64(p.header) + uint64(p.levels) + uint64(p.body) }
+
 // frameValues is how many values of 8 bytes are compressed at a time: a row of a page of them is found by unpacking one
 // frame.
 const frameValues = 1024

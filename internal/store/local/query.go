@@ -299,7 +299,11 @@ func (r *traceReader) readFrom(c *cursor, id span.TraceID) error {
 		return err
 	}
 	if n := len(rows); c.sorted() && n > 0 && int(rows[n-1]-rows[0]) == n-1 {
-		c.dwell(rows[0], rows[n-1]+1)
+		var some []int
+		if r.g.brief {
+			some = briefColumns
+		}
+		c.dwell(rows[0], rows[n-1]+1, some)
 	}
 	for _, row := range rows {
 		h := hit{c: c, row: row}

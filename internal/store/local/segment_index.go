@@ -399,7 +399,7 @@ func (d *directory) parseColumn(v *varints, col int, fileSize uint64) error {
 			}
 		}
 		d.starts[col][i] = end
-		end += uint64(page.header) + uint64(page.levels) + uint64(page.body)
+		end += page.size()
 	}
 	if end+padding > fileSize || c.off > end {
 		return errors.New("a column lies outside the file")

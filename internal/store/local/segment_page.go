@@ -67,6 +67,7 @@ func (s *segmentColumns) view(col, p int) (v pageView, err error) {
 	if s.isSound(col, p) {
 		return v, nil
 	}
+	s.fetch(from, from+uint64(page.levels)+uint64(page.body))
 	err = s.guard(func() error {
 		if crc32.ChecksumIEEE(s.data[from:][:page.levels+page.body]) != page.crc {
 			return errors.New("the checksum of the page does not match")
@@ -322,6 +323,7 @@ func (s *segmentColumns) plainNumber(col int, body []byte, k int) uint64 {
 
 // present implements [columns], for optional columns of Parquet.
 func (s *segmentColumns) present(col, p int, out *bitmap) error {
+	s.ahead(col, p)
 	view, err := s.view(col, p)
 	switch {
 	case err != nil || view.values == 0:
@@ -343,6 +345,7 @@ func (s *segmentColumns) present(col, p int, out *bitmap) error {
 
 // having implements [columns]. Codes ascend by first use, so that those of later pages are too wide for earlier ones.
 func (s *segmentColumns) having(col, p int, code uint32, out *bitmap, memory *vectors) error {
+	s.ahead(col, p)
 	view, err := s.view(col, p)
 	if err != nil || view.values == 0 || uint64(code)>>view.body[0] != 0 {
 		return err
@@ -391,6 +394,9 @@ func (r *rowsOf) of(k int) int {
 // read implements [columns].
 func (s *segmentColumns) read(col int, from, to uint32, v *vector) error {
 	p := int(from / pageRows)
+	if int(to-from) == pageLen(s.head.rows, p) {
+		s.ahead(col, p)
+	}
 	v.from, v.to, v.sparse = from, to, col >= numFixed || fixed[col].sparse
 	v.rows, v.codes, v.nums, v.ids = v.rows[:0], v.codes[:0], v.nums[:0], v.ids[:0]
 	view, err := s.view(col, p)

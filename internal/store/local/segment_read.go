@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -48,6 +49,9 @@ func (e *corruptError) Unwrap() error { return e.err }
 // segmentIDs counts segments that were opened.
 var segmentIDs atomic.Uint64
 
+// usualTail is as much of the end of a file as usually has its index and Parquet's footer.
+const usualTail = 256 << 10
+
 // openSegment opens a file. The error is a *corruptError if the file is at fault.
 func openSegment(fsys vfs.FS, name string, first, number uint64, c *cache) (_ *segment, err error) {
 	f, err := fsys.Open(name)
@@ -64,12 +68,14 @@ func openSegment(fsys vfs.FS, name string, first, number uint64, c *cache) (_ *s
 	if s.data, err = f.Map(); err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
+	s.size = int64(len(s.data))
+	s.fetch(0, uint64(len(parquetMagic)))
+	s.fetchIndex()
 	at, err := f.ModTime()
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	s.sealed = at.UnixNano()
-	s.size = int64(len(s.data))
 	return s, faultless(func() error {
 		return s.guard(func() error {
 			t, err := readTail(s.data)
@@ -80,6 +86,11 @@ func openSegment(fsys vfs.FS, name string, first, number uint64, c *cache) (_ *s
 		})
 	})
 }
+
+// fetch says that some bytes will be read, and what unpacking may read behind them.
+func (s *segment) fetch(from, to uint64) { s.file.WillNeed(from, min(to+padding, uint64(s.size))) }
+
+func (s *segment) fetchIndex() { s.fetch(uint64(max(s.size-usualTail, 0)), uint64(s.size)) }
 
 // guard runs what reads what nobody has checked yet: a panic is the file's fault, as is an error. But where
 // the disk cannot read it the processor faults, which is [faultless]' to say.
@@ -145,6 +156,7 @@ func (s *segment) columns() (columns, error) {
 	key := cacheKey{s.id, 0, directoryKey}
 	d, ok := s.cache.get(key).(*directory)
 	if !ok {
+		s.fetchIndex()
 		err := s.guard(func() (err error) {
 			d, err = parseDirectory(s.head.directory, s.head.rows, uint64(len(s.data)))
 			return err
@@ -180,6 +192,7 @@ func (s *segmentColumns) operations() ([]operation, error) {
 	if ok {
 		return ops, nil
 	}
+	s.fetchIndex()
 	err := s.guard(func() (err error) {
 		ops, err = parseOperations(s.head.operations, &s.head.bounds, len(s.directory.stats))
 		for i := range ops {
@@ -200,6 +213,40 @@ func (s *segmentColumns) operations() ([]operation, error) {
 	}
 	s.cache.put(key, ops, size)
 	return ops, nil
+}
+
+// briefColumns are those of [store.Query].Brief, but for the trace's.
+var briefColumns = []int{colSpan, colParent, colStart, colDuration, colName, colKind, colStatus, colResource}
+
+// smallDictionary is fetched whole where a row may need a text of it.
+const smallDictionary = 64 << 10
+
+// willNeed implements [columns]. What was looked at before it leaves to the kernel, which reads around what it does not have
+// any more.
+func (s *segmentColumns) willNeed(from, to uint32, some []int) {
+	for col := range s.directory.columns {
+		if some != nil && !slices.Contains(some, col) {
+			continue
+		}
+		c, fresh := &s.directory.columns[col], false
+		for p := int(from) / pageRows; p <= int(to-1)/pageRows; p++ {
+			if c.pages[p].values > 0 && !s.isSound(col, p) {
+				s.fetch(s.starts[col][p], s.starts[col][p]+c.pages[p].size())
+				fresh = true
+			}
+		}
+		if fresh && c.dict.body <= smallDictionary {
+			s.fetch(c.off, c.off+c.dict.size())
+		}
+	}
+}
+
+// ahead says that the pages of a column from p on will be read.
+func (s *segmentColumns) ahead(col, p int) {
+	if c := &s.directory.columns[col]; c.pages[p].values > 0 && !s.isSound(col, p) {
+		last := len(c.pages) - 1
+		s.fetch(s.starts[col][p], s.starts[col][last]+c.pages[last].size())
+	}
 }
 
 // decoder undoes zstd; it may be used concurrently and has no goroutines. It never makes memory: frames may say anything of their
@@ -240,9 +287,11 @@ func (s *segmentColumns) plain(col, chunk int) (p []byte, err error) {
 	k := c.chunks[chunk]
 	body := s.data[from : from+uint64(k.body)]
 	if c.packed {
+		s.fetch(from, from+uint64(k.body))
 		return decompress(body, int(k.plain))
 	}
 	if !s.isSound(col, dictionaryPage) {
+		s.fetch(c.off, c.off+c.dict.size())
 		whole := s.data[c.off+uint64(c.dict.header):][:c.dict.body]
 		if crc32.ChecksumIEEE(whole) != c.dict.crc {
 			return nil, errors.New("the checksum of the dictionary does not match")
@@ -349,6 +398,7 @@ func (s *segmentColumns) mayHold(col int, text []byte) (may bool, err error) {
 	err = s.guard(func() error {
 		filter := s.data[c.bloom : c.bloom+uint64(c.blooms)]
 		if !s.isSound(col, bloomPage) {
+			s.fetch(c.bloom, c.bloom+uint64(c.blooms))
 			if crc32.Checksum(filter, castagnoli) != s.sums[col] {
 				return errors.New("the checksum of a Bloom filter does not match")
 			}

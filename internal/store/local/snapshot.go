@@ -92,6 +92,8 @@ func (s *snapshot) find(id span.TraceID) ([]uint32, error) {
 
 func (s *snapshot) traceAt(row uint32) (span.TraceID, error) { return s.ids()[row], nil }
 
+func (s *snapshot) willNeed(uint32, uint32, []int) {}
+
 func (s *snapshot) parsed(_ int, _ uint32, parse func() (*parsed, error)) (*parsed, error) {
 	return parse()
 }
