@@ -598,6 +598,7 @@ func runIn(x *run, n *Node, f *Frame) *Vec {
 	}
 	ka, kb := x.keyer(n.Kids[0].Type), x.keyer(elem)
 	var set map[string]bool // of the list that all rows share
+	var broken *Error       // of an element of it
 	var buf []byte
 	for i := range out.Bools {
 		start, end := b.span(i)
@@ -605,10 +606,10 @@ func runIn(x *run, n *Node, f *Frame) *Vec {
 			if !x.charge("steps", &x.used.Steps, int64(end-start), x.budget.Steps) {
 				return nil
 			}
-			set = make(map[string]bool, end-start)
+			set, broken = make(map[string]bool, end-start), nil
 			for j := start; j < end; j++ {
 				if err := in.err(j); err != nil {
-					out.setErr(i, err)
+					broken = cmp.Or(broken, err)
 				} else if !kb.nan(in, j) {
 					buf = kb.appendKey(buf[:0], in, j)
 					if !x.read(len(buf)) || !set[string(buf)] && b.One && !x.hold(len(buf)) {
@@ -617,6 +618,9 @@ func runIn(x *run, n *Node, f *Frame) *Vec {
 					set[string(buf)] = true
 				}
 			}
+		}
+		if broken != nil {
+			out.setErr(i, broken)
 		}
 		if buf = ka.appendKey(buf[:0], a, i); !x.read(len(buf)) {
 			return nil
