@@ -202,7 +202,11 @@ func (x *run) concat(vs ...*Vec) *Vec {
 		for i := range out.Fields {
 			parts, rows := make([]Col, 0, len(vs)), make([]int, 0, len(vs))
 			for _, v := range vs {
-				parts, rows = append(parts, x.spread(v).Fields[i]), append(rows, v.N)
+				part := Ready(&Vec{N: v.N}) // below nulls of no type
+				if v.Fields != nil {
+					part = x.spread(v).Fields[i]
+				}
+				parts, rows = append(parts, part), append(rows, v.N)
 			}
 			out.Fields[i] = newUnion(parts, rows)
 		}
