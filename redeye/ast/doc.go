@@ -113,8 +113,8 @@
 //	left_join as join, and {left, right: null} for each row of a without a match.
 //	semi_join, anti_join   the rows of a with a match, without one.
 //	Page      xs.page(size, after). {rows, next}: the next size rows after the cursor, a string? that an earlier page gave as next; null begins.
-//	          next is null at the end. xs is a sort, and rows with equal keys are ordered by themselves (an entity by its key). The cursor holds
-//	          the place of the last row, so rows that come or go meanwhile neither repeat nor hide others.
+//	          next is null at the end. xs is a sort, and rows with equal keys are ordered by themselves (an entity by its key); those that are equal throughout
+//	          are counted. The cursor holds the place of the last row, so rows that come or go meanwhile neither repeat nor hide others.
 //
 // Where the function is left out, in sum, min, max, avg, any, all and distinct, it is lambda x: x.
 //

@@ -1,11 +1,14 @@
 package server_test
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -382,6 +385,39 @@ func TestRow16Pages(t *testing.T) {
 	_, err := w.Query(other, request(ones, "ids", "[1, 3, 5, 7]", "after", `"`+next+`"`))
 	if reason(t, err).Reason != "CURSOR_MISMATCH" {
 		t.Error("somebody else's cursor opened")
+	}
+}
+
+// Row 16 also: the pages of a list are the list, sorted, however many rows of it are equal throughout.
+func TestRow16PagesOfEqualRows(t *testing.T) {
+	w := newWorld()
+	r := rand.New(rand.NewPCG(16, 2))
+	for range 300 {
+		list := make([]int64, r.IntN(12))
+		for i := range list {
+			list[i] = r.Int64N(4)
+		}
+		given, err := json.Marshal(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := 1 + r.IntN(5)
+		var got []int64
+		for after := "null"; ; {
+			page := ask(t, w, `list.sort(desc(lambda i: i // 2)).page(size, after)`, "list", string(given), "size", strconv.Itoa(size), "after", after).Value
+			rows := page.Field("rows").Items.Ints
+			got = append(got, rows...)
+			if page.Field("next").IsNull(0) {
+				break
+			}
+			if after = strconv.Quote(page.Field("next").Texts[0]); len(rows) != size || len(got) > len(list) {
+				t.Fatalf("%v by %d gives %v", list, size, got)
+			}
+		}
+		slices.SortFunc(list, func(a, b int64) int { return cmp.Or(cmp.Compare(b/2, a/2), cmp.Compare(a, b)) })
+		if !slices.Equal(got, list) {
+			t.Fatalf("%v by %d gives %v", list, size, got)
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ type Cursors interface {
 }
 
 // page takes the place of the sort below it: rows are ordered by its keys, and among equals by the row itself, so that
-// every row has one place.
+// every row has one place. Rows that are equal throughout share it, and the cursor says how many of them there were.
 func (c *checker) page(out *Node, n *ast.Page) {
 	x := c.list(n.X, schema.Type{})
 	if x.Op != ast.OpSort {
@@ -102,14 +102,14 @@ func runPage(x *run, n *Node, f *Frame) *Vec {
 	}
 	for row := range f.n {
 		if bad == nil || bad[row] == nil {
-			idx, more, ok := p.page(v, row, size.Ints[row&size.mask()], after)
+			idx, place, ok := p.page(v, row, size.Ints[row&size.mask()], after)
 			if !ok {
 				return nil
 			}
 			sel.idx = append(sel.idx, idx...)
-			if more {
+			if place != nil {
 				next.Null[row] = false
-				next.Texts[row] = x.cursors.Seal(p.place(int(idx[len(idx)-1])))
+				next.Texts[row] = x.cursors.Seal(place)
 			}
 		}
 		ends[row] = int32(len(sel.idx))
@@ -125,14 +125,14 @@ type pager struct {
 	rows  [][]byte // of each row what tells it from others
 }
 
-// page returns the rows of one list's page, and whether there are more after it.
-func (p *pager) page(v *Vec, row int, size int64, after *Vec) (idx []int32, more, ok bool) {
+// page returns the rows of one list's page, and the place where it ends if there are more after it.
+func (p *pager) page(v *Vec, row int, size int64, after *Vec) (idx []int32, place []byte, ok bool) {
 	keys, rows := p.keys, p.rows
-	last := -1
+	last, given := -1, 0
 	if !after.isNull(row) {
 		place, err := p.x.cursors.Open(after.Texts[row&after.mask()])
 		if err == nil {
-			keys, rows, err = p.with(place)
+			keys, rows, given, err = p.with(place)
 		}
 		if err != nil {
 			e := &Error{Code: "INVALID_ARGUMENT", Reason: "CURSOR_MISMATCH", Msg: "the cursor is none of this query, its parameters and this caller", Cause: err, At: p.n.Src}
@@ -140,7 +140,7 @@ func (p *pager) page(v *Vec, row int, size int64, after *Vec) (idx []int32, more
 				e = own
 			}
 			p.x.fail(e)
-			return nil, false, false
+			return nil, nil, false
 		}
 		last = len(p.rows)
 	}
@@ -156,25 +156,43 @@ func (p *pager) page(v *Vec, row int, size int64, after *Vec) (idx []int32, more
 		}
 		return bytes.Compare(rows[a], rows[b])
 	}
-	start, end := v.span(row)
 	bad := errs(len(p.rows), p.keys...)
+	start, end := v.span(row)
+	same := 0 // rows that stand where the cursor is
 	for i := start; i < end; i++ {
 		if bad != nil && bad[i] != nil {
 			continue
 		}
-		if last < 0 || before(int32(i), int32(last)) > 0 {
-			idx = append(idx, int32(i))
+		if last >= 0 {
+			c := before(int32(i), int32(last))
+			if c == 0 {
+				same++
+			}
+			if c < 0 || c == 0 && same <= given {
+				continue
+			}
 		}
+		idx = append(idx, int32(i))
 	}
 	slices.SortStableFunc(idx, before)
-	if int64(len(idx)) > size {
-		return idx[:size], size > 0, true
+	if int64(len(idx)) <= size || size == 0 {
+		return idx[:min(int64(len(idx)), size)], nil, true
 	}
-	return idx, false, true
+	idx = idx[:size]
+	final := idx[size-1]
+	same = 0
+	for same < len(idx) && before(idx[len(idx)-1-same], final) == 0 {
+		same++
+	}
+	if same == len(idx) && last >= 0 && before(final, int32(last)) == 0 {
+		same += given
+	}
+	return idx, p.place(int(final), same), true
 }
 
-// place writes where row i stands: its keys as columns of one row, then what tells it from equals.
-func (p *pager) place(i int) []byte {
+// place writes where row i stands: its keys as columns of one row, then what tells it from equals, then how many rows of that place this page and those
+// before it had.
+func (p *pager) place(i, given int) []byte {
 	var b []byte
 	add := func(part []byte) { b = append(binary.AppendUvarint(b, uint64(len(part))), part...) }
 	for j, k := range p.keys {
@@ -182,11 +200,11 @@ func (p *pager) place(i int) []byte {
 		add(column.AppendProto(nil, p.x.export(one, p.kinds[j].Type, func(int) string { return "" })))
 	}
 	add(p.rows[i])
-	return b
+	return binary.AppendUvarint(b, uint64(given))
 }
 
-// with returns the keys and rows with one more at their end, that of a place.
-func (p *pager) with(place []byte) (keys []*Vec, rows [][]byte, err error) {
+// with returns the keys and rows with one more at their end, that of a place, and how many rows of that place were given.
+func (p *pager) with(place []byte) (keys []*Vec, rows [][]byte, given int, err error) {
 	next := func() []byte {
 		n, size := binary.Uvarint(place)
 		if size <= 0 || n > uint64(len(place)-size) {
@@ -200,13 +218,18 @@ func (p *pager) with(place []byte) (keys []*Vec, rows [][]byte, err error) {
 	for j, k := range p.keys {
 		part := next()
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, 0, err
 		}
 		c, err := column.ReadProto(part, p.kinds[j].Type, 1)
 		if err != nil || c.Len != 1 {
-			return nil, nil, errors.New("a place of other keys")
+			return nil, nil, 0, errors.New("a place of other keys")
 		}
 		keys = append(keys, p.x.concat(p.x.spread(k), fromColumn(c)))
 	}
-	return keys, append(slices.Clip(p.rows), next()), err
+	rows = append(slices.Clip(p.rows), next())
+	count, size := binary.Uvarint(place)
+	if err == nil && size <= 0 {
+		err = errors.New("a broken place")
+	}
+	return keys, rows, int(count), err
 }
