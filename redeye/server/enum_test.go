@@ -124,6 +124,43 @@ func TestEnumMistakes(t *testing.T) {
 	}
 }
 
+// Of an object that is null, or that its method says is in error, nothing else is said, however deep it is.
+func TestEnumsBelowNull(t *testing.T) {
+	type inner struct{ medium medium }
+	type outer struct {
+		in   inner
+		list []inner
+	}
+	w := newWorld()
+	server.Object(w.Server, server.Field("medium", func(i inner) medium { return i.medium }))
+	server.Object(w.Server, server.Field("inner", func(o outer) inner { return o.in }), server.Field("list", func(o outer) []inner { return o.list }))
+	server.Source0(w.Server, "boxes", func(context.Context) ([]server.Null[outer], error) {
+		return []server.Null[outer]{server.Some(outer{inner{feature}, []inner{{series}}}), {}, {Value: outer{inner{"none"}, []inner{{"none"}}}}}, nil
+	})
+	server.Batch(server.Entity(w.Server, "Room", func(r wide) int64 { return int64(r) }), "box", func(context.Context, []wide) ([]outer, error) {
+		return []outer{{inner{"none"}, []inner{{"none"}}}, {inner{feature}, nil}}, server.Errs{server.Errorf("NOT_FOUND", "it is dark"), nil}
+	})
+	server.Source0(w.Server, "rooms", func(context.Context) ([]wide, error) { return []wide{1, 2}, nil })
+	for text, want := range map[string]string{
+		`boxes()`:                        `[{"inner":{"medium":"feature"},"list":[{"medium":"series"}]},null,null]`,
+		`rooms().map(lambda r: r.box())`: `[null,{"inner":{"medium":"feature"},"list":[]}]`,
+	} {
+		answer, err := w.Query(t.Context(), server.Request{Text: text, Partial: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(column.AppendJSON(nil, answer.Value, 0)); got != want || answer.ErrorsTotal > 1 {
+			t.Errorf("%s is %s, with %v", text, got, answer.Errors)
+		}
+		if _, err := column.ReadProto(column.AppendProto(nil, answer.Value), answer.Value.Type, 1000); err != nil {
+			t.Error(err)
+		}
+	}
+	if answer, err := w.Query(t.Context(), request(`boxes()`)); err != nil || answer.Value.Items.Len != 3 {
+		t.Error(err)
+	}
+}
+
 // A partial answer travels whatever there is of enums in what is null for an error.
 func TestEnumsInErrorOnTheWire(t *testing.T) {
 	w := newWorld()

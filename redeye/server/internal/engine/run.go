@@ -335,6 +335,7 @@ func (x *run) export(v *Vec, t schema.Type, path func(row int) string) *column.C
 			out.Texts = x.keysOf(v).Texts
 		}
 	case schema.KindList, schema.KindMap:
+		v = x.withoutItems(v)
 		out.Ends = v.Ends
 		items := func(j int) string {
 			row := 0
@@ -349,18 +350,19 @@ func (x *run) export(v *Vec, t schema.Type, path func(row int) string) *column.C
 			out.Keys = x.export(v.Keys.force(x), schema.Of(t.Key), items)
 		}
 	case schema.KindObject:
+		var good *Sel // rows that have fields; nil is all
+		if v.Errs != nil || v.Null != nil {
+			good = where(v.N, func(i int) bool { return v.err(i) == nil && !v.isNull(i) })
+		}
 		for i, f := range t.Fields {
 			if x.err != nil { // in a field before: there is nothing more to be had
 				return out
 			}
-			var field *Vec
+			field := under(f.Type, v.N)
 			if v.Fields != nil {
-				field = x.hide(v.Fields[i].force(x), v)
-			} else {
-				field = blank(f.Type, v.N)
-			}
-			if f.Type.Null && out.Null != nil { // what is below a null is null
-				field = x.below(field, out.Null)
+				if field = v.Fields[i].force(x); good != nil {
+					field = x.merge(v.N, func(n int) *Vec { return under(f.Type, n) }, []*Sel{good}, []*Vec{x.pick(field, good)})
+				}
 			}
 			out.Fields = append(out.Fields, x.export(field, f.Type, func(row int) string { return path(row) + "." + f.Name }))
 		}
@@ -369,28 +371,40 @@ func (x *run) export(v *Vec, t schema.Type, path func(row int) string) *column.C
 	return out
 }
 
-// hide takes away the errors of a field in rows where the object itself is null or in error.
-func (x *run) hide(field, object *Vec) *Vec {
-	if field.Errs == nil || object.Errs == nil && object.Null == nil {
-		return field
+// under returns n rows of a field of an object that is null or in error, where nothing is to be met: null if it may be.
+func under(t schema.Type, n int) *Vec {
+	if t.Null {
+		return nulls(t, n)
 	}
-	out := *x.spread(field)
-	out.Errs = make([]*Error, field.N)
-	for i := range out.Errs {
-		if object.err(i) == nil && !object.isNull(i) {
-			out.Errs[i] = field.err(i)
-		}
-	}
-	return &out
+	return blank(t, n)
 }
 
-func (x *run) below(field *Vec, null []bool) *Vec {
-	out := *x.spread(field)
-	out.Null = make([]bool, field.N)
-	for i := range out.Null {
-		out.Null[i] = null[i] || field.isNull(i)
+// withoutItems returns the lists v with those that are null or in error empty.
+func (x *run) withoutItems(v *Vec) *Vec {
+	bad := func(row int) bool { return v.err(row) != nil || v.isNull(row) }
+	dirty := false
+	for row := range v.N {
+		start, end := v.span(row)
+		dirty = dirty || start < end && bad(row)
 	}
-	return &out
+	if !dirty {
+		return v
+	}
+	sel := &Sel{[]int32{}}
+	out := &Vec{N: v.N, Null: v.Null, Errs: v.Errs, Ends: make([]int32, v.N)}
+	for row := range v.N {
+		if start, end := v.span(row); !bad(row) {
+			for i := start; i < end; i++ {
+				sel.idx = append(sel.idx, int32(i))
+			}
+		}
+		out.Ends[row] = int32(len(sel.idx))
+	}
+	out.Items = v.Items.pick(sel)
+	if v.Keys != nil {
+		out.Keys = v.Keys.pick(sel)
+	}
+	return out
 }
 
 func withShape(v *Vec, t schema.Type) *Vec {
