@@ -160,6 +160,29 @@ func TestRow08Speculation(t *testing.T) {
 	}
 }
 
+// It is called of those rows alone that may yet pass, and not if that could take what the rest of the query needs of its budget.
+func TestRow08SpeculationIsBounded(t *testing.T) {
+	w := newWorld(server.Cheap())
+	ask(t, w, `movies(1, 9).filter(lambda m: m.year > 1985 and m.can_view(1)).map(lambda m: m.title())`)
+	if got := joinLines(w.taken()); got != "Movie.can_view(1) [6 7 8]\nMovie.title [6 7 8]\nmovies 1 to 9\n" {
+		t.Error(got)
+	}
+	const program = `movies(1, 100).filter(lambda m: m.can_view(1)).map(lambda m: m.title())`
+	for _, test := range []struct {
+		world  *world
+		budget server.Budget
+	}{
+		{newWorld(server.Cheap()), server.Budget{Items: 1 + 99 + 66}},
+		{newWorld(server.Cheap(), server.MaxBatch(1)), server.Budget{Calls: 1 + 1 + 66}},
+		{newWorld(server.Cheap(), server.MaxBatch(10)), server.Budget{Calls: 1 + 1 + 7}},
+	} {
+		answer, err := test.world.Query(t.Context(), server.Request{Text: program, Budget: test.budget})
+		if err != nil || answer.Value.Items.Len != 66 {
+			t.Errorf("within %+v: %v", test.budget, err)
+		}
+	}
+}
+
 // Row 18: a query waits for calls as long as the endpoint that somebody writes by hand. What it costs besides, and what it takes of
 // the processor, are measured by benchmarks.
 func TestRow18WaitsAsByHand(t *testing.T) {

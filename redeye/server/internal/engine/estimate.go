@@ -239,8 +239,15 @@ func (e *Estimates) compute(n *Node, f *supposed, rows, more float64) *likely {
 	case ast.OpFilter:
 		x := kid(0)
 		in(1, x)
+		ahead := rows * x.items // of the rows that pass what needs no call
+		for _, term := range n.terms {
+			if term.calls {
+				break
+			}
+			ahead *= guessedShare
+		}
 		for _, k := range n.early {
-			e.demand(k, x.over(f, rows, n.bound), rows*x.items)
+			e.demand(k, x.over(f, rows, n.bound), ahead)
 		}
 		return x.part(x.items * guessedShare)
 	case ast.OpMap:

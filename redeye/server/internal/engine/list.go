@@ -82,11 +82,6 @@ func runFilter(x *run, n *Node, f *Frame) *Vec {
 	}
 	if len(n.drops) == 0 {
 		out, waits := x.filterByTerms(n, f, v, g)
-		if waits {
-			for _, e := range n.early {
-				x.eval(e, g)
-			}
-		}
 		if waits || out != nil {
 			return out
 		}
@@ -119,6 +114,9 @@ func (x *run) filterByTerms(n *Node, f *Frame, v *Vec, g *Frame) (out *Vec, wait
 		if i == len(*passed) {
 			sel, waits := x.passing(n, i, h)
 			if sel == nil {
+				if waits {
+					x.ahead(n.early, h)
+				}
 				return nil, waits
 			}
 			*passed = append(*passed, sel)
@@ -151,6 +149,39 @@ func (x *run) filterByTerms(n *Node, f *Frame, v *Vec, g *Frame) (out *Vec, wait
 	out = keep(v, nil, &Sel{at}, ends)
 	out.rows = h
 	return out, false
+}
+
+// ahead begins calls of the rows of f, all of which may yet turn out not to need them, if that leaves half of the budget for those that are
+// needed for certain.
+func (x *run) ahead(early []*Node, f *Frame) {
+	for _, e := range early {
+		if calls, items := e.most(int64(f.n)); spare(x.used.Calls+calls, x.budget.Calls) && spare(x.used.Items+items, x.budget.Items) {
+			x.eval(e, f)
+		}
+	}
+}
+
+func spare(used, limit int64) bool { return limit <= 0 || used <= limit/2 }
+
+// most is how many calls, of how many items, n can need for so many rows.
+func (n *Node) most(rows int64) (calls, items int64) {
+	for _, k := range n.Kids {
+		c, i := k.most(rows)
+		calls, items = calls+c, items+i
+	}
+	if n.Method == nil {
+		return calls, items
+	}
+	batch := rows
+	for _, arg := range n.Kids[n.receivers():] {
+		if arg.uses != 0 && !n.Method.Pairs { // a batch is of receivers with the same arguments
+			batch = 1
+		}
+	}
+	if m := int64(n.Method.MaxBatch); m > 0 {
+		batch = min(batch, m)
+	}
+	return calls + (rows+batch-1)/batch, items + rows
 }
 
 // passing returns the rows of f that pass a term of a filter: nil if that waits, or is in error somewhere.
