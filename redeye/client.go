@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -29,7 +30,8 @@ type Config struct {
 }
 
 // Client asks one service. It may be used concurrently, and it is meant to live as long as the program: it knows how the call
-// sites have fared. It repeats a query only if the server said when (an error UNAVAILABLE that is not a failure of a method), once, and at most
+// sites have fared. It repeats a query only if the server said when (an error UNAVAILABLE that is not a failure of a method), or a proxy did
+// by Retry-After: not before that and up to a tenth later, once, if the deadline leaves the time, and at most
 // one for each ten queries, so that a server in trouble gets no more to do. A call site whose queries keep failing
 // is stopped here, for a few seconds, and the others go on.
 type Client struct {
@@ -264,7 +266,7 @@ func (c *Client) ask(ctx context.Context, p *program, s *site, send func(message
 			byHash = false
 		case ok && !retried && e.Code == CodeUnavailable && e.Wait > 0 && e.Method == "" && c.retries.spend():
 			retried = true
-			if !sleep(ctx, e.Wait) {
+			if !sleep(ctx, e.Wait+rand.N(e.Wait/10+1)) { // of many who were told the same not all come at once
 				return err // it would come too late
 			}
 		default:

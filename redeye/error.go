@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -105,7 +106,30 @@ func localError(ctx context.Context, err error) *Error {
 	return e
 }
 
-// answeredError reads an error as Connect writes it (connectrpc.com/docs/protocol/#error-end-stream): JSON, with our detail as
+// refused reads the error that stands in the place of an answer.
+func refused(resp *http.Response, body []byte) *Error {
+	e := answeredError(resp.StatusCode, body)
+	if e.Wait == 0 { // a Redeye server is more exact
+		e.Wait = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	}
+	return e
+}
+
+// retryAfter reads the header of that name (RFC 9110, 10.2.3): seconds, or a date.
+func retryAfter(value string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return min(time.Duration(seconds)*time.Second, maxWait)
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return min(max(date.Sub(now), 0), maxWait)
+	}
+	return 0
+}
+
+// maxWait is the longest time that anybody is believed who says when to ask again.
+const maxWait = time.Hour
+
+// answeredError reads an error as Connect writes it (connectrpc.com/docs/protocol/#error-end-stream): JSON, with our detail and google.rpc.RetryInfo as
 // protobuf in base64. What is none, from a proxy on the way, becomes one by its status.
 func answeredError(status int, body []byte) *Error {
 	var answer struct {
@@ -124,16 +148,49 @@ func answeredError(status int, body []byte) *Error {
 		e.Code = CodeCanceled
 	}
 	for _, d := range answer.Details {
-		if d.Type != "redeye.v1.ErrorDetail" {
-			continue
-		}
 		value, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(d.Value, "="))
 		if err != nil {
 			continue // the code and the message are there
 		}
-		e.readDetail(pb.NewReader(value))
+		switch d.Type {
+		case "redeye.v1.ErrorDetail":
+			e.readDetail(pb.NewReader(value))
+		case "google.rpc.RetryInfo":
+			if wait := readRetryInfo(pb.NewReader(value)); e.Wait == 0 {
+				e.Wait = wait
+			}
+		}
 	}
 	return e
+}
+
+// readRetryInfo reads a google.rpc.RetryInfo (google/rpc/error_details.proto); 0 if it is broken, or below zero.
+func readRetryInfo(r pb.Reader) time.Duration {
+	var seconds, nanos int64
+	for r.Next() {
+		if r.Field != 1 {
+			r.Skip()
+			continue
+		}
+		delay := r.Message() // a google.protobuf.Duration
+		for delay.Next() {
+			switch delay.Field {
+			case 1:
+				seconds = int64(delay.Uint())
+			case 2:
+				nanos = int64(delay.Uint())
+			default:
+				delay.Skip()
+			}
+		}
+		if delay.Err() != nil {
+			return 0
+		}
+	}
+	if r.Err() != nil || seconds < 0 || nanos < 0 {
+		return 0
+	}
+	return min(time.Duration(min(seconds, int64(maxWait/time.Second)))*time.Second+time.Duration(min(nanos, 999_999_999)), maxWait)
 }
 
 func (e *Error) readDetail(r pb.Reader) {
@@ -154,7 +211,7 @@ func (e *Error) readDetail(r pb.Reader) {
 		case 8:
 			e.Method = r.String()
 		case 9:
-			e.Wait = time.Duration(min(r.Uint(), uint64(time.Hour)))
+			e.Wait = time.Duration(min(r.Uint(), uint64(maxWait)))
 		case 10:
 			e.Usage = readUsage(r.Message(), &r)
 		default:

@@ -121,7 +121,7 @@ func (c *Client) openStream(ctx context.Context, message []byte) (io.ReadCloser,
 		if err != nil {
 			return nil, localError(ctx, err)
 		}
-		return nil, answeredError(resp.StatusCode, body)
+		return nil, refused(resp, body)
 	}
 	if got := resp.Header.Get("Content-Type"); got != streamType {
 		resp.Body.Close()

@@ -123,7 +123,7 @@ func (c *Client) exchange(ctx context.Context, method string, message []byte) ([
 	case err != nil:
 		return nil, localError(ctx, err)
 	case resp.StatusCode != http.StatusOK:
-		return nil, answeredError(resp.StatusCode, body)
+		return nil, refused(resp, body)
 	}
 	if got := resp.Header.Get("Content-Type"); got != "application/proto" {
 		return nil, c.stranger(got)

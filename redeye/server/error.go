@@ -69,7 +69,7 @@ func runError(err error, source *ast.Source) *Error {
 	if !ok {
 		return &Error{Code: "INTERNAL", Msg: "the query failed for a mistake of the server", Cause: err}
 	}
-	out := &Error{Code: e.Code, Reason: e.Reason, Msg: e.Msg, Path: e.Path, Method: e.Method, Budget: e.Budget, Limit: e.Limit, Used: e.Used, Cause: e.Cause}
+	out := &Error{Code: e.Code, Reason: e.Reason, Msg: e.Msg, Path: e.Path, Method: e.Method, Budget: e.Budget, Limit: e.Limit, Used: e.Used, Wait: e.Wait, Cause: e.Cause}
 	if source != nil && e.At != nil {
 		out.Where = source.Point(e.At, e.Msg)
 	}

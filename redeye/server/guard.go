@@ -153,10 +153,10 @@ func (s *Server) guard(ctx context.Context, m *engine.Method, items int) (contex
 		return refuse(e)
 	}
 	spanBreaker(span, g.breaker, start)
-	call, _, ok := g.breaker.Allow(start)
+	call, wait, ok := g.breaker.Allow(start)
 	if !ok {
 		g.refuse()
-		e := &engine.Error{Code: "UNAVAILABLE", Reason: "BREAKER_OPEN", Msg: "the method fails too often, and is left alone for a while"}
+		e := &engine.Error{Code: "UNAVAILABLE", Reason: "BREAKER_OPEN", Msg: "the method fails too often, and is left alone for a while", Wait: wait}
 		if g.breaker.Forced() == breaker.ForcedOpen {
 			e.Reason, e.Msg = "METHOD_OFF", "the operator has switched the method off"
 		}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -12,6 +14,7 @@ import (
 	"connectrpc.com/connect/v2/connectproto"
 
 	"github.com/fuwu-project/fuwu/redeye/column"
+	"github.com/fuwu-project/fuwu/redeye/internal/pb"
 )
 
 // Handler serves the service redeye.v1.Redeye over Connect, gRPC and gRPC-Web (gRPC needs HTTP/2), and in JSON:
@@ -70,10 +73,14 @@ func (s *Server) method(procedure string, kind connect.StreamType, serve func(co
 				ctx = WithPrincipal(ctx, p)
 			}
 			err := serve(ctx, stream)
-			if e, ok := errors.AsType[*Error](err); ok {
-				return e.connect()
+			e, ok := errors.AsType[*Error](err)
+			if !ok {
+				return err
 			}
-			return err
+			if info, ok := connect.CallInfoForServerContext(ctx); ok && e.Wait > 0 {
+				info.ResponseHeader().Set("Retry-After", strconv.FormatInt(int64((e.Wait+time.Second-1)/time.Second), 10))
+			}
+			return e.connect()
 		},
 	}
 }
@@ -99,7 +106,20 @@ func (e *Error) connect() error {
 	if e.Path != "" {
 		msg = e.Path + ": " + msg
 	}
-	return connect.NewError(code, msg).WithCause(e).WithDetail(&connect.ErrorDetail{Type: "redeye.v1.ErrorDetail", Value: e.appendDetail(nil), Debug: debug})
+	out := connect.NewError(code, msg).WithCause(e).WithDetail(&connect.ErrorDetail{Type: "redeye.v1.ErrorDetail", Value: e.appendDetail(nil), Debug: debug})
+	if e.Wait > 0 {
+		out = out.WithDetail(retryInfo(e.Wait))
+	}
+	return out
+}
+
+// retryInfo is how gRPC says when to ask again: google.rpc.RetryInfo (google/rpc/error_details.proto), whose only field is a google.protobuf.Duration.
+func retryInfo(after time.Duration) *connect.ErrorDetail {
+	value := pb.AppendMessage(nil, 1, func(b []byte) []byte {
+		b = pb.AppendUint(b, 1, uint64(after/time.Second))
+		return pb.AppendUint(b, 2, uint64(after%time.Second))
+	})
+	return &connect.ErrorDetail{Type: "google.rpc.RetryInfo", Value: value, Debug: fmt.Appendf(nil, `{"retryDelay":"%.9fs"}`, after.Seconds())}
 }
 
 // lower writes a code as Connect does.

@@ -7,12 +7,16 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
 	"github.com/fuwu-project/fuwu/redeye/column"
@@ -168,6 +172,123 @@ func TestProtocols(t *testing.T) {
 				t.Error(&detail, err)
 			}
 		})
+	}
+}
+
+// Each refusal that ends by itself, or by an operator's hand, says when to ask again: to our clients, to gRPC's as google.rpc.RetryInfo, and to whoever
+// reads HTTP as Retry-After. Other errors do not.
+func TestRefusalsSayWhen(t *testing.T) {
+	const pages, broken = `movies(1, 5)`, `movies(1, 3).map(lambda m: m.panics())`
+	off := server.Setting{Switch: "open"}
+	query := func(w *world, text string) error {
+		_, err := w.Query(t.Context(), request(text))
+		return err
+	}
+	for _, test := range []struct {
+		name, text, reason string
+		refuse             func(w *world) // sees to it that the text is refused
+		least, most        time.Duration
+	}{
+		{"type", `movies(1, 5) + 1`, "TYPE", func(*world) {}, 0, 0},
+		{"method's error", `movies(1, 3).map(lambda m: m.secret())`, "", func(*world) {}, 0, 0},
+		{"site's breaker", `movies(1, 500)`, "BREAKER_OPEN", func(w *world) {
+			for range 20 {
+				_ = query(w, `movies(1, 500)`)
+			}
+		}, time.Second, 5500 * time.Millisecond},
+		{"method's breaker", broken, "BREAKER_OPEN", func(w *world) {
+			for range 20 {
+				_ = query(w, broken)
+			}
+		}, time.Second, 5500 * time.Millisecond},
+		{"site off", pages, "SITE_OFF", func(w *world) {
+			_ = query(w, pages)
+			site := w.CallSites()[0]
+			if err := w.SetSite(site.Tenant, site.Key, site.Hash, off); err != nil {
+				t.Fatal(err)
+			}
+		}, time.Minute, time.Minute},
+		{"method off", pages, "METHOD_OFF", func(w *world) {
+			if err := w.SetMethod("movies", off); err != nil {
+				t.Fatal(err)
+			}
+		}, time.Minute, time.Minute},
+		{"busy", `blocks()`, "SITE_BUSY", func(w *world) {
+			w.SiteConcurrency = 1
+			began, done := make(chan bool), make(chan bool)
+			server.Source0(w.Server, "blocks", func(context.Context) (int64, error) {
+				began <- true
+				<-done
+				return 1, nil
+			})
+			go func() { _ = query(w, `blocks()`) }()
+			<-began
+			t.Cleanup(func() { close(done) })
+		}, 100 * time.Millisecond, 100 * time.Millisecond},
+		{"shutdown", pages, "SHUTDOWN", func(w *world) {
+			if err := w.Shutdown(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}, time.Second, time.Second},
+	} {
+		w := newWorld()
+		w.Budget.Rows = 100
+		test.refuse(w)
+		url, h2 := serve(t, w)
+		message := &redeyepb.QueryRequest{Source: &redeyepb.QueryRequest_Text{Text: test.text}}
+		for name, transport := range map[string]connect.Transport{
+			"Connect": connecthttp.NewTransport(h2, url),
+			"gRPC":    connecthttp.NewTransport(h2, url, connecthttp.WithGRPC()),
+		} {
+			spec := connect.Spec{Procedure: "/redeye.v1.Redeye/Query", StreamType: connect.StreamTypeUnary}
+			err := connect.NewClient(transport).CallUnary(t.Context(), spec, message, new(redeyepb.Answer))
+			e, ok := errors.AsType[*connect.Error](err)
+			if !ok {
+				t.Fatalf("%s: %v", test.name, err)
+			}
+			var detail redeyepb.ErrorDetail
+			if err := proto.Unmarshal(e.Details()[0].Value, &detail); err != nil {
+				t.Fatal(err)
+			}
+			wait := time.Duration(detail.GetRetryAfterNanos())
+			if detail.GetCode() != test.reason || wait < test.least || wait > test.most || wait > 0 && e.Code() != connect.CodeUnavailable {
+				t.Errorf("%s by %s: %v, %s after %v", test.name, name, e, detail.GetCode(), wait)
+			}
+			var said time.Duration
+			if len(e.Details()) > 1 && e.Details()[1].Type == "google.rpc.RetryInfo" {
+				var delay durationpb.Duration
+				number, kind, tag := protowire.ConsumeTag(e.Details()[1].Value)
+				value, _ := protowire.ConsumeBytes(e.Details()[1].Value[max(tag, 0):])
+				if err := proto.Unmarshal(value, &delay); err != nil || number != 1 || kind != protowire.BytesType {
+					t.Errorf("%s by %s: %x, %v", test.name, name, e.Details()[1].Value, err)
+				}
+				said = delay.AsDuration()
+			}
+			if said != wait {
+				t.Errorf("%s by %s: RetryInfo is %v, and the wait %v", test.name, name, said, wait)
+			}
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/redeye.v1.Redeye/Query", strings.NewReader(`{"text": `+strconv.Quote(test.text)+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		after := resp.Header.Get("Retry-After")
+		seconds, err := strconv.ParseFloat(after, 64)
+		switch {
+		case test.most == 0 && after == "":
+		case err != nil, seconds < test.least.Seconds(), seconds >= test.most.Seconds()+1, resp.StatusCode != http.StatusServiceUnavailable, !strings.Contains(string(body), `"retryDelay":"`):
+			t.Errorf("%s: %d, Retry-After %q: %s", test.name, resp.StatusCode, after, body)
+		}
 	}
 }
 

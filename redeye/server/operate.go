@@ -153,6 +153,9 @@ func (s *Server) SetMethod(name string, set Setting) error {
 	if err != nil {
 		return err
 	}
+	if err := s.start(); err != nil {
+		return err
+	}
 	for m, g := range s.methods {
 		if m.Name == name {
 			g.breaker.Force(to)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
 )
@@ -19,7 +20,8 @@ type Error struct {
 	Budget string   // of BUDGET_EXCEEDED
 	Limit  int64
 	Used   int64
-	Cause  error // stays on the server
+	Wait   time.Duration // after which it may be tried again; 0 if that is not known
+	Cause  error         // stays on the server
 }
 
 func (e *Error) Error() string {
@@ -62,7 +64,7 @@ func methodError(m *Method, n *Node, err error) *Error {
 	var coded Coded
 	switch {
 	case errors.As(err, &own):
-		e.Code, e.Msg, e.Reason = own.Code, own.Msg, own.Reason
+		e.Code, e.Msg, e.Reason, e.Wait = own.Code, own.Msg, own.Reason, own.Wait
 	case errors.As(err, &coded):
 		e.Code, e.Msg = coded.RedeyeError()
 	case errors.Is(err, context.DeadlineExceeded):
