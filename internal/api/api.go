@@ -374,6 +374,8 @@ func (s *server) explain(r *http.Request, err error) fault {
 		return fault{http.StatusNotFound, "no span of this trace is stored: it may not have arrived yet, not have been sampled, or be past retention", nil, refused}
 	case errors.Is(err, context.DeadlineExceeded):
 		return fault{http.StatusServiceUnavailable, fmt.Sprintf("no answer within %v; ask for a shorter time range, or again later", s.QueryTimeout), nil, timedOut}
+	case errors.Is(err, store.ErrTooMany):
+		return fault{http.StatusUnprocessableEntity, err.Error() + "; ask for a shorter time range, or for a part of them", nil, refused}
 	case errors.Is(err, store.ErrClosed):
 		return fault{http.StatusServiceUnavailable, "the server is stopping", nil, stopping}
 	}

@@ -678,6 +678,7 @@ type brokenStore struct {
 	store.Store
 	hang   bool
 	inside chan struct{}
+	err    error
 }
 
 func (s brokenStore) Aggregate(ctx context.Context, _ store.AggregateQuery) ([]store.Group, error) {
@@ -686,12 +687,23 @@ func (s brokenStore) Aggregate(ctx context.Context, _ store.AggregateQuery) ([]s
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
+	if s.err != nil {
+		return nil, s.err
+	}
 	return nil, errors.New("page 7 of /var/lib/secret is torn")
 }
 
 func TestInternalErrorsStayInside(t *testing.T) {
 	w := get(t, handler(brokenStore{Store: storetest.NewModel()}), Prefix+"/endpoints")
 	if w.Code != 500 || strings.Contains(w.Body.String(), "secret") || !json.Valid(w.Body.Bytes()) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestTooManyGroups(t *testing.T) {
+	w := get(t, handler(brokenStore{Store: storetest.NewModel(), err: fmt.Errorf("%w: name has more than 9 different values", store.ErrTooMany)}), Prefix+"/endpoints")
+	want := "too many groups: name has more than 9 different values; ask for a shorter time range, or for a part of them"
+	if w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), want) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

@@ -50,7 +50,8 @@ type Store interface {
 	// all that match.
 	Select(ctx context.Context, q Query) (Result, error)
 
-	// Aggregate counts and sums the spans that match, by group and time bucket, in no order.
+	// Aggregate counts and sums the spans that match, by group and time bucket, in no order. An engine bounds the groups of
+	// one answer, and answers ErrTooMany beyond.
 	Aggregate(ctx context.Context, q AggregateQuery) ([]Group, error)
 
 	// Names lists what there is to ask for, sorted bytewise, the first Limit of them, each once. Every
@@ -70,6 +71,7 @@ var (
 	ErrNotFound = errors.New("trace not found")
 	ErrFull     = errors.New("the store cannot take more now")
 	ErrClosed   = errors.New("the store is closed")
+	ErrTooMany  = errors.New("too many groups")
 )
 
 // Order is the order in which Select ranks spans.

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -232,12 +233,29 @@ func (r *reader) numberOf(col int, typ span.ValueType, code uint32, d *texts) (u
 // text, joined with the second's, and so on, and with the time bucket at last.
 type aggregation struct {
 	q      store.AggregateQuery
+	most   int        // groups
 	codes  [][]uint32 // by field: the numbers of a page
 	names  []*names   // by field
 	levels []pairs
 	first  int64            // bucket of the earliest span that there can be
 	times  map[int64]uint32 // numbers of late buckets
 	groups []store.Group
+	beyond *store.Group // takes what belongs to groups that there is no room for; nil: there are none
+}
+
+// overflow is the error of more groups than there may be.
+func (a *aggregation) overflow() error {
+	if a.beyond == nil {
+		return nil
+	}
+	var by []string
+	for _, field := range a.q.By {
+		by = append(by, field.String())
+	}
+	if a.q.Step > 0 {
+		by = append(by, "time by "+a.q.Step.String())
+	}
+	return fmt.Errorf("%w: %s has more than %d different values", store.ErrTooMany, strings.Join(by, " with "), a.most)
 }
 
 // pairs numbers pairs of numbers, in the order in which they come.
@@ -287,13 +305,13 @@ func (p *pairs) slow(a, b uint32) uint32 {
 	return p.n - 1
 }
 
-// aggregate is [store.Store.Aggregate].
-func (v view) aggregate(ctx context.Context, q store.AggregateQuery) ([]store.Group, error) {
+// aggregate is [store.Store.Aggregate], of so many groups at most.
+func (v view) aggregate(ctx context.Context, q store.AggregateQuery, most int) ([]store.Group, error) {
 	filters, err := v.filters(ctx, q.Filter, q.Range, q.By...)
 	if err != nil {
 		return nil, err
 	}
-	a := &aggregation{q: q, levels: make([]pairs, len(q.By)+1), codes: make([][]uint32, len(q.By))}
+	a := &aggregation{q: q, most: most, levels: make([]pairs, len(q.By)+1), codes: make([][]uint32, len(q.By))}
 	for k := range q.By {
 		a.names = append(a.names, newNames())
 		a.codes[k] = make([]uint32, pageRows)
@@ -396,12 +414,16 @@ func (a *aggregation) addOperations(f *filter) error {
 			g.Errors += o.count
 		}
 	}
-	return nil
+	return a.overflow()
 }
 
 // group is group at, which is new if it is the first beyond those that there are.
 func (a *aggregation) group(at uint32, time int64, key func(k int) uint32) *store.Group {
-	if int(at) == len(a.groups) {
+	if int(at) >= len(a.groups) {
+		if int(at) >= a.most {
+			a.beyond = &store.Group{}
+			return a.beyond
+		}
 		g := store.Group{Key: make([]string, len(a.q.By)), Time: time}
 		for k := range g.Key {
 			g.Key[k] = a.names[k].texts[key(k)]
@@ -484,7 +506,7 @@ func (a *aggregation) add(f *filter, p int, rows *bitmap, failed uint32) error {
 			g.Errors++
 		}
 	}
-	return nil
+	return a.overflow()
 }
 
 // bucketOf is the start of the time bucket of a time.

@@ -1,11 +1,17 @@
 package local
 
 import (
+	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/fuwu-project/fuwu/internal/store"
+	"github.com/fuwu-project/fuwu/internal/vfs"
 )
 
 // TestFirstNames compares with sorting all names, and looks at how many are kept.
@@ -32,4 +38,38 @@ func TestFirstNames(t *testing.T) {
 			rt.Fatalf("%q, want %q", got, want)
 		}
 	})
+}
+
+// Names that anybody can make up do not take memory without end, in the head, in operations, or by time; what asks for fewer of
+// them is answered.
+func TestTooManyGroups(t *testing.T) {
+	const most, part = 10_000, 1000
+	o := options(vfs.NewMem(), "/d")
+	o.SegmentRows, o.MaxGroups = most/2+10, most
+	s := open(t, o)
+	for from := 0; from < most+part; from += part {
+		if err := s.Append(t.Context(), longNamed(from, part, strconv.Itoa)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		for _, q := range []store.AggregateQuery{
+			{By: []store.Field{store.Name}},
+			{Step: 1},
+			{By: []store.Field{store.ServiceName, store.Name}, Filter: store.AtLeast(1)},
+		} {
+			if groups, err := s.Aggregate(t.Context(), q); !errors.Is(err, store.ErrTooMany) {
+				t.Errorf("%+v: %d groups, %v", q, len(groups), err)
+			}
+			q.Range.To = most
+			if groups, err := s.Aggregate(t.Context(), q); len(groups) != most || err != nil {
+				t.Errorf("%+v: %d groups, %v; want %d", q, len(groups), err, most)
+			}
+		}
+		sealNow(t, s)
+	}
+	_, err := s.Aggregate(t.Context(), store.AggregateQuery{By: []store.Field{store.Name}, Step: time.Hour})
+	if err == nil || !strings.Contains(err.Error(), "name with time by 1h0m0s has more than 10000 different values") {
+		t.Error(err)
+	}
 }

@@ -137,7 +137,7 @@ func FuzzSegment(f *testing.F) {
 				ask(func(ctx context.Context, v view) error {
 					_, err := v.aggregate(ctx, store.AggregateQuery{Filter: e, Range: within, By: []store.Field{
 						{Name: "conflict"}, store.ServiceName, store.Name, store.Root, store.Duration,
-					}[i%5:][:1]})
+					}[i%5:][:1]}, 1<<18)
 					return err
 				})
 			}

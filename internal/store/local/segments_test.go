@@ -144,7 +144,7 @@ func TestForget(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer release()
-	if _, err := v.aggregate(t.Context(), store.AggregateQuery{Filter: e, By: []store.Field{store.Name, {Name: "batch"}}}); err != nil {
+	if _, err := v.aggregate(t.Context(), store.AggregateQuery{Filter: e, By: []store.Field{store.Name, {Name: "batch"}}}, 1000); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := v.list(t.Context(), store.NamesQuery{Of: store.Keys}); err != nil {

@@ -52,6 +52,9 @@ type Options struct {
 	// dictionaries (default 128 MiB).
 	CacheBytes int
 
+	// MaxGroups bounds the groups of one aggregate (default 262,144, which take about 80 MB).
+	MaxGroups int
+
 	// Decode and Encode are the log's codec: Encode makes a body of a batch that has none in Wire, Decode
 	// fills a batch from the body of either origin.
 	Decode func(format byte, body []byte, b *span.Batch) error
@@ -133,6 +136,7 @@ func (o *Options) setDefaults() error {
 	o.MaxWait = cmp.Or(max(o.MaxWait, 0), 5*time.Second)
 	o.sealWait = cmp.Or(o.sealWait, time.Second)
 	o.CacheBytes = cmp.Or(max(o.CacheBytes, 0), 128<<20)
+	o.MaxGroups = cmp.Or(max(o.MaxGroups, 0), 1<<18)
 	return nil
 }
 
@@ -339,7 +343,7 @@ func (s *Store) Select(ctx context.Context, q store.Query) (res store.Result, er
 // Aggregate implements [store.Store].
 func (s *Store) Aggregate(ctx context.Context, q store.AggregateQuery) (groups []store.Group, err error) {
 	err = s.query(ctx, func(v view) (err error) {
-		groups, err = v.aggregate(ctx, q)
+		groups, err = v.aggregate(ctx, q, s.o.MaxGroups)
 		return err
 	})
 	return groups, err
