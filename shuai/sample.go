@@ -93,7 +93,8 @@ func withoutOdds(state string) string {
 			continue
 		}
 		rest := slices.DeleteFunc(strings.Split(fields, ";"), func(f string) bool { return strings.HasPrefix(f, "th:") })
-		if members[i] = "ot=" + strings.Join(rest, ";"); len(rest) == 0 {
+		value := strings.TrimRight(strings.Join(rest, ";"), " ;") // no member is empty, or ends in a space
+		if members[i] = "ot=" + value; value == "" {
 			members = slices.Delete(members, i, i+1)
 		}
 		return strings.Join(members, ",")

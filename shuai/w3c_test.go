@@ -139,6 +139,8 @@ func FuzzTracestate(f *testing.F) {
 	f.Add(strings.Repeat("k=v,", 40))
 	f.Add("ot=th:ffbe76d")
 	f.Add("a=1,ot=rv:0123456789abcd;th:8")
+	f.Add("ot=th:;")
+	f.Add("ot=  ;,a=1,ot=x ;th:8")
 	f.Fuzz(func(t *testing.T, s string) {
 		out := parseTracestate(s)
 		if len(out) > maxStateBytes || strings.Count(out, ",") >= maxStateMembers {
