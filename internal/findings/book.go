@@ -44,6 +44,8 @@ func NewBook(kept []*Finding) *Book {
 	b := &Book{byID: map[uint64]*Finding{}, of: map[endpoint][]*Finding{}}
 	for _, f := range kept {
 		if f.sound() && b.byID[f.ID] == nil && len(b.byID) < maxFindings && len(b.of[endpoint{f.Service, f.Name}]) < maxOfEndpoint {
+			f.Calls.settle()
+			f.Saving.settle()
 			b.put(f)
 		}
 	}
@@ -76,7 +78,7 @@ type Request struct {
 	Service, Name string // its endpoint
 	*analyze.Profile
 	Causes []analyze.Cause
-	Weight float64 // how many requests it stands for, itself included: 1 when all are examined
+	Weight float64 // how many requests it stands for, itself included: 1 when all are recorded and examined
 }
 
 // Add enters what a request wastes, examined at now.
@@ -107,6 +109,7 @@ func (b *Book) Add(now time.Time, r Request) {
 	for _, f := range b.of[at] {
 		f.Counts.add(float64(counts[f.Path]), float64(r.Duration))
 		h := f.Days.at(now)
+		h.Requests++
 		h.Examined += r.Weight
 		saving, has := touched[f.ID]
 		if has {
@@ -176,11 +179,11 @@ func (b *Book) drop(now time.Time, list []*Finding) bool {
 
 func (f *Finding) touch(now time.Time, r Request, c *analyze.Cause) {
 	f.First, f.Last = min(f.First, r.Start), max(f.Last, r.Start)
-	f.Calls.add(int64(c.Calls))
-	f.Saving.add(c.Saving)
-	f.Covered += c.Covered
-	f.Alone += c.Alone
-	f.Distinct += int64(c.Distinct)
+	f.Calls.add(int64(c.Calls), r.Weight)
+	f.Saving.add(c.Saving, r.Weight)
+	f.Covered += float64(c.Covered) * r.Weight
+	f.Alone += float64(c.Alone) * r.Weight
+	f.Distinct += float64(c.Distinct) * r.Weight
 	f.Site = c.Site
 	f.Days.at(now).Saving += float64(c.Saving) * r.Weight
 

@@ -59,9 +59,9 @@ type Finding struct {
 	Counts   moments    `json:"counts"` // calls of one caller against the request's duration, of every request of the endpoint
 	Calls    series     `json:"calls"`  // of one caller, of the requests that have it
 	Saving   series     `json:"saving"`
-	Covered  int64      `json:"covered"`
-	Alone    int64      `json:"alone"`
-	Distinct int64      `json:"distinct"`
+	Covered  float64    `json:"covered"`
+	Alone    float64    `json:"alone"`
+	Distinct float64    `json:"distinct"`
 	Evidence []Evidence `json:"evidence"`
 	Spell    spell      `json:"spell"`
 	Query    *Query     `json:"query,omitempty"` // suggested when somebody last looked at the finding; never changed, but replaced
@@ -91,22 +91,31 @@ type Evidence struct {
 	Saving   int64  `json:"saving"`
 }
 
-// series are observations: how many, their sum, the ends, and how they spread.
+// series are observations: how many, for how many they stand and the sum of these, the ends, and how they spread.
 type series struct {
 	N      int64        `json:"n"`
+	Weight float64      `json:"weight"`
 	Sum    float64      `json:"sum"`
 	Least  int64        `json:"least"`
 	Most   int64        `json:"most"`
-	Spread store.Sketch `json:"spread"`
+	Spread store.Sketch `json:"spread"` // of the observations themselves
 }
 
-func (s *series) add(v int64) {
+// settle makes a series of a file that had no weights one in which all are 1.
+func (s *series) settle() {
+	if s.Weight == 0 {
+		s.Weight = float64(s.N)
+	}
+}
+
+func (s *series) add(v int64, weight float64) {
 	if s.N == 0 {
 		s.Least, s.Most = v, v
 	}
 	s.Least, s.Most = min(s.Least, v), max(s.Most, v)
 	s.N++
-	s.Sum += float64(v)
+	s.Weight += weight
+	s.Sum += float64(v) * weight
 	s.Spread.Add(v)
 }
 
@@ -114,7 +123,7 @@ func (s *series) mean() float64 {
 	if s.N == 0 {
 		return 0
 	}
-	return s.Sum / float64(s.N)
+	return s.Sum / s.Weight
 }
 
 // moments are the sums of which the variance of x and its correlation with y are made, kept around their means as
@@ -154,7 +163,8 @@ func (m *moments) correlation() float64 {
 	return min(max(m.XY/math.Sqrt(m.XX*m.YY), -1), 1)
 }
 
-// days counts requests of the last day, by hour. A request counts as often as sampling says.
+// days counts requests of the last day, by hour. A request counts as often as sampling says, the tracer's and ours, where the figures are for people; as
+// one where they are to prove something.
 type days struct {
 	Hours [hours]hour `json:"hours"`
 }
@@ -163,7 +173,8 @@ const hours = 24
 
 type hour struct {
 	At       int64   `json:"at"`       // hours since 1970
-	Examined float64 `json:"examined"` // requests of the endpoint
+	Requests int64   `json:"requests"` // of the endpoint that were examined
+	Examined float64 `json:"examined"` // requests of the endpoint that these stand for
 	Touched  float64 `json:"touched"`  // of these, that have the finding
 	Saving   float64 `json:"saving"`   // ns
 }
@@ -192,14 +203,14 @@ func (d *days) lastDay(now, first time.Time) (sum hour, part float64) {
 }
 
 // sinceLast counts requests examined in hours after that of the latest touch.
-func (d *days) sinceLast(now time.Time, last int64) (examined float64) {
+func (d *days) sinceLast(now time.Time, last int64) (requests int64) {
 	at := now.Unix() / 3600
 	for i := range d.Hours {
 		if h := &d.Hours[i]; h.At > at-hours && h.At <= at && h.At > last/int64(time.Hour) {
-			examined += h.Examined
+			requests += h.Requests
 		}
 	}
-	return examined
+	return requests
 }
 
 // StateAt is the finding's state at a time.
@@ -306,10 +317,10 @@ func (f *Finding) FiguresAt(now time.Time) Figures {
 		x.Part = day.Touched / day.Examined
 	}
 	if f.Covered > 0 {
-		x.Serial = float64(f.Alone) / float64(f.Covered)
+		x.Serial = f.Alone / f.Covered
 	}
 	if f.Calls.Sum > 0 {
-		x.Distinct = float64(f.Distinct) / f.Calls.Sum
+		x.Distinct = f.Distinct / f.Calls.Sum
 	}
 	return x
 }

@@ -628,3 +628,79 @@ func BenchmarkExamine(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed())/float64(n), "ns/trace")
 }
+
+// odds is a page whose root says how it was sampled.
+func odds(at time.Time, id uint64, n int, state string) *analyze.Tree {
+	b := page(at, id, n)
+	b.TraceState[0] = b.PutText(state)
+	return analyze.NewTree(b)
+}
+
+// TestOdds: requests that were sampled with different odds come to what all of them come to, and prove no more than they are.
+func TestOdds(t *testing.T) {
+	const odd = 128 // ot=th:fe
+	now := noon
+	sampled, all := newWatcher(Options{}), newWatcher(Options{})
+	for i := range uint64(60) {
+		n, state, stand := 20, "", 1
+		switch i % 6 {
+		case 0:
+			n, state, stand = 40, "vendor=1,ot=th:fe", odd
+		case 1, 2, 3:
+			n = 2 // without the finding
+		}
+		sampled.add(now, odds(now, i, n, state), 1)
+		for k := range uint64(stand) {
+			all.add(now, odds(now, i*odd+k, n, ""), 1)
+		}
+	}
+	at := now.Add(time.Minute)
+	got, want := sampled.Findings()[0].FiguresAt(at), all.Findings()[0].FiguresAt(at)
+	if got.Requests != 30 || got.Of != 60 || want.Requests != 20+10*odd {
+		t.Errorf("%d of %d requests of %d have it", got.Requests, got.Of, want.Requests)
+	}
+	for name, pair := range map[string][2]float64{
+		"part": {got.Part, want.Part}, "a day": {got.PerDay, want.PerDay}, "saving": {got.Saving, want.Saving}, "saving a day": {got.SavingPerDay, want.SavingPerDay},
+		"serial": {got.Serial, want.Serial}, "distinct": {got.Distinct, want.Distinct},
+	} {
+		if math.Abs(pair[0]-pair[1]) > 1e-9*pair[1] {
+			t.Errorf("%s: %v of a sample, %v of all", name, pair[0], pair[1])
+		}
+	}
+	if f := sampled.Findings()[0].Spell.Before; f.N != 60 || f.Weight != 50+10*odd {
+		t.Errorf("%+v", f)
+	}
+
+	// However many a request stands for, it is one.
+	w := newWatcher(Options{})
+	for i := range uint64(leastRequests) {
+		if i > 0 {
+			if s := w.Findings()[0].StateAt(now); s != Suspected {
+				t.Errorf("%v after %d requests", s, i)
+			}
+		}
+		w.add(now, odds(now, i, 40, "ot=th:fff"), 2)
+	}
+	if s := w.Findings()[0].StateAt(now); s != New {
+		t.Errorf("%v after %d requests", s, leastRequests)
+	}
+	now = now.Add(goneAfter)
+	for i := range uint64(leastWithout - 1) {
+		w.add(now, odds(now, 100+i, 2, "ot=th:fff"), 2)
+	}
+	if s := w.Findings()[0].StateAt(now); s == Resolved {
+		t.Errorf("resolved by %d requests that stand for many", leastWithout-1)
+	}
+}
+
+// TestOddsFile: what was kept without weights counts as one each.
+func TestOddsFile(t *testing.T) {
+	b := newBook()
+	b.pages(40, 40, 40)
+	f := b.only(t).copy()
+	want := f.FiguresAt(b.now)
+	f.Calls.Weight, f.Saving.Weight = 0, 0
+	if got := NewBook([]*Finding{f}).All()[0].FiguresAt(b.now); got.Saving != want.Saving || got.Distinct != want.Distinct {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}

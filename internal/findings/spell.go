@@ -28,13 +28,14 @@ type spell struct {
 type window struct {
 	N      float64 `json:"n"` // requests
 	Weight float64 `json:"weight"`
+	Second float64 `json:"second"` // sum of the squares of the weights
 	Mean   float64 `json:"mean"`
 	Square float64 `json:"square"` // sum of the weighted squares of what differs from the mean
 	Saving float64 `json:"saving"` // mean; a request without the finding saves nothing
 }
 
 func (w *window) add(duration, saving, weight float64) {
-	w.merge(window{N: 1, Weight: weight, Mean: duration, Saving: saving})
+	w.merge(window{N: 1, Weight: weight, Second: weight * weight, Mean: duration, Saving: saving})
 }
 
 // merge adds the requests of another window (Chan, Golub and LeVeque 1979).
@@ -47,15 +48,20 @@ func (w *window) merge(o window) {
 	w.Square += o.Square + d*d*w.Weight*part
 	w.Mean += d * part
 	w.Saving += (o.Saving - w.Saving) * part
-	w.N, w.Weight = w.N+o.N, sum
+	w.N, w.Weight, w.Second = w.N+o.N, sum, w.Second+o.Second
 }
 
-// errorOfMean is the variance of the mean.
+// errorOfMean is the variance of the mean. Requests that stand for different numbers tell as much of it as fewer that stand for the same (Kish 1965):
+// with one for a thousand among a hundred for themselves, not much more than that one.
 func (w *window) errorOfMean() float64 {
+	n := w.N
+	if w.Second > 0 {
+		n = w.Weight * w.Weight / w.Second
+	}
 	if w.N < 2 || w.Weight <= 0 {
 		return 0
 	}
-	return w.Square / w.Weight / (w.N - 1)
+	return w.Square / w.Weight / max(n-1, 1)
 }
 
 // add counts a request that starts at a time, Unix ns; saving is 0 of one that does not have the finding. Traces are
@@ -77,7 +83,8 @@ func (s *spell) add(has bool, start int64, duration, saving, weight float64) {
 	s.Before.add(duration, saving, weight)
 	s.Had++
 	if s.Before.N > longWindow {
-		s.Had, s.Before.N, s.Before.Weight, s.Before.Square = s.Had/2, s.Before.N/2, s.Before.Weight/2, s.Before.Square/2
+		b := &s.Before
+		s.Had, b.N, b.Weight, b.Second, b.Square = s.Had/2, b.N/2, b.Weight/2, b.Second/2, b.Square/2
 	}
 }
 

@@ -75,7 +75,7 @@ func TestSpellOutOfOrder(t *testing.T) {
 		s.add(false, start, 10, 0, 1)
 	}
 	s.add(true, 11, 30, 20, 1)
-	if s.Before != (window{N: 11, Weight: 11, Mean: 30, Saving: 20}) || s.After != (window{N: 3, Weight: 3, Mean: 10}) || s.Had != 11 {
+	if s.Before != (window{N: 11, Weight: 11, Second: 11, Mean: 30, Saving: 20}) || s.After != (window{N: 3, Weight: 3, Second: 3, Mean: 10}) || s.Had != 11 {
 		t.Errorf("%+v", s)
 	}
 	s.add(true, 12, 30, 20, 1) // it was there still
@@ -179,5 +179,27 @@ func TestMending(t *testing.T) {
 		if m := kept.MendingAt(b.now.Add(time.Hour), others); math.Abs(m.Estimated-c.want) > 1 || m.ByQuery != c.byQuery || len(m.Together) != 3 {
 			t.Errorf("%+v: %+v", c, m)
 		}
+	}
+}
+
+// TestErrorOfOdds: the error that is told of the mean is the one that it has, whatever the requests stand for.
+func TestErrorOfOdds(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	const windows, requests = 2000, 200
+	var sum, squares, told float64
+	for range windows {
+		var w window
+		for range requests {
+			weight := 1.0
+			if rng.IntN(10) == 0 {
+				weight = 50
+			}
+			w.add(rng.NormFloat64(), 0, weight)
+		}
+		sum, squares, told = sum+w.Mean, squares+w.Mean*w.Mean, told+w.errorOfMean()
+	}
+	mean := sum / windows
+	if is, says := squares/windows-mean*mean, told/windows; says < 0.8*is || says > 1.25*is {
+		t.Errorf("the means vary by %v, and say %v", is, says)
 	}
 }

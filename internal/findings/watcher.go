@@ -228,7 +228,7 @@ func (w *Watcher) look(ctx context.Context, now time.Time, r Ripe) {
 	}
 }
 
-// add examines every request of a trace.
+// add examines every request of a trace that stands for so many of those stored. What its root says about sampling comes to that.
 func (w *Watcher) add(now time.Time, t *analyze.Tree, weight float64) {
 	for p := 0; p < t.Len(); p = int(t.End[p]) {
 		if t.Batch.Parent[t.Row[p]] != 0 {
@@ -237,7 +237,8 @@ func (w *Watcher) add(now time.Time, t *analyze.Tree, weight float64) {
 		profile, causes := w.profiler.Examine(t, p)
 		w.mu.Lock()
 		w.book.Add(now, Request{
-			Service: t.Services[t.Service[p]], Name: t.Names[t.Name[p]], Profile: profile, Causes: causes, Weight: weight,
+			Service: t.Services[t.Service[p]], Name: t.Names[t.Name[p]], Profile: profile, Causes: causes,
+			Weight: weight * span.Weight(t.Batch.Bytes(t.Batch.TraceState[t.Row[p]])),
 		})
 		w.examined++
 		w.dirty = true
