@@ -886,3 +886,47 @@ func BenchmarkSkeleton(b *testing.B) {
 		})
 	}
 }
+
+// TestOdds: a busy endpoint of which one request in 128 is recorded comes before a rare one that is recorded in full.
+func TestOdds(t *testing.T) {
+	s := storetest.NewModel()
+	for i := range uint64(20) {
+		b := pageTrace(100+i, "GET /rare", time.Duration(i+1)*time.Minute, 40, false)
+		if i%2 == 0 {
+			b = pageTrace(100+i, "GET /busy", time.Duration(i+1)*time.Minute, 4, false)
+			for row := range b.TraceState {
+				b.TraceState[row] = b.PutText("ot=th:fe")
+			}
+		}
+		add(t, s, b)
+	}
+	h := handler(s)
+	const busy, rare = 10 * 128 * 16, 10 * 52 // ms in requests
+	share := float64(busy) / (busy + rare)
+	var list struct{ Endpoints []endpointRow }
+	decode(t, get(t, h, Prefix+"/endpoints?from=now-1h"), &list)
+	if len(list.Endpoints) != 2 {
+		t.Fatalf("%d endpoints", len(list.Endpoints))
+	}
+	first, second := list.Endpoints[0], list.Endpoints[1]
+	if first.Name != "GET /busy" || first.Count != 10 || first.Stands != 1280 || first.Rate != 128*second.Rate || math.Abs(first.Share-share) > 1e-9 || second.Stands != 10 {
+		t.Errorf("first %+v, then %+v", first, second)
+	}
+	var one struct{ Now redRow }
+	decode(t, get(t, h, Prefix+"/endpoint?service=movie-web&name=GET+/busy&from=now-1h"), &one)
+	if one.Now.Requests != 10 || one.Now.Stands != 1280 || one.Now.Rate != first.Rate || math.Abs(one.Now.Share-share) > 1e-9 {
+		t.Errorf("of one: %+v", one.Now)
+	}
+	var services struct{ Services []serviceRow }
+	decode(t, get(t, h, Prefix+"/services?from=now-1h"), &services)
+	if r := services.Services[0]; len(services.Services) != 2 || r.Service != "movie-web" || r.Requests != 20 || r.Stands != 1290 {
+		t.Errorf("services %+v", services.Services)
+	}
+}
+
+func decode(t *testing.T, r *httptest.ResponseRecorder, into any) {
+	t.Helper()
+	if err := json.Unmarshal(r.Body.Bytes(), into); err != nil || r.Code != http.StatusOK {
+		t.Fatalf("%d: %v", r.Code, err)
+	}
+}

@@ -21,11 +21,13 @@ func (p *params) endpointOf() (service, name string, filter store.Expr) {
 	return service, name, store.AllOf(store.IsRoot(), store.Is(store.ServiceName, service), store.Is(store.Name, name), p.filter())
 }
 
-// redRow are rate, errors and durations of requests in a range. Times are ns; quantiles are within 1.1 %.
+// redRow are rate, errors and durations of requests in a range. Rate and share are of those too that were not recorded, by estimate. Times are ns;
+// quantiles are within 1.1 %.
 type redRow struct {
 	From       string  `json:"from"`
 	To         string  `json:"to"`
 	Requests   uint64  `json:"requests"`
+	Stands     float64 `json:"stands"` // for how many requests these stand
 	Rate       float64 `json:"rate"`
 	Errors     uint64  `json:"errors"`
 	ErrorRatio float64 `json:"errorRatio"`
@@ -47,12 +49,12 @@ func (s *server) stored(r store.TimeRange) store.TimeRange {
 
 func (s *server) red(within store.TimeRange, groups []store.Group) redRow {
 	sum, row := total(groups), redRow{From: number(within.From), To: number(within.To)}
-	row.Requests, row.Errors = sum.Count, sum.Errors
+	row.Requests, row.Stands, row.Errors = sum.Count, sum.Stands, sum.Errors
 	if sum.Count == 0 {
 		return row
 	}
 	since := s.stored(within)
-	row.Rate = float64(sum.Count) / max(time.Duration(since.To-since.From).Seconds(), 1)
+	row.Rate = sum.Stands / max(time.Duration(since.To-since.From).Seconds(), 1)
 	row.ErrorRatio = float64(sum.Errors) / float64(sum.Count)
 	row.Mean = sum.Sum / int64(sum.Count)
 	row.P50, row.P95, row.P99 = sum.Durations.Quantile(0.50), sum.Durations.Quantile(0.95), sum.Durations.Quantile(0.99)
@@ -64,11 +66,23 @@ func total(groups []store.Group) (sum store.Group) {
 	for i := range groups {
 		g := &groups[i]
 		sum.Count += g.Count
+		sum.Stands += g.Stands
 		sum.Errors += g.Errors
 		sum.Sum += g.Sum
 		sum.Durations.Merge(&g.Durations)
 	}
 	return sum
+}
+
+// timeOf is the time that the spans took for which those of the groups stand, ns. Each group is to be of spans that are sampled alike, such as
+// those of an endpoint.
+func timeOf(groups []store.Group) (ns float64) {
+	for i := range groups {
+		if g := &groups[i]; g.Count > 0 {
+			ns += float64(g.Sum) * g.Stands / float64(g.Count)
+		}
+	}
+	return ns
 }
 
 // shifted is the range so much earlier.
@@ -213,7 +227,7 @@ func (s *server) endpoint(ctx context.Context, p *params) ([]byte, error) {
 			return err
 		},
 		func(ctx context.Context) (err error) {
-			all, err = s.Store.Aggregate(ctx, store.AggregateQuery{Filter: store.IsRoot(), Range: within})
+			all, err = s.Store.Aggregate(ctx, store.AggregateQuery{Filter: store.IsRoot(), Range: within, By: []store.Field{store.ServiceName, store.Name}})
 			return err
 		},
 		func(ctx context.Context) (err error) {
@@ -236,8 +250,8 @@ func (s *server) endpoint(ctx context.Context, p *params) ([]byte, error) {
 		Service: service, Name: name, Now: s.red(within, now), Heatmap: newHeatmap(within, step, now),
 		Slowest: requestRows(slowest.Spans), Findings: s.findingRows(s.findingsOf(service, name), inSight),
 	}
-	if sum := total(all); sum.Sum > 0 {
-		answer.Now.Share = float64(total(now).Sum) / float64(sum.Sum)
+	if whole := timeOf(all); whole > 0 {
+		answer.Now.Share = timeOf([]store.Group{total(now)}) / whole
 	}
 	if oldest := s.Store.Stats().OldestStart; earlier.To > oldest && oldest > 0 {
 		row := s.red(earlier, before)

@@ -19,11 +19,13 @@ const maxRows = 1000
 // maxTied bounds the endpoints beyond the listed ones whose slowest request is looked up because they may be slower.
 const maxTied = 1000
 
-// endpointRow is one line of /endpoints. Durations are ns; quantiles are within 1.1 %.
+// endpointRow is one line of /endpoints. Rate and share are of those requests too that were not recorded, by estimate. Durations are ns; quantiles are within
+// 1.1 %.
 type endpointRow struct {
 	Service      string  `json:"service"`
 	Name         string  `json:"name"`
 	Count        uint64  `json:"count"`
+	Stands       float64 `json:"stands"` // for how many requests these stand
 	Rate         float64 `json:"rate"`
 	Errors       uint64  `json:"errors"`
 	Mean         int64   `json:"mean"`
@@ -37,8 +39,8 @@ type endpointRow struct {
 
 	Before *figuresBefore `json:"before,omitempty"`
 
-	sum    int64
-	bucket int // of the sketch, that the slowest span is in
+	time   float64 // of all requests, ns
+	bucket int     // of the sketch, that the slowest span is in
 }
 
 // figuresBefore are those of an endpoint at the time to compare with.
@@ -96,16 +98,13 @@ func (s *server) endpoints(ctx context.Context, p *params) ([]byte, error) {
 		from = min(oldest, r.To)
 	}
 	seconds := max(time.Duration(r.To-from).Seconds(), 1)
-	var all float64
-	for i := range groups {
-		all += float64(groups[i].Sum)
-	}
+	all := timeOf(groups)
 	for i := range groups {
 		g := &groups[i]
 		d := &g.Durations
 		row := endpointRow{
-			Service: g.Key[0], Name: g.Key[1], Count: g.Count, Errors: g.Errors, sum: g.Sum,
-			Rate: float64(g.Count) / seconds,
+			Service: g.Key[0], Name: g.Key[1], Count: g.Count, Stands: g.Stands, Errors: g.Errors, time: timeOf(groups[i : i+1]),
+			Rate: g.Stands / seconds,
 			Mean: g.Sum / int64(max(g.Count, 1)),
 			P50:  d.Quantile(0.50), P95: d.Quantile(0.95), P99: d.Quantile(0.99), Max: d.Quantile(1),
 			bucket: -1,
@@ -116,7 +115,7 @@ func (s *server) endpoints(ctx context.Context, p *params) ([]byte, error) {
 			}
 		}
 		if all > 0 {
-			row.Share = float64(g.Sum) / all
+			row.Share = row.time / all
 		}
 		rows = append(rows, row)
 	}
@@ -179,11 +178,11 @@ func sortEndpoints(rows []endpointRow, order string) {
 		c := 0
 		switch order {
 		case "time":
-			c = cmp.Compare(b.sum, a.sum)
+			c = cmp.Compare(b.time, a.time)
 		case "p95":
 			c = cmp.Compare(b.P95, a.P95)
 		case "rate":
-			c = cmp.Compare(b.Count, a.Count)
+			c = cmp.Compare(b.Stands, a.Stands)
 		case "errors":
 			c = cmp.Compare(b.Errors, a.Errors)
 		case "slowest":

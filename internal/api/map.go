@@ -105,16 +105,20 @@ func (s *server) services(ctx context.Context, p *params) ([]byte, error) {
 		return nil, p.err
 	}
 	asked := store.Or{X: store.Or{X: store.HasKind(span.KindServer), Y: store.HasKind(span.KindConsumer)}, Y: store.IsRoot()}
-	groups, err := s.Store.Aggregate(ctx, store.AggregateQuery{Filter: asked, Range: within, By: []store.Field{store.ServiceName}})
+	groups, err := s.Store.Aggregate(ctx, store.AggregateQuery{Filter: asked, Range: within, By: []store.Field{store.ServiceName, store.Name}})
 	if err != nil {
 		return nil, err
 	}
-	all := total(groups).Sum
-	rows := make([]serviceRow, 0, len(groups))
-	for i := range groups {
-		row := serviceRow{groups[i].Key[0], s.red(within, groups[i:i+1])}
+	all := timeOf(groups)
+	byService := map[string][]store.Group{}
+	for _, g := range groups {
+		byService[g.Key[0]] = append(byService[g.Key[0]], g)
+	}
+	rows := make([]serviceRow, 0, len(byService))
+	for service, groups := range byService {
+		row := serviceRow{service, s.red(within, groups)}
 		if all > 0 {
-			row.Share = float64(groups[i].Sum) / float64(all)
+			row.Share = timeOf(groups) / all
 		}
 		rows = append(rows, row)
 	}

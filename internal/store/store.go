@@ -141,8 +141,9 @@ type Group struct {
 	Key       []string
 	Time      int64 // start of the bucket; 0 without Step
 	Count     uint64
-	Errors    uint64 // spans whose status is error
-	Sum       int64  // ns
+	Stands    float64 // spans that these stand for, recorded or not: the sum of their [span.Weight]s
+	Errors    uint64  // spans whose status is error
+	Sum       int64   // ns
 	Durations Sketch
 }
 

@@ -408,6 +408,7 @@ func (a *aggregation) addOperations(f *filter) error {
 		}
 		g := a.group(a.levels[len(key)].number(at, a.timeNumber(a.bucketOf(o.minStart))), a.bucketOf(o.minStart), func(k int) uint32 { return key[k] })
 		g.Count += o.count
+		g.Stands += o.stands
 		g.Sum += o.sum
 		o.addDurations(&g.Durations)
 		if o.status == failed {
@@ -443,6 +444,7 @@ func (a *aggregation) scan(ctx context.Context, f *filter) error {
 	if err != nil {
 		return err
 	}
+	states := weigher{texts: f.dictOf(colTraceState)}
 	return f.eachPage(ctx, func(p int, rows *bitmap) error {
 		n := pageLen(f.rows(), p)
 		for k, r := range readers {
@@ -450,7 +452,15 @@ func (a *aggregation) scan(ctx context.Context, f *filter) error {
 				return err
 			}
 		}
-		return a.add(f, p, rows, failed)
+		state, err := f.vector(colTraceState, p)
+		if err != nil {
+			return err
+		}
+		weights, err := states.weigh(state, n)
+		if err != nil {
+			return err
+		}
+		return a.add(f, p, rows, failed, weights)
 	})
 }
 
@@ -463,8 +473,8 @@ func (c *cursor) failedCode() (uint32, error) {
 	return code, nil
 }
 
-// add counts rows of a page, whose fields are in a.codes.
-func (a *aggregation) add(f *filter, p int, rows *bitmap, failed uint32) error {
+// add counts rows of a page, whose fields are in a.codes; without weights, each stands for itself.
+func (a *aggregation) add(f *filter, p int, rows *bitmap, failed uint32, weights []float64) error {
 	durations, err := f.vector(colDuration, p)
 	if err != nil {
 		return err
@@ -500,6 +510,11 @@ func (a *aggregation) add(f *filter, p int, rows *bitmap, failed uint32) error {
 		g := a.group(at, bucket, func(k int) uint32 { return a.codes[k][i] })
 		d := int64(durations.nums[i])
 		g.Count++
+		if weights == nil {
+			g.Stands++
+		} else {
+			g.Stands += weights[i]
+		}
 		g.Sum += d
 		g.Durations.Add(d)
 		if status.codes[i] == failed {

@@ -258,19 +258,28 @@ func (c *segmentCheck) checkOperations() {
 		return
 	}
 	sums := map[operationKey]*operationSum{}
+	states := weigher{texts: c.seg.texts(colTraceState)}
 	for p := range pagesOf(c.seg.rows()) {
-		var v [7]vector
-		for i, col := range [...]int{colService, colName, colKind, colStatus, colParent, colStart, colDuration} {
+		var v [8]vector
+		for i, col := range [...]int{colService, colName, colKind, colStatus, colParent, colStart, colDuration, colTraceState} {
 			if err := c.seg.page(col, p, &v[i]); err != nil {
 				return // checkColumns says so
 			}
+		}
+		weights, err := states.weigh(&v[7], pageLen(c.seg.rows(), p))
+		if err != nil {
+			return // checkColumns says so
 		}
 		for i, service := range v[0].codes {
 			key := operationKey{service, v[1].codes[i], v[2].codes[i], v[3].codes[i], v[4].nums[i] == 0}
 			if sums[key] == nil {
 				sums[key] = newOperationSum(key)
 			}
-			sums[key].add(uint32(p), int64(v[5].nums[i]), int64(v[6].nums[i]))
+			weight := 1.0
+			if weights != nil {
+				weight = weights[i]
+			}
+			sums[key].add(uint32(p), int64(v[5].nums[i]), int64(v[6].nums[i]), weight)
 		}
 	}
 	same := len(ops) == len(sums)

@@ -19,11 +19,12 @@ import (
 // (zigzag) | least duration | most above it | earliest start above the segment's | latest above it | number of pages, and of
 // each: distance from the one before, and the bound of its durations | bytes of the sketch | sketch: zeros, number of buckets
 // that are not empty, and of each: distance from the one before (zigzag), and count. The codes are those of the columns'
-// dictionaries.
+// dictionaries. If spans stand for others that were not recorded, all operations are followed by how many spans each stands for: float64 × n.
 type operation struct {
 	service, name, kind, status uint32
 	root                        bool
 	count                       uint64
+	stands                      float64 // spans, recorded or not
 	sum                         int64
 	minDuration, maxDuration    int64
 	minStart, maxStart          int64
@@ -83,6 +84,8 @@ func (w *segmentWriter) operations() []byte {
 	num := func(c int) []uint64 { return w.s.cols[c].nums }
 	parents, starts, durations := num(colParent), num(colStart), num(colDuration)
 
+	weights := weightsOf(w.s)
+
 	find := map[operationKey]int{}
 	ops := w.ops[:0]
 	before := -1
@@ -105,7 +108,11 @@ func (w *segmentWriter) operations() []byte {
 			}
 			before = i
 		}
-		ops[i].add(uint32(at/pageRows), int64(starts[row]), int64(durations[row]))
+		weight := 1.0
+		if weights != nil {
+			weight = weights[row]
+		}
+		ops[i].add(uint32(at/pageRows), int64(starts[row]), int64(durations[row]), weight)
 	}
 	w.ops = ops
 
@@ -114,8 +121,16 @@ func (w *segmentWriter) operations() []byte {
 		first = min(first, ops[i].minStart)
 	}
 	p := binary.AppendUvarint(nil, uint64(len(ops)))
+	sampled := false
 	for i := range ops {
 		p = ops[i].append(p, w.renumbered, first)
+		sampled = sampled || ops[i].stands != float64(ops[i].count)
+	}
+	if !sampled {
+		return p
+	}
+	for i := range ops {
+		p = binary.LittleEndian.AppendUint64(p, math.Float64bits(ops[i].stands))
 	}
 	return p
 }
@@ -126,13 +141,14 @@ func newOperationSum(key operationKey) *operationSum {
 
 // equal says whether an operation of the index is this sum.
 func (o *operationSum) equal(x *operation) bool {
-	return o.count == x.count && o.sum == x.sum && o.minDuration == x.minDuration && o.maxDuration == x.maxDuration &&
+	return o.count == x.count && o.stands == x.stands && o.sum == x.sum && o.minDuration == x.minDuration && o.maxDuration == x.maxDuration &&
 		o.minStart == x.minStart && o.maxStart == x.maxStart && slices.Equal(o.pages, x.pages) &&
 		bytes.Equal(appendSketch(nil, &o.durations), x.sketch)
 }
 
-func (o *operationSum) add(page uint32, start, duration int64) {
+func (o *operationSum) add(page uint32, start, duration int64, weight float64) {
 	o.count++
+	o.stands += weight
 	o.sum += duration
 	o.minDuration, o.maxDuration = min(o.minDuration, duration), max(o.maxDuration, duration)
 	o.minStart, o.maxStart = min(o.minStart, start), max(o.maxStart, start)
@@ -233,6 +249,7 @@ func parseOperations(p []byte, bounds *pageStats, pages int) ([]operation, error
 		o := &ops[i]
 		o.service, o.name, o.kind, o.status, o.root = v.int(), v.int(), v.int(), v.int(), v.int() == 1
 		o.count, o.sum = v.next(), v.zigzag()
+		o.stands = float64(o.count)
 		o.minDuration = int64(v.next())
 		o.maxDuration = o.minDuration + int64(v.next())
 		o.minStart = bounds.minStart + int64(v.next())
@@ -244,6 +261,13 @@ func parseOperations(p []byte, bounds *pageStats, pages int) ([]operation, error
 		}
 		o.pages = places[from:len(places):len(places)]
 		o.sketch = v.bytes(int(v.int()))
+	}
+	if len(v.p) == 8*n && !v.broken {
+		for i := range ops {
+			ops[i].stands = math.Float64frombits(binary.LittleEndian.Uint64(v.p[8*i:]))
+			v.broken = v.broken || !(ops[i].stands >= float64(ops[i].count)) || math.IsInf(ops[i].stands, 1)
+		}
+		v.p = nil
 	}
 	if v.broken || len(v.p) > 0 {
 		return nil, errors.New("the operations end at the wrong place")

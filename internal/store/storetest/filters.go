@@ -20,12 +20,12 @@ func fixture(p *pair) {
 	web, db := resource("web", attr("region", text("eu"))), resource("db", attr("region", text("eu")))
 	spans := []span.Span{
 		{
-			TraceID: request, SpanID: 1, Name: "GET /a", Kind: span.KindServer, Start: t0, Duration: 100 * ms, Resource: web,
+			TraceID: request, SpanID: 1, Name: "GET /a", Kind: span.KindServer, Start: t0, Duration: 100 * ms, Resource: web, TraceState: "ot=th:c",
 			Attrs: []span.Attribute{attr("http.status", num(200)), attr("s", text("x")), attr("weird key", text("w"))},
 		},
 		{
 			TraceID: request, SpanID: 2, Parent: 1, Name: "call", Kind: span.KindClient, Start: t0 + 10*ms, Duration: 50 * ms, Resource: web,
-			Status: span.StatusError, StatusMessage: "boom\nline two",
+			Status: span.StatusError, StatusMessage: "boom\nline two", TraceState: "a=1,ot=th:c",
 			Attrs: []span.Attribute{attr("http.status", text("200")), attr("ratio", dbl(0.5)), attr("ok", span.BoolValue(true)), attr("region", text("us"))},
 		},
 		{

@@ -263,6 +263,7 @@ func (m *model) Aggregate(ctx context.Context, q store.AggregateQuery) ([]store.
 		}
 		g := groups[id]
 		g.Count++
+		g.Stands += span.Weight([]byte(s.TraceState))
 		if s.Status == span.StatusError {
 			g.Errors++
 		}

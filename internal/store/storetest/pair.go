@@ -232,8 +232,8 @@ func (p *pair) aggregate(q store.AggregateQuery) {
 		}
 		m := most[id]
 		switch {
-		case g.Count < w.Count || g.Count > m.Count || g.Errors < w.Errors || g.Errors > m.Errors || g.Sum < w.Sum || g.Sum > m.Sum:
-			p.tb.Fatalf("%s, group %s: count %d errors %d sum %d, want %d %d %d", where, id, g.Count, g.Errors, g.Sum, w.Count, w.Errors, w.Sum)
+		case g.Count < w.Count || g.Count > m.Count || g.Errors < w.Errors || g.Errors > m.Errors || g.Sum < w.Sum || g.Sum > m.Sum, g.Stands < w.Stands || g.Stands > m.Stands:
+			p.tb.Fatalf("%s, group %s: count %d standing for %v errors %d sum %d, want %d %v %d %d", where, id, g.Count, g.Stands, g.Errors, g.Sum, w.Count, w.Stands, w.Errors, w.Sum)
 		case g.Durations.Count() != g.Count:
 			p.tb.Fatalf("%s, group %s: the sketch counts %d, the group %d", where, id, g.Durations.Count(), g.Count)
 		case w.Count != m.Count: // with copies the quantiles may be anything between

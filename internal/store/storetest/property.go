@@ -112,11 +112,12 @@ func (g *spanGen) span(t *rapid.T) span.Span {
 		return span.Attribute{Key: rapid.SampledFrom(poolKeys).Draw(t, "key"), Value: rapid.SampledFrom(poolValues).Draw(t, "value")}
 	}), 0, 4)
 	texts := rapid.SampledFrom([]string{"", "web", "GET /a", "GET /b", "two\nlines", "世界"})
+	states := rapid.SampledFrom([]string{"", "", "web", "k=v", "ot=th:8", "k=v,ot=rv:1;th:fe", "世界"}) // odds whose sums are exact
 	s := span.Span{
 		TraceID: rapid.SampledFrom(traceIDs).Draw(t, "trace"), SpanID: span.ID(g.n/2 + 1),
 		Parent: span.ID(rapid.IntRange(0, 3).Draw(t, "parent")), Name: texts.Draw(t, "name"), Kind: span.Kind(g.n % 6),
 		Start:  rapid.SampledFrom(poolTimes).Draw(t, "start") + rapid.Int64Range(0, 3).Draw(t, "after"),
-		Status: span.Status(rapid.IntRange(0, 2).Draw(t, "status")), StatusMessage: texts.Draw(t, "message"), TraceState: texts.Draw(t, "state"),
+		Status: span.Status(rapid.IntRange(0, 2).Draw(t, "status")), StatusMessage: texts.Draw(t, "message"), TraceState: states.Draw(t, "state"),
 		Duration: rapid.SampledFrom([]int64{0, 1, 999, 1e6, 1e6 + 1, 1e8, 1e12}).Draw(t, "duration"),
 		Flags:    rapid.Uint32().Draw(t, "flags"), Attrs: attrs.Draw(t, "attrs"),
 		DroppedAttrs: uint32(rapid.IntRange(0, 2).Draw(t, "dropped")),

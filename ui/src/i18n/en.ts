@@ -66,8 +66,8 @@ export const en = {
     defined: {
       name: 'A root operation: the span that a request starts with.',
       service: 'The service that received the request.',
-      count: 'Requests stored in the time range.',
-      rate: 'Requests per second or minute, averaged over the time range.',
+      count: 'Requests recorded in the time range.',
+      rate: 'Requests per second or minute, averaged over the time range; those that sampling left out are in it, by estimate.',
       errors: 'Requests whose root span has status error.',
       mean: 'Mean duration of a request: all time spent ÷ requests.',
       p50: 'Half of the requests took no longer than this.',
@@ -150,8 +150,8 @@ export const en = {
       errors: 'Errors',
       share: 'Of all time spent',
       defined: {
-        requests: 'Requests of this endpoint in the time range: its root spans. All of them are counted.',
-        rate: 'Requests per second or minute, averaged over the time range.',
+        requests: 'Recorded requests of this endpoint in the time range: its root spans. All of them are counted.',
+        rate: 'Requests per second or minute, averaged over the time range; those that sampling left out are in it, by estimate.',
         errors: 'The part of the requests whose root span has status error.',
         p50: 'Half of the requests took no longer than this. Within 1.1 %.',
         p95: '95 % of the requests took no longer than this. Within 1.1 %.',
