@@ -65,6 +65,7 @@ func (s *Server) metrics() []byte {
 	one("redeye_cache_evicted_total", "counter", "Values that went for want of room.", cache.Evicted)
 	one("redeye_cache_renewed_total", "counter", "Values that were made anew before they were too old.", cache.Renewed)
 	one("redeye_plans", "gauge", "Plans of programs that are kept.", int64(plans.Plans))
+	one("redeye_plans_pinned", "gauge", "Those of them that took long to make, and are not pushed out by others.", int64(plans.Pinned))
 	one("redeye_plan_bytes", "gauge", "What they take, about.", plans.Bytes)
 	one("redeye_plan_hits_total", "counter", "Runs whose plan was there.", plans.Hits)
 	one("redeye_plan_misses_total", "counter", "Plans that were made.", plans.Misses)

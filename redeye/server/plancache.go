@@ -3,6 +3,7 @@ package server
 import (
 	"container/list"
 	"sync"
+	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/ast"
 	"github.com/fuwu-project/fuwu/redeye/server/internal/engine"
@@ -16,29 +17,37 @@ type planned struct {
 	plan    *engine.Plan
 	rules   []string // of the optimiser, that were applied
 	bytes   int64    // about what all that takes
+	took    time.Duration
+	pinned  bool
 
 	explained func() string // the plan as a tree, for people; made once
 }
 
 // planCache keeps the plans that were used last, by the program's hash, and remembers which text is which program. It is bounded in
 // number and in bytes: a stranger's programs may be large.
+//
+// Plans that took long to make are pinned: a flood of cheap ones, as of a caller that writes values into its texts, pushes out none of them. They
+// have half of the room at most, of which those go that were not used for longest, and from then on they are as others are.
 type planCache struct {
-	mu        sync.Mutex
-	most      int
-	mostBytes int64
-	order     *list.List // of *planned, the last used first
-	plans     map[ast.Hash]*list.Element
-	making    map[ast.Hash]chan struct{} // closed when that is over
-	texts     map[string]ast.Hash
-	textBytes int
-	stats     PlanStats
+	mu          sync.Mutex
+	most        int
+	mostBytes   int64
+	order       *list.List // of *planned that are not pinned, the last used first
+	pinned      *list.List // of those that are, likewise
+	pinnedBytes int64
+	plans       map[ast.Hash]*list.Element
+	making      map[ast.Hash]chan struct{} // closed when that is over
+	texts       map[string]ast.Hash
+	textBytes   int
+	stats       PlanStats
 }
 
 // PlanStats is what a server keeps of programs.
 type PlanStats struct {
 	Plans  int   `json:"plans"`
-	Bytes  int64 `json:"bytes"` // about
-	Hits   int64 `json:"hits"`  // runs whose plan was there
+	Pinned int   `json:"pinned"` // of those, that took long to make and are not pushed out by others
+	Bytes  int64 `json:"bytes"`  // about
+	Hits   int64 `json:"hits"`   // runs whose plan was there
 	Misses int64 `json:"misses"`
 }
 
@@ -48,11 +57,12 @@ func (s *Server) PlanStats() PlanStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := c.stats
-	out.Plans = len(c.plans)
+	out.Plans, out.Pinned = len(c.plans), c.pinned.Len()
 	return out
 }
 
 const (
+	dearPlan     = 5 * time.Millisecond // one that took longer is pinned
 	maxPlans     = 10_000
 	maxPlanBytes = 64 << 20
 	maxText      = 4 << 10 // of a text that is remembered,
@@ -60,7 +70,7 @@ const (
 )
 
 func (c *planCache) init(most int, mostBytes int64) {
-	c.most, c.mostBytes, c.order = most, mostBytes, list.New()
+	c.most, c.mostBytes, c.order, c.pinned = most, mostBytes, list.New(), list.New()
 	c.plans, c.making, c.texts = map[ast.Hash]*list.Element{}, map[ast.Hash]chan struct{}{}, map[string]ast.Hash{}
 }
 
@@ -118,8 +128,12 @@ func (c *planCache) lookup(h ast.Hash) *planned {
 		return nil
 	}
 	c.stats.Hits++
-	c.order.MoveToFront(e)
 	p, _ := e.Value.(*planned)
+	if p.pinned {
+		c.pinned.MoveToFront(e)
+	} else {
+		c.order.MoveToFront(e)
+	}
 	return p
 }
 
@@ -130,9 +144,21 @@ func (c *planCache) put(p *planned) {
 	if c.plans[p.hash] != nil {
 		return
 	}
-	c.plans[p.hash] = c.order.PushFront(p)
 	c.stats.Bytes += p.bytes
-	for len(c.plans) > c.most || c.stats.Bytes > c.mostBytes && len(c.plans) > 1 {
+	if p.pinned = p.took > dearPlan; p.pinned {
+		c.plans[p.hash] = c.pinned.PushFront(p)
+		c.pinnedBytes += p.bytes
+	} else {
+		c.plans[p.hash] = c.order.PushFront(p)
+	}
+	for c.pinned.Len() > c.most/2 || c.pinnedBytes > c.mostBytes/2 {
+		if old, ok := c.pinned.Remove(c.pinned.Back()).(*planned); ok {
+			old.pinned = false
+			c.pinnedBytes -= old.bytes
+			c.plans[old.hash] = c.order.PushFront(old)
+		}
+	}
+	for c.order.Len() > 0 && (len(c.plans) > c.most || c.stats.Bytes > c.mostBytes && len(c.plans) > 1) {
 		if old, ok := c.order.Remove(c.order.Back()).(*planned); ok {
 			delete(c.plans, old.hash)
 			c.stats.Bytes -= old.bytes

@@ -309,6 +309,7 @@ func (s *Server) compile(n ast.Node, hash ast.Hash, source *ast.Source) (p *plan
 			p, err = nil, &Error{Code: "INTERNAL", Msg: "the program could not be planned for a mistake of the server", Cause: fmt.Errorf("%v\n%s", bug, debug.Stack())}
 		}
 	}()
+	start := time.Now()
 	if source == nil {
 		source = ast.Print(n)
 	}
@@ -327,6 +328,7 @@ func (s *Server) compile(n ast.Node, hash ast.Hash, source *ast.Source) (p *plan
 	}
 	p.plan.Types = nil
 	p.bytes = int64(p.plan.Bytes) + 4*int64(len(source.Text)) // a text of the program is there again in its tree, its plan and its explanation
+	p.took = time.Since(start)
 	p.explained = sync.OnceValue(func() string { return p.plan.Explain(nil, nil) })
 	return p, nil
 }
