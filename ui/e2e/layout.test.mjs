@@ -29,7 +29,16 @@ const activeText = (page) =>
   page.evaluate(() => document.getElementById(document.querySelector('[role=treegrid]').getAttribute('aria-activedescendant'))?.textContent)
 
 // Their names are hostile, too.
-const aboutMany = ['/e/web/GET%20%2F', '/findings', '/findings/f1', '/map', `/compare?a=${'1'.repeat(32)}`]
+const aboutMany = [
+  '/e/web/GET%20%2F',
+  '/findings',
+  '/findings/f1',
+  '/findings/f1?code=go',
+  '/map',
+  `/compare?a=${'1'.repeat(32)}`,
+  '/redeye',
+  `/redeye/${encodeURIComponent('<img src=x onerror=1>')}/314e`,
+]
 
 test('hostile names stay text on pages about many requests', async () => {
   for (const path of [...aboutMany, `/trace/${ids.hostile}?view=flame`, `/trace/${ids.hostile}?view=paths`]) {

@@ -21,6 +21,18 @@ const finding = {
   distinct: 1, saving: 6.4e8, savingPerDay: 9.8e13, confidence: 0.97, title: hostile, advice: hostile, reason: hostile, mutedUntil: String(base),
   evidence: [{ traceId: '1'.repeat(32), spanId: '2'.repeat(16), start: String(base), duration: 1e9, calls: 143, saving: 6e8 }],
 }
+const suggestion = {
+  service: hostile, sketch: false, query: `get_movies(ids).map(lambda x: {"${hostile}": ${'x'.repeat(300)}})`, go: `// ${hostile}${'y'.repeat(300)}`,
+  params: [{ name: hostile, type: `list<${'z'.repeat(120)}>` }], replaced: [{ label: hostile, calls: 180, by: `${hostile}.${'m'.repeat(120)}` }],
+  kept: [{ label: hostile, calls: 1, by: '' }], batches: 4, saving: 189 * ms, assumed: [{ kind: 'filter', of: hostile }, { kind: 'source', of: hostile }],
+  checked: true, refused: hostile, traceId: '1'.repeat(32), services: 1, silent: [{ name: hostile, error: hostile }],
+}
+const counts = { calls: 412, errors: 3, refused: 2, total: 2.1e9, p50: 4.9 * ms, p99: 9.1 * ms }
+const dynamic = {
+  ...counts, service: hostile, tenant: hostile, site: hostile, callSite: `${hostile}:42`, hash: '314e', program: `get_movies(${hostile})${'p'.repeat(500)}`,
+  planned: 124_012, sent: 1648, saved: 122_364, breaker: 'half-open', live: { calls: 520, errors: 3, refused: 2, running: 1, off: true, limit: 3 },
+}
+const batch = { calls: 1, items: 100, start: 0, end: 3 * ms, duration: 3 * ms, most: 5 * ms, errors: 0.1, breaker: 'open' }
 const part = { requests: 210, part: 0.42, timeShare: 0.71, errors: 0, mean: 1e8, p50: 9e7, p95: 4e8, max: 9e8 }
 const none = { ...part, requests: 0, part: 0, timeShare: 0 }
 const edges = [
@@ -65,7 +77,19 @@ export function analysis(pathname, query) {
     case '/findings':
       return { examined: 24_731, rate: 0.6, skipped: 16_487, waiting: 12, total: 1, findings: [finding] }
     case '/findings/f1':
-      return finding
+      return { ...finding, site: { function: hostile, file: hostile, line: 42 }, suggestion }
+    case '/redeye':
+      return {
+        from: figures.from, to: figures.to, total: 2, interfaces: [dynamic, { ...dynamic, site: 'b', breaker: 'closed', live: undefined }],
+        services: [{ name: hostile, url: 'http://movies', version: hostile, entities: 2, methods: 6, error: hostile, sites: hostile }],
+        methods: [{ ...counts, service: hostile, method: hostile, breaker: 'open' }],
+      }
+    case '/redeye/plan':
+      return {
+        ...dynamic, looked: 20, mean: 5 * ms, own: ms, rules: [hostile], slowest: { ...request(0) },
+        plan: [{ depth: 0, text: `${hostile}${'n'.repeat(400)}`, type: `list<${hostile}>` }, { depth: 1, text: hostile, type: hostile, method: hostile }],
+        batches: [{ ...batch, method: hostile }, { ...batch, method: `Movie.${'m'.repeat(200)}`, start: ms, end: 5 * ms }],
+      }
     case '/map':
       return { from: '0', to: '0', since: String(base), spans: 65_536, matched: 812_000, edges }
     case '/compare':

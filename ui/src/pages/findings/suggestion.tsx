@@ -6,7 +6,7 @@ import { CopyButton } from '../../components/copy.tsx'
 import { CheckIcon, ErrorIcon } from '../../components/icons.tsx'
 import { Text } from '../../components/text.tsx'
 import { formatCount, formatDuration } from '../../text/format.ts'
-import { cut } from '../../text/hostile.ts'
+import { cut, plain } from '../../text/hostile.ts'
 
 const route = getRouteApi('/findings/$id')
 
@@ -22,8 +22,10 @@ export function SuggestedQuery({ suggestion }: { suggestion: Suggestion }) {
     <section className="panel suggestion" aria-labelledby="suggestion-title">
       <h2 id="suggestion-title">
         {suggestion.sketch ? s.sketchTitle : s.title}{' '}
-        <span className="part">{suggestion.sketch ? s.sketchNote : s.note(formatCount(calls), formatCount(suggestion.batches))}</span>
-        {suggestion.saving > 0 && <span className="part"> · {s.saving(formatDuration(suggestion.saving))}</span>}
+        <span className="part">
+          {suggestion.sketch ? s.sketchNote : s.note(formatCount(calls), formatCount(suggestion.batches))}
+          {suggestion.saving > 0 && ` · ${s.saving(formatDuration(suggestion.saving))}`}
+        </span>
       </h2>
       <div className="suggestion-columns">
         <div>
@@ -44,7 +46,7 @@ export function SuggestedQuery({ suggestion }: { suggestion: Suggestion }) {
             )}
             {suggestion.checked && (
               <span className="checked" data-checked>
-                <CheckIcon /> {s.checked(cut(suggestion.service, 60))}
+                <CheckIcon /> {s.checked(plain(suggestion.service, 60))}
               </span>
             )}
             <CopyButton value={shown} label={s.copy} />

@@ -105,7 +105,7 @@ function Details({ plan }: { plan: Plan }) {
         </h2>
         <PlanTree plan={plan} />
         <p className="footnote">
-          {plan.rules.length > 0 && `${r.rules} ${plan.rules.join(', ')}. `}
+          {plan.rules.length > 0 && <Text value={`${r.rules} ${cut(plan.rules.join(', '), 300)}. `} />}
           {plan.slowest.traceId !== '' && (
             <Link to="/trace/$id" params={{ id: plan.slowest.traceId }} search={{ span: plan.slowest.spanId }}>
               {r.slowest(formatDuration(plan.slowest.duration))}
