@@ -92,6 +92,21 @@ func BenchmarkExpressions(b *testing.B) {
 
 var sink int
 
+// What a query costs besides what it computes: with a call, over ten rows, and without any.
+func BenchmarkFixed(b *testing.B) {
+	s := filmServer(films(10))
+	for name, program := range map[string]string{"predicate": predicate, "literal": "1"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.Query(b.Context(), server.Request{Text: program}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // What it costs to have a program's plan: from its text that is known, and checked, optimised and planned anew.
 func BenchmarkPlan(b *testing.B) {
 	w := newWorld()

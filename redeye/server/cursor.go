@@ -9,7 +9,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/fuwu-project/fuwu/redeye/column"
@@ -45,13 +44,17 @@ func newAEAD(secret []byte) (cipher.AEAD, error) {
 // cursors seals and opens those of one query.
 type cursors struct {
 	aead  cipher.AEAD
-	query func() []byte // what they are for; most queries have none, and do not hash their parameters
+	query []byte // what they are for
 	now   func() time.Time
 	ttl   time.Duration
 }
 
+// cursorsOf returns the cursors of a query; nil if it has no pages.
 func (s *Server) cursorsOf(p *planned, params []*column.Column, who Principal) engine.Cursors {
-	return &cursors{aead: s.aead, query: sync.OnceValue(func() []byte { return cursorFor(p, params, who) }), now: time.Now, ttl: s.CursorTTL}
+	if !p.plan.Pages {
+		return nil
+	}
+	return &cursors{aead: s.aead, query: cursorFor(p, params, who), now: time.Now, ttl: s.CursorTTL}
 }
 
 // cursorFor hashes what a cursor is for.
@@ -80,7 +83,7 @@ func (c *cursors) Seal(place []byte) string {
 		return "" // which opens as no cursor; crypto/rand does not fail
 	}
 	plain := binary.BigEndian.AppendUint64(nil, uint64(c.now().Add(c.ttl).Unix()))
-	return base64.RawURLEncoding.EncodeToString(c.aead.Seal(nonce, nonce, append(plain, place...), c.query()))
+	return base64.RawURLEncoding.EncodeToString(c.aead.Seal(nonce, nonce, append(plain, place...), c.query))
 }
 
 // Open returns the place of a cursor.
@@ -89,7 +92,7 @@ func (c *cursors) Open(cursor string) ([]byte, error) {
 	if err != nil || len(b) < c.aead.NonceSize() {
 		return nil, errors.New("no cursor at all")
 	}
-	plain, err := c.aead.Open(nil, b[:c.aead.NonceSize()], b[c.aead.NonceSize():], c.query())
+	plain, err := c.aead.Open(nil, b[:c.aead.NonceSize()], b[c.aead.NonceSize():], c.query)
 	if err != nil || len(plain) < 8 {
 		return nil, errors.New("sealed for another query")
 	}

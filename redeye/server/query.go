@@ -144,20 +144,11 @@ func (s *Server) run(ctx context.Context, p *planned, params []*column.Column, b
 	if req.analyze != nil {
 		req.analyze.plan, figures = p.plan, &req.analyze.figures
 	}
-	var emitted Usage
-	emit := req.emit
-	if emit != nil {
-		emit = func(part *column.Column) error {
-			emitted.RowsOut += int64(engine.RowsOut(part))
-			bytes := part.Bytes()
-			if emitted.BytesOut += bytes; bytes > budget.BytesOut {
-				return &engine.Error{
-					Code: "RESOURCE_EXHAUSTED", Reason: "BUDGET_EXCEEDED", Budget: "bytes_out", Limit: budget.BytesOut, Used: bytes,
-					Msg: fmt.Sprintf("a part of the answer has about %d bytes; the budget of one is %d", bytes, budget.BytesOut),
-				}
-			}
-			return req.emit(part)
-		}
+	var sent *parts
+	var emit func(part *column.Column) error
+	if req.emit != nil {
+		sent = &parts{send: req.emit, most: budget.BytesOut}
+		emit = sent.emit
 	}
 	out, used, err := engine.Run(ctx, p.plan, params, engine.Options{
 		Budget: budget.engine(), Partial: req.Partial, Cursors: s.cursorsOf(p, params, who), Guard: s.guard,
@@ -167,11 +158,13 @@ func (s *Server) run(ctx context.Context, p *planned, params []*column.Column, b
 		Budget:  Budget{Steps: used.Steps, Rows: used.Rows, Memory: used.Memory, Calls: used.Calls, Items: used.Items, Wall: used.Wall},
 		Planned: used.Planned, Hits: used.Hits, Misses: used.Misses, Stale: used.Stale, sent: used.Sent,
 	}
-	use.RowsOut, use.BytesOut = emitted.RowsOut, emitted.BytesOut
+	if sent != nil {
+		use.RowsOut, use.BytesOut = sent.rows, sent.bytes
+	}
 	if err != nil {
 		return nil, use, runError(err, p.source)
 	}
-	if emit != nil {
+	if sent != nil {
 		return s.answer(p, out, use), use, nil
 	}
 	use.RowsOut, use.BytesOut = int64(engine.RowsOut(out.Value)), out.Value.Bytes()
@@ -182,6 +175,25 @@ func (s *Server) run(ctx context.Context, p *planned, params []*column.Column, b
 		}
 	}
 	return s.answer(p, out, use), use, nil
+}
+
+// parts are those of an answer that is sent as it is made.
+type parts struct {
+	send        func(part *column.Column) error
+	most        int64 // bytes of one
+	rows, bytes int64 // of all so far
+}
+
+func (s *parts) emit(part *column.Column) error {
+	s.rows += int64(engine.RowsOut(part))
+	bytes := part.Bytes()
+	if s.bytes += bytes; bytes > s.most {
+		return &engine.Error{
+			Code: "RESOURCE_EXHAUSTED", Reason: "BUDGET_EXCEEDED", Budget: "bytes_out", Limit: s.most, Used: bytes,
+			Msg: fmt.Sprintf("a part of the answer has about %d bytes; the budget of one is %d", bytes, s.most),
+		}
+	}
+	return s.send(part)
 }
 
 func (s *Server) answer(p *planned, out *engine.Answer, use Usage) *Answer {

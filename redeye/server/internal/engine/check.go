@@ -36,11 +36,14 @@ func Check(program ast.Node, cat *Catalog) (plan *Plan, err error) {
 		for _, term := range n.terms {
 			n.bounds = append(n.bounds, boundOf(term, n.bound))
 		}
+		if n.Op == ast.OpLit {
+			n.literal = literal(n.value)
+		}
 	}
 	if c.caches {
 		c.scopes(root, map[int]Scope{})
 	}
-	return &Plan{Root: root, Params: c.types, Program: program, Catalog: cat, Types: c.typeOf, slots: c.slots, Bytes: c.bytes()}, nil
+	return &Plan{Root: root, Params: c.types, Program: program, Catalog: cat, Types: c.typeOf, slots: c.slots, Bytes: c.bytes(), Pages: c.pages}, nil
 }
 
 // bytes is about what the plan takes: measured for small and for large programs, and rounded up.
@@ -58,6 +61,7 @@ type checker struct {
 	first  []ast.Node // where each parameter stands first
 	pure   string     // why no call can be here
 	caches bool       // there is a cache
+	pages  bool       // there is a page
 	typeOf map[ast.Node]schema.Type
 
 	patterns int // instructions of all patterns

@@ -236,6 +236,9 @@ func (x *run) look(keys []cacheKey, ttl time.Duration) []found {
 		switch {
 		case out[i].vec != nil:
 		case out[i].wait == nil:
+			if x.claims == nil {
+				x.claims = map[cacheKey]bool{}
+			}
 			x.claims[k] = true
 		case x.claims[k]: // it stands elsewhere in this query: waiting for oneself could be for ever
 			out[i].wait = nil
@@ -392,7 +395,7 @@ func (x *run) payer() string { return string(appendPart(appendPart(nil, x.who.Te
 
 // detached is a run of the same plan for the same caller that goes on when x has ended.
 func (x *run) detached(ctx context.Context) *run {
-	y := &run{ctx: ctx, plan: x.plan, budget: x.budget, start: time.Now(), cursors: x.cursors, cache: x.cache, who: x.who, claims: map[cacheKey]bool{}}
+	y := &run{ctx: ctx, plan: x.plan, budget: x.budget, start: time.Now(), cursors: x.cursors, cache: x.cache, who: x.who}
 	y.root = &Frame{run: y, n: 1}
 	y.calls.init(Options{Concurrent: cap(x.calls.slots), Guard: x.calls.guard})
 	return y

@@ -30,6 +30,7 @@ func (c *checker) page(out *Node, n *ast.Page) {
 	}
 	out.Kids = append([]*Node{x.Kids[0], c.want(n.Size, integer), c.want(n.After, text.OrNull())}, x.Kids[1:]...)
 	out.bound, out.desc, out.run = x.bound, x.desc, runPage
+	c.pages = true
 	out.Type = schema.Type{Kind: schema.KindObject, Fields: []schema.Field{{Name: "rows", Type: x.Type}, {Name: "next", Type: text.OrNull()}}}
 }
 

@@ -23,21 +23,22 @@ type Node struct {
 	slot  int    // its place in the memo of such a frame
 	bound int    // the level of the variable that its functions bind, the first if there are two
 
-	Method *Method // of a call
-	attr   *Attr
-	field  int // of an object; of a parameter its number; of a match the instructions of its pattern
-	value  ast.Value
-	re     *regexp.Regexp
-	msg    string   // of validate
-	desc   []bool   // of sort, for each key
-	drops  []*Node  // or_drop in the function
-	calls  bool     // there is a call in it
-	terms  []*Node  // of a filter: its predicate is all of them
-	bounds []*bound // of a filter: its terms as bounds; nil where one is none
-	keep   *kept    // of cache and warm
-	early  []*Node  // of a filter: what may be computed of all rows while the predicate waits
-	users  int      // nodes that have it as an operand
-	key    string
+	Method  *Method // of a call
+	attr    *Attr
+	field   int // of an object; of a parameter its number; of a match the instructions of its pattern
+	value   ast.Value
+	literal *Vec // that value, as a row; nil if it is null, or none
+	re      *regexp.Regexp
+	msg     string   // of validate
+	desc    []bool   // of sort, for each key
+	drops   []*Node  // or_drop in the function
+	calls   bool     // there is a call in it
+	terms   []*Node  // of a filter: its predicate is all of them
+	bounds  []*bound // of a filter: its terms as bounds; nil where one is none
+	keep    *kept    // of cache and warm
+	early   []*Node  // of a filter: what may be computed of all rows while the predicate waits
+	users   int      // nodes that have it as an operand
+	key     string
 }
 
 // Plan is a program that has been checked. It can be run any number of times, concurrently.
@@ -47,6 +48,7 @@ type Plan struct {
 	Program ast.Node                 // as it is run
 	Types   map[ast.Node]schema.Type // of the nodes of Program; for whoever rewrites it
 	Bytes   int                      // that it takes, about
+	Pages   bool                     // there are pages in it, which need cursors
 	slots   []int                    // by level
 	Catalog *Catalog
 }

@@ -82,16 +82,16 @@ type run struct {
 // Run runs a plan. Parameters are columns of one row, of the types that the plan says. The error is an [*Error]; the usage is there with an error too.
 // When Run returns, no further call is made, and the context of those that are not back is cancelled.
 func Run(ctx context.Context, p *Plan, params []*column.Column, opt Options) (answer *Answer, used Usage, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	var cancel context.CancelFunc
 	if opt.Budget.Wall > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, opt.Budget.Wall)
-		defer stop()
+		ctx, cancel = context.WithTimeout(ctx, opt.Budget.Wall)
+	} else {
+		ctx, cancel = context.WithCancel(ctx)
 	}
+	defer cancel()
 	x := &run{ctx: ctx, plan: p, budget: opt.Budget, partial: opt.Partial, cursors: opt.Cursors, start: time.Now()}
 	x.root = &Frame{run: x, n: 1}
-	x.cache, x.who, x.background, x.claims = opt.Cache, opt.Who, opt.Background, map[cacheKey]bool{}
+	x.cache, x.who, x.background = opt.Cache, opt.Who, opt.Background
 	x.figures = opt.Figures
 	x.calls.init(opt)
 	defer func() {
@@ -500,7 +500,15 @@ func withShapeIfEmpty(v *Vec, t schema.Type) *Vec {
 }
 
 func runLiteral(_ *run, n *Node, _ *Frame) *Vec {
-	switch v := n.value; v.Kind() {
+	if n.literal != nil {
+		return n.literal
+	}
+	return nulls(n.Type, 1)
+}
+
+// literal makes the row that a value is, for all runs; nil of null, since what may be a list is not shared by runs.
+func literal(v ast.Value) *Vec {
+	switch v.Kind() {
 	case ast.KindBool:
 		return &Vec{N: 1, Bools: []bool{v.Bool()}}
 	case ast.KindInt, ast.KindTime, ast.KindDuration:
@@ -511,7 +519,7 @@ func runLiteral(_ *run, n *Node, _ *Frame) *Vec {
 		return &Vec{N: 1, Texts: []string{v.Text()}}
 	case ast.KindNull:
 	}
-	return nulls(n.Type, 1)
+	return nil
 }
 
 func runParam(x *run, n *Node, _ *Frame) *Vec { return x.params[n.field] }

@@ -60,11 +60,11 @@ func (x *run) within(b *bound, term *Node, f *Frame) (sel *Sel, waits bool) {
 	if f.memo != nil && f.memo[b.attr.slot] != nil || x.inherit(b.attr, f) != nil {
 		return nil, false
 	}
-	item, with := x.eval(b.item, f), x.eval(b.with, f)
+	item, with := x.eval(b.item, f), x.eval(b.with, x.root)
 	if item == nil || with == nil {
 		return nil, true
 	}
-	if item.Base == nil || item.One || item.Errs != nil || item.Null != nil || !with.One || with.Errs != nil {
+	if item.Base == nil || item.One || item.Errs != nil || item.Null != nil || with.Errs != nil {
 		return nil, false
 	}
 	if !x.step(term, f.n) || !x.charge("steps", &x.used.Steps, int64(f.n), x.budget.Steps) {
