@@ -68,8 +68,10 @@ func WithBaggage(ctx context.Context, key, value string) (context.Context, error
 }
 
 // Baggage returns the value under key, or "".
-func Baggage(ctx context.Context, key string) string {
-	for _, m := range baggageOf(ctx) {
+func Baggage(ctx context.Context, key string) string { return baggageOf(ctx).value(key) }
+
+func (b baggage) value(key string) string {
+	for _, m := range b {
 		if m.key == key {
 			return m.value()
 		}
@@ -86,13 +88,6 @@ func AllBaggage(ctx context.Context) iter.Seq2[string, string] {
 			}
 		}
 	}
-}
-
-func extractBaggage(ctx context.Context, c Carrier) context.Context {
-	if b := parseBaggage(c.Get(headerBaggage)); b != nil {
-		return context.WithValue(ctx, baggageKey{}, b)
-	}
-	return ctx
 }
 
 func injectBaggage(ctx context.Context, c Carrier) {

@@ -117,11 +117,9 @@ func (id SpanID) Time(since time.Time) time.Time {
 }
 
 func appendHex64(b []byte, v uint64) []byte {
-	const digits = "0123456789abcdef"
-	for shift := 60; shift >= 0; shift -= 4 {
-		b = append(b, digits[v>>shift&15])
-	}
-	return b
+	var p [8]byte
+	binary.BigEndian.PutUint64(p[:], v)
+	return hex.AppendEncode(b, p[:])
 }
 
 // IDInfo is what an id says about its birth, if Shuai made it; a foreign id yields nonsense, which

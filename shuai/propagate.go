@@ -110,8 +110,11 @@ func Extract(ctx context.Context, c Carrier) context.Context { return Default().
 // Extract returns a context whose span is the caller's. See the function [Extract].
 func (t *Tracer) Extract(ctx context.Context, c Carrier) context.Context {
 	accept := t.formats().accept
+	var carried baggage
 	if slices.Contains(accept, formatBaggage) {
-		ctx = extractBaggage(ctx, c) // below the span, so that the context that comes back is the span
+		if carried = parseBaggage(c.Get(headerBaggage)); carried != nil {
+			ctx = context.WithValue(ctx, baggageKey{}, carried) // below the span, so that the context that comes back is the span
+		}
 	}
 	for _, f := range accept {
 		var s *Span
@@ -125,13 +128,13 @@ func (t *Tracer) Extract(ctx context.Context, c Carrier) context.Context {
 		case formatBaggage:
 		}
 		if s != nil {
-			if forced(ctx, c) {
+			if forced(c, carried) {
 				s.meta = s.meta&^flagUndecided | flagSampled
 			}
 			return s
 		}
 	}
-	if len(accept) > 0 && forced(ctx, c) {
+	if len(accept) > 0 && forced(c, carried) {
 		return remote(ctx, TraceID{}, 0, flagDecided|flagSampled)
 	}
 	return ctx
@@ -140,8 +143,8 @@ func (t *Tracer) Extract(ctx context.Context, c Carrier) context.Context {
 // headerDebug, as a header or a member of the baggage, asks for the trace to be recorded, whatever the ratio.
 const headerDebug = "shuai-debug"
 
-func forced(ctx context.Context, c Carrier) bool {
-	for _, v := range [...]string{c.Get(headerDebug), Baggage(ctx, headerDebug)} {
+func forced(c Carrier, carried baggage) bool {
+	for _, v := range [...]string{c.Get(headerDebug), carried.value(headerDebug)} {
 		switch v {
 		case "", "0", "false":
 		default:

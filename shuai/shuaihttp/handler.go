@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync/atomic"
 
 	"github.com/fuwu-project/fuwu/shuai"
 )
@@ -26,7 +24,6 @@ import (
 func NewHandler(next http.Handler, cfg Config) http.Handler {
 	h := &handler{next: next, cfg: cfg}
 	h.mux, _ = next.(*http.ServeMux)
-	h.names.Store(new(map[endpoint]string{}))
 	return h
 }
 
@@ -34,32 +31,13 @@ type handler struct {
 	next  http.Handler
 	cfg   Config
 	mux   *http.ServeMux // next, if it is one
-	names atomic.Pointer[map[endpoint]string]
+	names pairs
 }
 
 // endpoint is what a server's span is named by.
 type endpoint struct{ verb, route string }
 
-// maxNames bounds the names that are kept: routers that do not have routes but paths make more.
-const maxNames = 1000
-
-// name is the name of an endpoint, put together once.
-func (h *handler) name(e endpoint) string {
-	names := *h.names.Load()
-	if name, ok := names[e]; ok {
-		return name
-	}
-	name := e.verb
-	if e.route != "" {
-		name += " " + e.route
-	}
-	if len(names) < maxNames {
-		more := maps.Clone(names)
-		more[e] = name
-		h.names.Store(&more)
-	}
-	return name
-}
+func (h *handler) name(e endpoint) string { return h.names.text(e.verb, e.route) }
 
 // route is that of a request, if it is known before it is served.
 func (h *handler) route(r *http.Request) string {

@@ -8,10 +8,12 @@ package shuaihttp
 
 import (
 	"context"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/fuwu-project/fuwu/shuai"
 )
@@ -129,6 +131,37 @@ func method(m string) (attr, name string) {
 		return m, m
 	}
 	return "_OTHER", "HTTP"
+}
+
+// pairs are texts of two words, put together once: that saves more than the time, because the statistics know again what is where it was.
+type pairs struct {
+	texts atomic.Pointer[map[[2]string]string]
+}
+
+// maxPairs bounds the texts that are kept: routers that do not have routes but paths make more.
+const maxPairs = 1000
+
+// text is first and second with a space between them, or first alone.
+func (p *pairs) text(first, second string) string {
+	if second == "" {
+		return first
+	}
+	known := p.texts.Load()
+	if known != nil {
+		if text, ok := (*known)[[2]string{first, second}]; ok {
+			return text
+		}
+	}
+	text := first + " " + second
+	more := map[[2]string]string{{strings.Clone(first), strings.Clone(second)}: text} // what they are parts of may be large
+	if known != nil {
+		if len(*known) >= maxPairs {
+			return text
+		}
+		maps.Copy(more, *known)
+	}
+	p.texts.Store(&more)
+	return text
 }
 
 var defaultPorts = map[string]string{"http": "80", "https": "443"}

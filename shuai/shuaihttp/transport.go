@@ -22,12 +22,13 @@ func NewTransport(base http.RoundTripper, cfg Config) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	return &transport{base, cfg}
+	return &transport{base: base, cfg: cfg}
 }
 
 type transport struct {
-	base http.RoundTripper
-	cfg  Config
+	base         http.RoundTripper
+	cfg          Config
+	names, types pairs
 }
 
 type call struct {
@@ -62,7 +63,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	case c.name != "":
 		name = c.name
 	case c.route != "":
-		name += " " + c.route
+		name = t.names.text(verb, c.route)
 	}
 	ctx, span := t.cfg.start(r.Context(), name, shuai.KindClient)
 	if span.TraceID().IsZero() && shuai.SpanFromContext(ctx) == nil {
@@ -85,7 +86,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if port := defaultPorts[r.URL.Scheme]; port != "" {
 			host = strings.TrimSuffix(host, ":"+port)
 		}
-		span.SetType(host + " " + rest)
+		span.SetType(t.types.text(host, rest))
 	}
 	if span.Recording() {
 		span.SetString("http.request.method", attr)
