@@ -15,6 +15,8 @@ import (
 type Rule struct {
 	Name  string
 	Apply func(n ast.Node, types Types) (ast.Node, bool)
+	// Less says that what is no longer demanded may have been in error. So it is where nothing in the program could tell.
+	Less bool
 }
 
 // Types are those of a program's nodes as far as they are known: not of nodes that a rule has made.
@@ -22,13 +24,13 @@ type Types map[ast.Node]schema.Type
 
 // Rules are those that there are.
 var Rules = []Rule{
-	{"limit below map", limitMap},
-	{"limit below skip", limitSkip},
-	{"filters as one", filterFilter},
-	{"filter below map, under a limit", limitFilterMap},
-	{"first of a filter", firstFilter},
-	{"existence", existence},
-	{"cheap terms first", andOrder},
+	{Name: "limit below map", Apply: limitMap},
+	{Name: "limit below skip", Apply: limitSkip},
+	{Name: "filters as one", Apply: filterFilter},
+	{Name: "filter below map, under a limit", Apply: limitFilterMap},
+	{Name: "first of a filter", Apply: firstFilter, Less: true},
+	{Name: "existence", Apply: existence, Less: true},
+	{Name: "cheap terms first", Apply: andOrder, Less: true},
 }
 
 // most bounds how often rules are applied to a program; growth, how many nodes they may add to it.
@@ -40,11 +42,11 @@ const (
 // Program rewrites a program until no rule applies, and returns the names of the rules that did, in order. Nodes that take the place of others
 // take their place in source.
 func Program(n ast.Node, source *ast.Source, types Types) (ast.Node, []string) {
-	o := optimiser{source: source, types: types}
+	o := optimiser{source: source, types: types, catches: has(n, ast.OpOnError) || has(n, ast.OpOrDrop)}
 	limit := size(n) + growth
 	for {
 		before := len(o.applied)
-		n = o.rewrite(n)
+		n = o.rewrite(n, true)
 		if len(o.applied) == before || len(o.applied) >= most || size(n) > limit {
 			return n, o.applied
 		}
@@ -54,15 +56,23 @@ func Program(n ast.Node, source *ast.Source, types Types) (ast.Node, []string) {
 type optimiser struct {
 	source  *ast.Source
 	types   Types
+	catches bool // there is an on_error or or_drop
 	applied []string
 }
 
-// rewrite applies rules from the leaves to the root.
-func (o *optimiser) rewrite(n ast.Node) ast.Node {
-	out := o.place(ast.Rebuild(n, func(c ast.Node, _ int) ast.Node { return o.rewrite(c) }), n)
+// rewrite applies rules from the leaves to the root. free says that an error of n is one of the whole program.
+func (o *optimiser) rewrite(n ast.Node, free bool) ast.Node {
+	i := -1
+	out := o.place(ast.Rebuild(n, func(c ast.Node, vars int) ast.Node {
+		i++
+		return o.rewrite(c, free && passes(n, i, vars > 0))
+	}), n)
 	for _, r := range Rules {
 		if len(o.applied) >= most {
 			break
+		}
+		if r.Less && o.catches && !free {
+			continue
 		}
 		if better, ok := r.Apply(out, o.types); ok {
 			o.applied = append(o.applied, r.Name)
@@ -70,6 +80,27 @@ func (o *optimiser) rewrite(n ast.Node) ast.Node {
 		}
 	}
 	return out
+}
+
+// passes reports whether an error of a part of n, by its number, which may be in a function, is one of n, and can be met nowhere else: not in what catches
+// it, and not in a variable or an element, which could be caught where it is used.
+func passes(n ast.Node, part int, inFunction bool) bool {
+	switch n := n.(type) {
+	case *ast.Binary:
+		return n.Code != ast.OpOnError || part > 0
+	case *ast.Unary:
+		return n.Code != ast.OpOrDrop
+	case *ast.Let, *ast.Then:
+		return inFunction
+	case *ast.Map, *ast.FlatMap:
+		return !inFunction
+	case *ast.Reduce:
+		return part == 0
+	case *ast.Validate, *ast.List:
+		return false
+	default:
+		return true
+	}
 }
 
 // place gives a new node, and what is new below it, the place of the old one.
