@@ -24,10 +24,12 @@ import (
 func FuzzQuery(f *testing.F) {
 	f.Add(`movies(1, n).filter(lambda m: m.can_view(n) and m.year > 1990).map(lambda m: {"t": m.title(), "a": m.cast().map(lambda a: a.name())}).limit(3)`)
 	f.Add(`movies(1, 9).group(lambda m: m.genre).map(lambda g: g.items.sort(desc(lambda m: m.sequel_of)).page(n, None))`)
+	f.Add(`movies(1, n).map(lambda m: {"a": [{"m": m.medium, "s": m.media}][m.id - 3], "b": m.age() if m.shown_as("series") else None})`)
 	f.Add(`[1, 2].join([2], lambda a: a, lambda b: b).reduce(0, lambda x, y: x + y.left // 0).on_error(7)`)
 	w := newWorld()
 	f.Fuzz(func(t *testing.T, s string) {
 		checkQuery(t, w, server.Request{Text: s})
+		checkQuery(t, w, server.Request{Text: s, Partial: true})
 	})
 }
 
@@ -36,7 +38,9 @@ func FuzzTree(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8})
 	w := newWorld()
 	f.Fuzz(func(t *testing.T, choices []byte) {
-		checkQuery(t, w, server.Request{Program: asttest.Tree(asttest.Bytes(choices))})
+		program := asttest.Tree(asttest.Bytes(choices))
+		checkQuery(t, w, server.Request{Program: program})
+		checkQuery(t, w, server.Request{Program: program, Partial: true})
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 type naive struct {
 	params map[string]any
 	calls  int
+	met    bool // an error, after which it looks at nothing more where the engine has begun with all rows
 }
 
 // thunk computes a value when it is wanted.
@@ -45,6 +46,12 @@ func as[T any](v any, err error) (T, error) {
 func (in *naive) list(n ast.Node, env []thunk) ([]thunk, error) { return as[[]thunk](in.eval(n, env)) }
 
 func (in *naive) eval(n ast.Node, env []thunk) (any, error) {
+	v, err := in.node(n, env)
+	in.met = in.met || err != nil
+	return v, err
+}
+
+func (in *naive) node(n ast.Node, env []thunk) (any, error) {
 	switch n := n.(type) {
 	case *ast.Lit:
 		switch n.Value.Kind() {
@@ -305,13 +312,9 @@ func (in *naive) binary(n *ast.Binary, env []thunk) (any, error) {
 		want, err := deepValue(l)
 		found := false
 		for _, t := range list {
-			v, verr := t()
-			if verr == nil {
-				var got string
-				got, verr = deepValue(v)
-				found = found || got == want
-			}
-			err = errors.Join(err, verr)
+			got, tErr := deep(t)
+			found = found || tErr == nil && got == want
+			err = errors.Join(err, tErr)
 		}
 		return found, err
 	case ast.OpStartsWith:

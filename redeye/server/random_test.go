@@ -422,6 +422,16 @@ func seed() uint64 {
 	return n
 }
 
+// It is so too where methods are called ahead.
+func TestRandomProgramsCalledAhead(t *testing.T) {
+	w := newWorld(server.Cheap())
+	w.cheap = true
+	r := rand.New(rand.NewPCG(8, seed()))
+	for range 500 {
+		checkRandom(t, w, r.IntN)
+	}
+}
+
 func TestRandomProgramsShrunk(t *testing.T) {
 	w := newWorld()
 	rapid.Check(t, func(t *rapid.T) {
@@ -473,6 +483,7 @@ func checkRandom(t interface {
 	}
 	answer, err := w.Query(context.Background(), req)
 	w.taken()
+	checkPartial(t, w, req, err == nil && wantErr == nil, want)
 	e, ok := errors.AsType[*server.Error](err)
 	if ok && e.Reason == "BUDGET_EXCEEDED" {
 		return false, 0, 0
@@ -492,8 +503,46 @@ func checkRandom(t interface {
 	if got != want {
 		t.Fatalf("%s\nis      %s\nand row by row\n        %s", ast.Text(n), got, want)
 	}
-	if !ahead(n) && int(answer.Usage.Items) > in.calls {
+	if !w.cheap && !in.met && !ahead(n) && int(answer.Usage.Items) > in.calls {
 		t.Fatalf("%s\nasked for %d, row by row for %d", ast.Text(n), answer.Usage.Items, in.calls)
 	}
 	return true, int(answer.Usage.Calls), in.calls
+}
+
+// checkPartial checks that a partial answer is the whole one where that is there and no error was replaced, and that one with errors in it travels.
+func checkPartial(t interface {
+	Fatalf(string, ...any)
+	Helper()
+}, w *world, req server.Request, whole bool, want string,
+) {
+	t.Helper()
+	req.Partial = true
+	answer, err := w.Query(context.Background(), req)
+	w.taken()
+	if err != nil {
+		if e, ok := errors.AsType[*server.Error](err); whole && !has(req.Program, ast.OpOnError) || !ok || e.Code == "INTERNAL" {
+			t.Fatalf("%s\nin part: %v\n%v", ast.Text(req.Program), err, errors.Unwrap(err))
+		}
+		return
+	}
+	got := column.AppendJSON(nil, answer.Value, 0)
+	if whole && !has(req.Program, ast.OpOnError) && (string(got) != want || answer.ErrorsTotal+answer.RowsDropped > 0) {
+		t.Fatalf("%s\nis in part %s, with %v\nand as a whole %s", ast.Text(req.Program), got, answer.Errors, want)
+	}
+	again, err := column.ReadProto(column.AppendProto(nil, answer.Value), answer.Value.Type, 1<<30)
+	if err != nil || string(column.AppendJSON(nil, again, 0)) != string(got) {
+		t.Fatalf("%s\nin part %s\ndoes not travel: %v", ast.Text(req.Program), got, err)
+	}
+}
+
+func has(n ast.Node, op ast.Op) bool {
+	if n.Op() == op {
+		return true
+	}
+	for c := range ast.Children(n) {
+		if has(c, op) {
+			return true
+		}
+	}
+	return false
 }

@@ -17,6 +17,7 @@ type world struct {
 	mu    sync.Mutex
 	calls []string
 	delay time.Duration // of each call
+	cheap bool          // methods are called ahead, for rows that may not need them
 	down  string        // calls whose words begin with this fail; "" is none
 }
 
