@@ -56,10 +56,13 @@ func Gunzip(dst, body []byte, limit int) ([]byte, error) {
 	}
 }
 
-// GunzipHint is the size that a gzip stream says it has (RFC 1952, ISIZE), at most limit. It may lie.
+// maxInflation is how many bytes one of DEFLATE can become: a copy of 258 takes two bits.
+const maxInflation = 1032
+
+// GunzipHint is the size that a gzip stream says it has (RFC 1952, ISIZE), at most limit and what it can have. It may lie.
 func GunzipHint(body []byte, limit int) int {
 	if len(body) < 18 {
 		return 0
 	}
-	return int(min(uint64(binary.LittleEndian.Uint32(body[len(body)-4:])), uint64(limit)))
+	return int(min(uint64(binary.LittleEndian.Uint32(body[len(body)-4:])), uint64(limit), maxInflation*uint64(len(body))))
 }

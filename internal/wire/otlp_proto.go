@@ -28,7 +28,7 @@ type protoDecoder struct {
 	filler
 	buf    []byte // the body; while merged values are read, the body and they behind it
 	flat   bool   // the limits allow what the fast path takes
-	merged int    // bytes of values that came twice and were put together
+	spare  int    // bytes of values in parts that may yet be put together
 	values protoValues
 }
 
@@ -38,7 +38,7 @@ func decodeProto(body []byte, lim Limits, b *span.Batch) (Report, error) {
 	d, _ := protoDecoders.Get().(*protoDecoder)
 	defer protoDecoders.Put(d)
 	d.b, d.lim, d.rep, d.elements = b, lim, Report{}, 0
-	d.buf, d.merged = body, 0
+	d.buf, d.spare = body, len(body)+anyParts
 	d.flat = lim.KeyBytes >= 0x7f && lim.ValueBytes >= 0x7f
 	b.SetText(body)
 	err := d.request(len(body))

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -514,6 +515,61 @@ func TestBomb(t *testing.T) {
 	}
 	if used := after.TotalAlloc - before.TotalAlloc; used > 8<<20 {
 		t.Errorf("%d bytes allocated on the way to a limit of 1 MiB", used)
+	}
+}
+
+// TestHostileSizes: bodies that are made to become many times their size in memory are cut or refused.
+func TestHostileSizes(t *testing.T) {
+	message := func(num protowire.Number, parts ...[]byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, num, protowire.BytesType), bytes.Join(parts, nil))
+	}
+	ids := append(message(1, bytes.Repeat([]byte{1}, 16)), message(2, bytes.Repeat([]byte{2}, 8))...)
+	spans := func(n int, more ...[]byte) []byte {
+		s := message(2, append([][]byte{ids}, more...)...)
+		return message(1, message(2, bytes.Repeat(s, n)))
+	}
+	attribute := func(key string, value []byte) []byte { return message(9, message(1, []byte(key)), message(2, value)) }
+	list := message(1, bytes.Repeat([]byte("x"), 1<<20))
+	for range 30 {
+		list = append(message(5), message(5, message(1, list))...) // in two parts, the first of which is empty
+	}
+	var keys, small []byte
+	for i := range 1000 {
+		small = append(small, attribute(strconv.Itoa(i), nil)...)
+	}
+	for i := range 1 << 20 {
+		keys = append(keys, message(1, message(1, []byte{byte(i), byte(i >> 8), byte(i >> 16)}))...)
+	}
+	for _, c := range []struct {
+		name string
+		body []byte
+		most int // bytes allocated for one of the body; a column that grows by quarters has had five times its size
+		cut  bool
+		err  string
+	}{
+		{"empty links", spans(2000, bytes.Repeat(message(13), 1024)), 48, true, ""},
+		{"empty events", spans(2000, bytes.Repeat(message(11), 1024)), 32, true, ""},
+		{"a map of a million keys", spans(1, attribute("k", message(6, keys))), 8, true, ""},
+		{"lists in parts within lists in parts", spans(1, attribute("k", list)), 8, false, "in parts within values that come in parts"},
+		{"100,000 small attributes", spans(100, small), 32, false, ""},
+	} {
+		var (
+			b             span.Batch
+			before, after runtime.MemStats
+		)
+		runtime.ReadMemStats(&before)
+		rep, err := wire.Decode(wire.OTLPProto, slices.Clip(c.body), wire.Limits{}, &b)
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > uint64(c.most*len(c.body)) {
+			t.Errorf("%s: %d bytes allocated for a body of %d", c.name, used, len(c.body))
+		}
+		if rep.Limited != c.cut || (err != nil) != (c.err != "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: %+v, %v", c.name, rep, err)
+		}
+	}
+	lie := append(gzipped(t, nil)[:16], 0xff, 0xff, 0xff, 0x03)
+	if n := wire.GunzipHint(lie, 64<<20); n > 1032*len(lie) {
+		t.Errorf("a stream of %d bytes may take %d", len(lie), n)
 	}
 }
 

@@ -53,9 +53,12 @@ func (d *protoDecoder) keyValue(r protoRegion) (kv keyValue, err error) {
 	return kv, err
 }
 
+// anyParts is how many bytes of values in parts may be put together however short the body is.
+const anyParts = 64 << 10
+
 // merge joins the fields num of the message r, from byte from of it on. Protobuf demands that a message
 // which comes more than once be read as if its parts stood one behind the other. They are put so behind
-// the body; no sender does this, so it need only be right and bounded.
+// the body; no sender does this, so it need only be right and bounded: parts within parts are put there once for each level.
 func (d *protoDecoder) merge(r protoRegion, num uint64, from int) (protoRegion, error) {
 	var joined []byte
 	for i := from; i < r.to; {
@@ -76,7 +79,7 @@ func (d *protoDecoder) merge(r protoRegion, num uint64, from int) (protoRegion, 
 		joined = append(joined, d.buf[m.from:m.to]...)
 		i = m.to
 	}
-	if d.merged += len(joined); d.merged > d.b.TextLen() {
+	if d.spare -= len(joined); d.spare < 0 {
 		return protoRegion{}, d.fail(r.from, "values that come in parts within values that come in parts")
 	}
 	t := d.b.PutBytes(joined)
@@ -311,15 +314,20 @@ func (d *protoDecoder) kvlist(r protoRegion, depth int) error {
 			}
 			if j, ok := index[string(key)]; ok {
 				same = j
-			} else {
-				index[string(key)] = len(entries)
 			}
 		}
-		if same >= 0 {
+		n := len(out.entries) - base
+		switch {
+		case same >= 0:
 			out.entries[base+same] = kv
-		} else {
-			out.entries = append(out.entries, kv)
+			continue
+		case n > d.lim.ValueBytes/4: // those before it take more than the limit
+			out.short = true
+			continue
+		case index != nil:
+			index[string(key)] = n
 		}
+		out.entries = append(out.entries, kv)
 	}
 	err := d.writeMap(base, depth)
 	out.entries = out.entries[:base]

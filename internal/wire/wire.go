@@ -48,7 +48,7 @@ const maxBody = 512 << 20
 type Limits struct {
 	RequestBytes int // of the body after decompression; default 64 MiB, at most 512 MiB; beyond: refused
 	Spans        int // of a request; default 131,072; spans beyond are rejected
-	Elements     int // attributes, events and links of a request in all; default 4,194,304; beyond: dropped
+	Elements     int // attributes, events and links of a request in all; default 4,194,304, and one in 8 bytes; beyond: dropped
 	Attributes   int // of one span, event, link, resource or scope; default 1,024; beyond: dropped
 	Events       int // of one span; default 1,024; beyond: dropped
 	Links        int // of one span; default 1,024; beyond: dropped
@@ -58,6 +58,11 @@ type Limits struct {
 }
 
 const (
+	// An element that says something takes elementBytes of a body, and one in a batch five times that. Some anyElements of them may
+	// be smaller, so that only a body that is made of empty ones is cut.
+	elementBytes = 8
+	anyElements  = 64 << 10
+
 	maxDepth = 60 // package span reads JSON of twice that depth
 	noLimit  = 1 << 31
 )
@@ -114,7 +119,9 @@ var ErrTooLarge = errors.New("the request is too large")
 // error is an *Error or ErrTooLarge; the batch is then of no use until it is reset. Batch.Wire is
 // left alone.
 func Decode(f Format, body []byte, lim Limits, b *span.Batch) (Report, error) {
-	return decode(f, body, lim.withDefaults(), b)
+	lim = lim.withDefaults()
+	lim.Elements = min(lim.Elements, anyElements+len(body)/elementBytes)
+	return decode(f, body, lim, b)
 }
 
 // Replay decodes a body from the store's log, compressed or not: the format is [Format]'s number. It
