@@ -170,7 +170,7 @@ const (
 )
 
 // reasonTable says what a reason is called, and how it is told over HTTP and gRPC. Clients send again what is answered
-// with 408 or 503, and DEADLINE_EXCEEDED or UNAVAILABLE.
+// with 503 (not with 408), and DEADLINE_EXCEEDED or UNAVAILABLE.
 var reasonTable = [reasons]struct {
 	name string
 	http int
@@ -179,7 +179,7 @@ var reasonTable = [reasons]struct {
 	malformed:   {"malformed", http.StatusBadRequest, codes.InvalidArgument},
 	unsupported: {"unsupported", http.StatusBadRequest, codes.InvalidArgument},
 	tooLarge:    {"too_large", http.StatusRequestEntityTooLarge, codes.ResourceExhausted},
-	tooSlow:     {"too_slow", http.StatusRequestTimeout, codes.DeadlineExceeded},
+	tooSlow:     {"too_slow", http.StatusServiceUnavailable, codes.DeadlineExceeded},
 	interrupted: {"interrupted", http.StatusServiceUnavailable, codes.Unavailable},
 	overloaded:  {"overloaded", http.StatusServiceUnavailable, codes.Unavailable},
 	storeFull:   {"store_full", http.StatusServiceUnavailable, codes.Unavailable},
@@ -220,14 +220,14 @@ type accepted struct {
 
 var batches = sync.Pool{New: func() any { return new(span.Batch) }}
 
-// maxPooled is the number of attributes beyond which a batch is left to the garbage collector.
+// maxPooled is the number of attributes, events and links beyond which a batch is left to the garbage collector.
 const maxPooled = 1 << 20
 
 // takeSpans decodes a body and appends it to the store. The caller may reuse it afterwards.
 func (c *Collector) takeSpans(ctx context.Context, in body, _ *load) (accepted, *refusal) {
 	b, _ := batches.Get().(*span.Batch)
 	defer func() {
-		if len(b.Values) <= maxPooled {
+		if cap(b.Values)+cap(b.Events)+cap(b.Links) <= maxPooled {
 			b.Reset()
 			batches.Put(b)
 		}

@@ -522,13 +522,13 @@ func TestNotHere(t *testing.T) {
 
 // TestAnnouncedOnly: clients that announce large bodies and send nothing keep nobody out.
 func TestAnnouncedOnly(t *testing.T) {
-	const limit = 16 << 20
+	const limit, clients = 16 << 20, 100
 	r := start(t, collect.Config{Limits: wire.Limits{RequestBytes: limit}, MaxInFlightBytes: 1}) // raised to two such
 	u, err := url.Parse(r.url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
+	for range clients {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", u.Host)
 		if err != nil {
 			t.Fatal(err)
@@ -538,7 +538,7 @@ func TestAnnouncedOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for r.c.Stats().InFlight < 2<<20 { // until both are being read
+	for s := r.c.Stats(); s.InFlight < clients<<16 && s.Refused["overloaded"] == 0; s = r.c.Stats() { // until all are being read
 		runtime.Gosched()
 	}
 	r.ok(t, strings.NewReader(fmt.Sprintf(threeSpans, fmt.Sprintf("%032x", 11))), "Content-Type", asJSON)

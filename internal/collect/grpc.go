@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -43,9 +44,10 @@ const maxHealthBytes = 4 << 10
 func (c *Collector) GRPCHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(tracesMethod, c.unary(export(c.takeSpans), c.limits.MaxRequestBytes()))
-	mux.HandleFunc(metricsMethod, c.unary(export(c.takeMetrics), maxMetricsBytes))
+	mux.HandleFunc(metricsMethod, c.unary(export(c.takeMetrics), c.maxMetricsBytes()))
 	mux.HandleFunc(healthMethod, c.unary(checkHealth, maxHealthBytes))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		served(r)
 		if isGRPC(w, r) {
 			c.refuseGRPC(w, refuse(unsupported, "no method %.200q here", r.URL.Path).as(codes.Unimplemented))
 		}
@@ -150,7 +152,7 @@ func (l *load) message(r *http.Request, limit int) (body, *refusal) {
 	return body{wire.OTLPProto, raw, wire.OTLPProto | wire.Gzip, p}, no
 }
 
-// grpcTimeout reads the header of that name: at most eight digits and a unit.
+// grpcTimeout reads the header of that name: at most eight digits and a unit. What is longer than we can count is as good as none.
 func grpcTimeout(s string) (time.Duration, bool) {
 	if len(s) < 2 || len(s) > 9 {
 		return 0, false
@@ -160,7 +162,8 @@ func grpcTimeout(s string) (time.Duration, bool) {
 		'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond,
 	}[s[len(s)-1]]
 	n, err := strconv.ParseUint(s[:len(s)-1], 10, 32)
-	return time.Duration(n) * unit, ok && err == nil
+	ok = ok && err == nil && int64(n) <= math.MaxInt64/int64(unit)
+	return time.Duration(n) * unit, ok
 }
 
 // refuseGRPC counts a refusal and answers with it. Whoever may come again is told when; without that, an exporter

@@ -126,6 +126,7 @@ func TestHostileCalls(t *testing.T) {
 		{"packed, not at all", export, frame(1, len(good), good), []string{"Grpc-Encoding", "gzip"}, codes.InvalidArgument, "gzip", "malformed"},
 		{"packed, not this one", export, frame(0, len(good), good), []string{"Grpc-Encoding", "gzip"}, codes.OK, "", ""},
 		{"unknown method", "/a.b/%C3%BC", frame(0, 0, nil), nil, codes.Unimplemented, `"/a.b/ü"`, "unsupported"},
+		{"in more time than there is", export, frame(0, len(good), good), []string{"Grpc-Timeout", "99999999H"}, codes.OK, "", ""},
 		{"no answer in time", export, frame(0, len(good), good), []string{"Grpc-Timeout", "0n"}, codes.Unavailable, "before its spans were stored", "interrupted"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -142,7 +143,7 @@ func TestHostileCalls(t *testing.T) {
 			}
 		})
 	}
-	if s := r.c.Stats(); s.Spans != 9 || s.InFlight != 0 {
+	if s := r.c.Stats(); s.Spans != 12 || s.InFlight != 0 {
 		t.Errorf("%+v", s)
 	}
 	for _, typ := range []string{"application/grpc", "text/plain"} { // HTTP/1.1, and no gRPC at all
@@ -254,6 +255,27 @@ func TestTooManyConnections(t *testing.T) {
 	}
 }
 
+// TestRequestsOfOthers: who asks for what is not spans has made a request all the same.
+func TestRequestsOfOthers(t *testing.T) {
+	r := start(t, collect.Config{})
+	r.url = strings.Replace(r.url, "/v1/traces", "/v1/shuai/sampling?service=x", 1)
+	if code, _, p := r.do(t, http.MethodGet, nil); code != 200 {
+		t.Errorf("%d %q", code, p)
+	}
+	client := h2(nil)
+	if st, err := call(t.Context(), client, r.grpc, "/a.b/C", bytes.NewReader(frame(0, 0, nil))); err != nil || st.Code() != codes.Unimplemented {
+		t.Errorf("%v %v", st, err)
+	}
+	for r.c.Stats().Open > 0 {
+		r.browser.CloseIdleConnections()
+		client.CloseIdleConnections() // which is idle when it has noticed that the call has ended
+		runtime.Gosched()
+	}
+	if n := r.c.Stats().Refused["no_request"]; n != 0 {
+		t.Errorf("%d connections without a request", n)
+	}
+}
+
 // pipes is a listener in memory, for a bubble of synctest.
 type pipes struct {
 	conns chan net.Conn
@@ -357,7 +379,8 @@ func TestSlowBody(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = res.Body.Close()
-		if st := statusOf(t, res.Header, p); res.StatusCode != 408 || codes.Code(st.GetCode()) != codes.DeadlineExceeded || time.Since(began) > 62*time.Second {
+		// Exporters do not send again what is answered with 408.
+		if st := statusOf(t, res.Header, p); res.StatusCode != 503 || res.Header.Get("Retry-After") != "1" || codes.Code(st.GetCode()) != codes.DeadlineExceeded || time.Since(began) > 62*time.Second {
 			t.Errorf("%d %v after %s", res.StatusCode, st, time.Since(began))
 		}
 		_ = conn.Close()

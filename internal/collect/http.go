@@ -28,7 +28,7 @@ const (
 func (c *Collector) HTTPHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/v1/traces", c.post(c.takeSpans, c.limits.MaxRequestBytes()))
-	mux.HandleFunc("/v1/metrics", c.post(c.takeMetrics, maxMetricsBytes))
+	mux.HandleFunc("/v1/metrics", c.post(c.takeMetrics, c.maxMetricsBytes()))
 	mux.HandleFunc("/v1/shuai/sampling", c.ratios)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		served(r)
@@ -117,24 +117,20 @@ func (l *load) receive(w http.ResponseWriter, r *http.Request, format wire.Forma
 	}
 }
 
-// firstRead is the capacity of a buffer for a body of unknown length; firstTrusted is how much a client is given
-// because it announces that much.
-const (
-	firstRead    = 16 << 10
-	firstTrusted = 1 << 20
-)
+// firstRead is how much a client is given before it has sent anything.
+const firstRead = 64 << 10
 
 // read reads a body to its end, of at most limit bytes; announced is how many the client says there are, < 0 if it does
-// not. The budget is asked before memory is, and beyond firstTrusted for no more than twice of what has come: who
+// not. The budget is asked before memory is, and beyond firstRead for no more than twice of what has come: who
 // announces much and sends nothing takes no room from others.
 func (l *load) read(in io.Reader, announced int64, limit int) ([]byte, *refusal) {
 	buf := l.buffer()
-	want, most := firstRead, limit+1 // in never fills limit+1
+	most := limit + 1 // in never fills it
 	if announced >= 0 {
 		most = int(announced) + 1 // to meet the end without growing
-		want = min(most, firstTrusted)
 	}
-	for held := 0; ; want = min(2*want, most) {
+	held := 0
+	for want := min(firstRead, most); ; want = min(2*want, most) {
 		if no := l.hold(want - held); no != nil {
 			return nil, no
 		}

@@ -24,17 +24,17 @@ type MetricsSink interface {
 	TakeMetrics(ctx context.Context, req *metricspb.ExportMetricsServiceRequest) error
 }
 
-// maxMetricsBytes bounds a request of metrics, unpacked: a process with 10,000 series sends half of that.
-const maxMetricsBytes = 8 << 20
-
 // metricsCost is how many bytes of memory a byte of metrics may take once it is decoded.
 const metricsCost = 16
 
+// maxMetricsBytes bounds a request of metrics, unpacked: a process with 10,000 series sends half of 8 MiB. It is no more than what
+// the bytes in flight have room for, or the sender would be asked to come again for ever.
+func (c *Collector) maxMetricsBytes() int {
+	return int(min(8<<20, c.inFlight.max/(metricsCost+2)-1))
+}
+
 // takeMetrics decodes a body and passes it on.
 func (c *Collector) takeMetrics(ctx context.Context, in body, l *load) (accepted, *refusal) {
-	if len(in.raw) > maxMetricsBytes {
-		return accepted{}, refuse(tooLarge, "the request has %d bytes of metrics; the limit is %d", len(in.raw), maxMetricsBytes)
-	}
 	if no := l.hold(metricsCost * len(in.raw)); no != nil {
 		return accepted{}, no
 	}
@@ -42,14 +42,14 @@ func (c *Collector) takeMetrics(ctx context.Context, in body, l *load) (accepted
 	if err != nil {
 		return accepted{}, refuse(malformed, "the body is not an ExportMetricsServiceRequest: %v", err)
 	}
-	if c.sampling != nil {
-		observe(c.sampling, time.Now(), req)
-	}
 	if c.metrics != nil {
 		if err := c.metrics.TakeMetrics(ctx, req); err != nil {
 			c.log.error("metrics refused, their sender will try again", err)
 			return accepted{}, refuse(storeFailed, "the metrics could not be stored; come again later")
 		}
+	}
+	if c.sampling != nil { // once of each request, not each time that it comes
+		observe(c.sampling, time.Now(), req)
 	}
 	c.stats.metrics.Add(1)
 	return accepted{}, nil
@@ -102,6 +102,7 @@ func text(attrs []*commonpb.KeyValue, key string) string {
 
 // ratios answers GET /v1/shuai/sampling?service=: docs/api.md.
 func (c *Collector) ratios(w http.ResponseWriter, r *http.Request) {
+	served(r)
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
 		plain(w, http.StatusMethodNotAllowed, "405 method not allowed, supported: [GET]")

@@ -23,6 +23,7 @@ import (
 
 	"github.com/fuwu-project/fuwu/internal/collect"
 	"github.com/fuwu-project/fuwu/internal/sampling"
+	"github.com/fuwu-project/fuwu/internal/wire"
 )
 
 // metricsSink keeps the names of metrics.
@@ -129,6 +130,44 @@ func TestMetrics(t *testing.T) {
 		if e := answer.Endpoints[i]; e.Name != name || e.Kind != "SPAN_KIND_SERVER" || e.Ratio < 0.0016 || e.Ratio > 0.0017 {
 			t.Errorf("endpoint %d: %+v", i, e)
 		}
+	}
+}
+
+// TestMetricsAgain: metrics that could not be stored come again, and count once.
+func TestMetricsAgain(t *testing.T) {
+	sink := &metricsSink{err: errors.New("full")}
+	r := start(t, collect.Config{Metrics: sink, Sampling: sampling.New(60)})
+	r.url = strings.Replace(r.url, "/v1/traces", "/v1/metrics", 1)
+	body := metricsProto(t, someMetrics("again"))
+	for _, want := range []int{503, 200} {
+		if code, _, p := r.post(t, bytes.NewReader(body), "Content-Type", asPB); code != want {
+			t.Errorf("%d %q", code, p)
+		}
+		sink.err = nil
+	}
+	r.url = strings.Replace(r.url, "/v1/metrics", "/v1/shuai/sampling?service=web", 1)
+	if code, _, p := r.do(t, http.MethodGet, nil); code != 200 || !strings.Contains(string(p), `"ratio":0.00166`) {
+		t.Errorf("%d %s", code, p)
+	}
+}
+
+// TestMetricsTooMany: what can never be taken is refused for good, not until later.
+func TestMetricsTooMany(t *testing.T) {
+	r := start(t, collect.Config{Limits: wire.Limits{RequestBytes: 1 << 20}, MaxInFlightBytes: 4 << 20})
+	r.url = strings.Replace(r.url, "/v1/traces", "/v1/metrics", 1)
+	for size, want := range map[int]int{200 << 10: 200, 300 << 10: 413} {
+		body := append([]byte("{}"), bytes.Repeat([]byte(" "), size-2)...)
+		for _, b := range []io.Reader{bytes.NewReader(body), io.MultiReader(bytes.NewReader(body))} { // of known length, and not
+			if code, _, p := r.post(t, b, "Content-Type", asJSON); code != want {
+				t.Errorf("%d bytes: %d %q", size, code, p)
+			}
+		}
+		if code, _, p := r.post(t, bytes.NewReader(gzipped(t, body)), "Content-Type", asJSON, "Content-Encoding", "gzip"); code != want {
+			t.Errorf("%d bytes, packed: %d %q", size, code, p)
+		}
+	}
+	if s := r.c.Stats(); s.InFlight != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 
