@@ -58,7 +58,8 @@ func SlowAfter(d time.Duration) Option {
 	}
 }
 
-// Cheap says that a call costs so little that it may be made for rows that turn out not to need it, if that makes an answer sooner.
+// Cheap says that a call costs so little that it may be made for rows that turn out not to need it, if that makes an answer sooner. At most half of a query's
+// budgets of calls and items goes into such.
 func Cheap() Option { return func(o *options) { o.cost = "cheap" } }
 
 // Dear says that a call should be made for as few rows as possible.

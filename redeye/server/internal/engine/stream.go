@@ -29,7 +29,11 @@ func (x *run) stream(v *Vec, emit func(part *column.Column) error) {
 	}
 	total, sent := v.items(), int64(0)
 	part := func(start, size int) Col {
-		return v.Items.pick(&Sel{identity(total)[start:min(start+size, total)]})
+		idx := make([]int32, min(size, total-start))
+		for i := range idx {
+			idx[i] = int32(start + i)
+		}
+		return v.Items.pick(&Sel{idx})
 	}
 	size := firstRows
 	next := part(0, size)
