@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
@@ -29,6 +30,17 @@ func logOf(batches ...int) (data []byte, ends []int) {
 		ends = append(ends, len(data))
 	}
 	return data, ends
+}
+
+// TestRequiredColumn: an index that says of a column that all rows have a value in it, and that there is none, is corrupt. Else a
+// row would have a code of a dictionary without texts.
+func TestRequiredColumn(t *testing.T) {
+	d := directory{stats: make([]pageStats, 1), columns: make([]columnPlace, numFixed), starts: make([][]uint64, numFixed), sums: make([]uint32, numFixed)}
+	none := columnPlace{encoding: format.RLEDictionary, pages: make([]pagePlace, 1)}
+	v := varints{p: appendColumn(nil, &none, nil)}
+	if err := d.parseColumn(&v, colKind, 7, 1<<20); err == nil || !strings.Contains(err.Error(), "0 values in 7 rows") {
+		t.Errorf("%v", err)
+	}
 }
 
 // diskWith is a disk with files in /data.

@@ -337,7 +337,7 @@ func parseDirectory(p []byte, rows int, fileSize uint64) (*directory, error) {
 				return nil, fmt.Errorf("an attribute column of type %d", typ)
 			}
 		}
-		if err := d.parseColumn(&v, col, fileSize); err != nil {
+		if err := d.parseColumn(&v, col, rows, fileSize); err != nil {
 			return nil, err
 		}
 	}
@@ -348,7 +348,7 @@ func parseDirectory(p []byte, rows int, fileSize uint64) (*directory, error) {
 	return d, nil
 }
 
-func (d *directory) parseColumn(v *varints, col int, fileSize uint64) error {
+func (d *directory) parseColumn(v *varints, col, rows int, fileSize uint64) error {
 	c := &d.columns[col]
 	flags := v.byte()
 	c.optional, c.zstd, c.packed = flags&flagOptional != 0, flags&flagZstd != 0, flags&flagPacked != 0
@@ -385,8 +385,8 @@ func (d *directory) parseColumn(v *varints, col int, fileSize uint64) error {
 	for i := range c.pages {
 		page := &c.pages[i]
 		page.header, page.levels, page.body, page.values, page.crc = v.int(), v.int(), v.int(), v.int(), v.uint32()
-		if page.values > pageRows {
-			return errors.New("a page with more values than rows")
+		if in := pageLen(rows, i); int(page.values) > in || !c.optional && int(page.values) != in {
+			return fmt.Errorf("a page with %d values in %d rows", page.values, in)
 		}
 		if c.zstd {
 			sum := uint64(0)
