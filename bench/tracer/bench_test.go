@@ -214,6 +214,9 @@ func (p peer) rows(b *testing.B, span func(context.Context)) {
 func unsampled(b *testing.B, f func(p peer)) {
 	f(shuaiPeer(b, "shuai", shuai.Config{Service: "bench", Ratio: -1}))
 	f(shuaiPeer(b, "shuai-without-statistics", shuai.Config{Service: "bench", Ratio: -1, Statistics: "off"}))
+	root, counted, _ := floors()
+	f(root)
+	f(counted)
 	f(otelPeer(sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample())))))
 	f(zipkinPeer(b, reporter.NewNoopReporter(), zipkin.NeverSample))
 	f(ddPeer(b, 0))
@@ -236,8 +239,10 @@ func (ignore) ForceFlush(context.Context) error                { return nil }
 // BenchmarkSampled4 is a recorded span with four attributes that nobody exports: Shuai's is counted, and dropped because the buffer is too
 // small for it, OpenTelemetry's goes to a processor that does nothing, Zipkin's to a reporter that does nothing.
 func BenchmarkSampled4(b *testing.B) {
+	_, _, floor := floors()
 	for _, p := range []peer{
 		shuaiPeer(b, "shuai", shuai.Config{Service: "bench", Ratio: 1, BufferBytes: 1}),
+		floor,
 		otelPeer(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(ignore{}))),
 		zipkinPeer(b, reporter.NewNoopReporter(), zipkin.AlwaysSample),
 	} {

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
 )
 
@@ -38,12 +37,13 @@ func newFloorWideSpan(ctx context.Context, n, id uint64) *floorWideSpan {
 	return &floorWideSpan{floorSpan: floorSpan{ctx: ctx, n: [2]uint64{n}}, id: id}
 }
 
-// BenchmarkFloor is the least that a span is made of, without any of the logic: what no tracer with these promises can do without,
-// in Go and without assembly. A root is an allocation and a random number; one that is counted reads the clock twice, ends once,
-// whoever else ends it, and is added to what other processors add to; one that is recorded has an id and attributes that others may set at the same
-// time, and goes through a lock to those that the exporter takes away, to be used again.
-func BenchmarkFloor(b *testing.B) {
-	ctx := context.Background()
+// The floors are the least that a span is made of, without any of the logic: what no tracer with these promises can do without,
+// in Go and without assembly. They are peers, so that they run beside the tracers: what an allocation costs depends on the heap around it.
+//
+// A root is an allocation and a random number; one that is counted reads the clock twice, ends once, whoever else ends it, and is added to
+// what other processors add to; one that is recorded has an id and attributes that others may set at the same time, and goes through a lock to those
+// that the exporter takes away, to be used again.
+func floors() (root, counted, recorded peer) {
 	epoch := time.Now()
 	var counter atomic.Uint64
 	pool := sync.Pool{New: func() any { return new([4]floorAttr) }}
@@ -55,39 +55,28 @@ func BenchmarkFloor(b *testing.B) {
 			counter.Add(uint64(nanos))
 		}
 	}
-	for _, tt := range []struct {
-		name string
-		op   func()
-	}{
-		{"root", func() { newFloorSpan(ctx, rand.Uint64()) }},
-		{"counted", func() {
-			begin := time.Since(epoch)
-			end(newFloorSpan(ctx, rand.Uint64()), begin)
-		}},
-		{"recorded", func() {
-			begin := time.Since(epoch)
-			s := newFloorWideSpan(ctx, rand.Uint64(), rand.Uint64())
-			s.rec, _ = pool.Get().(*[4]floorAttr)
-			if s.one.CompareAndSwap(0, 2) {
-				*s.rec = attrs
-				s.one.Store(0)
-			}
-			end(&s.floorSpan, begin)
-			mu.Lock()
-			rec := s.rec
-			mu.Unlock()
-			clear(rec[:])
-			pool.Put(rec)
-		}},
-	} {
-		b.Run("impl="+tt.name, func(b *testing.B) {
-			b.ReportAllocs()
-			began, n := cpu(b), 0
-			for b.Loop() {
-				tt.op()
-				n++
-			}
-			b.ReportMetric(float64((cpu(b)-began).Nanoseconds())/float64(n), "cpu-ns/op")
-		})
+	as := func(impl string, op func(context.Context)) peer {
+		return peer{impl: impl, bare: op, attrs4: op, stop: none}
 	}
+	root = as("floor", func(ctx context.Context) { newFloorSpan(ctx, rand.Uint64()) })
+	counted = as("floor-counted", func(ctx context.Context) {
+		begin := time.Since(epoch)
+		end(newFloorSpan(ctx, rand.Uint64()), begin)
+	})
+	recorded = as("floor", func(ctx context.Context) {
+		begin := time.Since(epoch)
+		s := newFloorWideSpan(ctx, rand.Uint64(), rand.Uint64())
+		s.rec, _ = pool.Get().(*[4]floorAttr)
+		if s.one.CompareAndSwap(0, 2) {
+			*s.rec = attrs
+			s.one.Store(0)
+		}
+		end(&s.floorSpan, begin)
+		mu.Lock()
+		rec := s.rec
+		mu.Unlock()
+		clear(rec[:])
+		pool.Put(rec)
+	})
+	return root, counted, recorded
 }
