@@ -123,8 +123,9 @@
 //	Validate  x.validate(lambda v: cond, "message"). x; where cond is False the query fails with FAILED_PRECONDITION and the message. If cond depends on parameters
 //	          only, that is before any call.
 //	Cache     x.cache("1m", "tenant"). x, perhaps as it was up to so long ago, of the same parameters and row, for somebody of the same scope: public, tenant,
-//	          principal; principal if left out. x is demanded throughout. Only what is complete is kept: no cell in it is in error. Methods in x
-//	          must have a scope that is as wide, and must be such that their answers may be kept; a page cannot be in x.
+//	          principal; principal if left out. x is demanded throughout. Only what is complete is kept: no cell in it is in error. That x is null, or NOT_FOUND as
+//	          a whole, is kept for a second, unless the server says otherwise; and where it says so, x may be older than that if it cannot be
+//	          computed. Methods in x must have a scope that is as wide, and must be such that their answers may be kept; a page cannot be in x.
 //	          Where the caller or its tenant is not known, nothing is kept for it alone.
 //	Warm      x.warm("1m", "tenant"). Computes x, fills the cache that x.cache(…) of the same scope reads, and is how many rows x has, an int: of a list
 //	          its length, of anything else 1.

@@ -219,12 +219,13 @@ func TestRow10Budgets(t *testing.T) {
 	w := newWorld()
 	full := ask(t, w, `movies(1, 101).map(lambda m: {"t": m.title(), "n": m.cast().length()})`).Usage
 	for name, b := range map[string]func(n int64) server.Budget{
-		"steps":    func(n int64) server.Budget { return server.Budget{Steps: full.Steps + n} },
-		"rows":     func(n int64) server.Budget { return server.Budget{Rows: full.Rows + n} },
-		"rows_out": func(n int64) server.Budget { return server.Budget{RowsOut: full.RowsOut + n} },
-		"memory":   func(n int64) server.Budget { return server.Budget{Memory: full.Memory + n} },
-		"calls":    func(n int64) server.Budget { return server.Budget{Calls: full.Calls + n} },
-		"items":    func(n int64) server.Budget { return server.Budget{Items: full.Items + n} },
+		"steps":     func(n int64) server.Budget { return server.Budget{Steps: full.Steps + n} },
+		"rows":      func(n int64) server.Budget { return server.Budget{Rows: full.Rows + n} },
+		"rows_out":  func(n int64) server.Budget { return server.Budget{RowsOut: full.RowsOut + n} },
+		"memory":    func(n int64) server.Budget { return server.Budget{Memory: full.Memory + n} },
+		"bytes_out": func(n int64) server.Budget { return server.Budget{BytesOut: full.BytesOut + n} },
+		"calls":     func(n int64) server.Budget { return server.Budget{Calls: full.Calls + n} },
+		"items":     func(n int64) server.Budget { return server.Budget{Items: full.Items + n} },
 	} {
 		req := request(`movies(1, 101).map(lambda m: {"t": m.title(), "n": m.cast().length()})`)
 		req.Budget = b(0)
