@@ -8,14 +8,14 @@ import (
 
 // Budget bounds an execution. What exceeds it fails with RESOURCE_EXHAUSTED, and the error names the bound and the use.
 type Budget struct {
-	Steps    int64         // rows times nodes; default 10 million
-	Rows     int64         // in any one column; default 100,000
-	RowsOut  int64         // in the answer's list; default 10,000
-	Memory   int64         // bytes in columns; default 64 MiB
-	BytesOut int64         // of the answer; default 3.5 MiB, since gRPC's clients take 4
-	Calls    int64         // invocations of methods and sources; default 200
-	Items    int64         // receivers in them; default 20,000
-	Wall     time.Duration // from start to answer, and never longer than the client's deadline; default 5 s
+	Steps    int64         `json:"steps,omitempty"`      // rows times nodes; default 10 million
+	Rows     int64         `json:"rows,omitempty"`       // in any one column; default 100,000
+	RowsOut  int64         `json:"rows_out,omitempty"`   // in the answer's list; default 10,000
+	Memory   int64         `json:"memory,omitempty"`     // bytes in columns; default 64 MiB
+	BytesOut int64         `json:"bytes_out,omitempty"`  // of the answer; default 3.5 MiB, since gRPC's clients take 4
+	Calls    int64         `json:"calls,omitempty"`      // invocations of methods and sources; default 200
+	Items    int64         `json:"items,omitempty"`      // receivers in them; default 20,000
+	Wall     time.Duration `json:"wall_nanos,omitempty"` // from start to answer, and never longer than the client's deadline; default 5 s
 }
 
 var defaultBudget = Budget{
@@ -42,6 +42,11 @@ func (b Budget) within(most Budget) Budget {
 		min(b.Steps, most.Steps), min(b.Rows, most.Rows), min(b.RowsOut, most.RowsOut), min(b.Memory, most.Memory), min(b.BytesOut, most.BytesOut),
 		min(b.Calls, most.Calls), min(b.Items, most.Items), min(b.Wall, most.Wall),
 	}
+}
+
+// negative reports whether a bound is below zero, which says nothing.
+func (b Budget) negative() bool {
+	return min(b.Steps, b.Rows, b.RowsOut, b.Memory, b.BytesOut, b.Calls, b.Items, int64(b.Wall)) < 0
 }
 
 // named returns the bound that an error names.

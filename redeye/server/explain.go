@@ -30,19 +30,19 @@ type Param = engine.Param
 // Explain checks and plans a program, and does not run it. Values of its parameters are not needed; if they are given, what the plan says that a run would do
 // goes by the lengths of their lists.
 func (s *Server) Explain(ctx context.Context, req Request) (*Explanation, error) {
-	p, _, err := s.prepare(ctx, req)
+	p, who, err := s.prepare(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	var params []*column.Column
 	if len(req.Params) > 0 {
-		if params, err = s.bind(p.plan, req.Params, req.Budget.within(s.Budget)); err != nil {
+		if params, err = s.bind(p.plan, req.Params, req.Budget.within(s.bound(p, req, who))); err != nil {
 			return nil, err
 		}
 	}
 	estimates := p.plan.Estimate(params, s.median)
 	if req.analyze != nil {
-		req.analyze.estimates = estimates
+		req.analyze.estimates, req.analyze.budget = estimates, req.Budget.within(s.bound(p, req, who))
 	}
 	return &Explanation{
 		Text: ast.Text(p.program), Better: ast.Text(p.plan.Program), Rules: p.rules, Type: p.plan.Root.Type, Hash: p.hash, Plan: p.plan.Explain(estimates, nil),
@@ -54,6 +54,7 @@ func (s *Server) Explain(ctx context.Context, req Request) (*Explanation, error)
 type analysis struct {
 	plan      *engine.Plan
 	estimates *engine.Estimates // before it
+	budget    Budget
 	figures   engine.Figures
 }
 
@@ -70,7 +71,7 @@ func (s *Server) Analyze(ctx context.Context, req Request) (*Explanation, error)
 		return nil, err
 	}
 	out.Usage = answer.Usage
-	out.Plan = req.analyze.plan.Explain(req.analyze.estimates, &req.analyze.figures) + "\n" + answer.Usage.beside(req.Budget.within(s.Budget))
+	out.Plan = req.analyze.plan.Explain(req.analyze.estimates, &req.analyze.figures) + "\n" + answer.Usage.beside(req.analyze.budget)
 	return out, nil
 }
 

@@ -183,13 +183,13 @@ func (s *Server) guard(ctx context.Context, m *engine.Method, items int) (contex
 	}, nil
 }
 
-// settleSite tells the breaker of a program at a call site how an execution ended that took so long.
-func (s *Server) settleSite(call breaker.Call, now time.Time, took time.Duration, err error) {
+// settleSite tells the breaker of a program at a call site how an execution ended that took so long, where most is the most that its budget could be.
+func settleSite(call breaker.Call, now time.Time, took time.Duration, most Budget, err error) {
 	e, ok := errors.AsType[*Error](err)
 	switch {
 	case ok && e.Code == "CANCELLED",
-		ok && e.Reason == "BUDGET_EXCEEDED" && e.Limit < s.Budget.named(e.Budget),
-		ok && e.Code == "DEADLINE_EXCEEDED" && took < s.Budget.Wall/2:
+		ok && e.Reason == "BUDGET_EXCEEDED" && e.Limit < most.named(e.Budget),
+		ok && e.Code == "DEADLINE_EXCEEDED" && took < most.Wall/2:
 		call.Forget()
 	case ok && e.Method == "" && (e.Reason == "BUDGET_EXCEEDED" || e.Code == "INTERNAL" || e.Code == "DEADLINE_EXCEEDED"):
 		call.Done(now, 1)

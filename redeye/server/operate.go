@@ -39,6 +39,7 @@ type SiteStatus struct {
 	Switch  string    `json:"switch"`  // automatic; open or closed if the operator says so
 	Off     bool      `json:"off"`     // Switch is open
 	Limit   int       `json:"limit,omitempty"`
+	Budget  *Budget   `json:"budget,omitempty"` // that an operator set; what is 0 is the server's
 }
 
 // CallSites lists every program at every call site, those with most backend calls first.
@@ -50,11 +51,15 @@ func (s *Server) CallSites() []SiteStatus {
 	out := make([]SiteStatus, 0, len(t.all))
 	for _, s := range t.all {
 		forced := s.breaker.Forced()
+		var budget *Budget
+		if s.budget != (Budget{}) {
+			budget = new(s.budget)
+		}
 		out = append(out, SiteStatus{
 			Tenant: s.id.tenant, Key: s.id.key, Label: s.label, Hash: s.id.hash.String(), Program: s.program, Calls: s.calls, Errors: s.errors,
 			Refused: s.refused, Running: s.running, P50: s.times.quantile(0.5).String(), P99: s.times.quantile(0.99).String(), Backend: s.backend,
 			Planned: s.planned, Steps: s.cpuSteps, Hits: s.hits, Misses: s.misses, Stale: s.stale, Last: s.last, Breaker: s.breaker.State(now).String(),
-			Switch: forced.String(), Off: forced == breaker.ForcedOpen, Limit: s.limit,
+			Switch: forced.String(), Off: forced == breaker.ForcedOpen, Limit: s.limit, Budget: budget,
 		})
 	}
 	slices.SortFunc(out, func(a, b SiteStatus) int {
@@ -112,11 +117,17 @@ type CacheStats = engine.CacheStats
 type Setting struct {
 	Switch string // "automatic", or "": its breaker decides; "open": it is refused; "closed": it is let through whatever its breaker thinks
 	Limit  int    // executions, or calls, at once; 0 is the server's own bound
+	// Budget is what an execution at the call site may use, more or less than others, but no longer; a field that is 0 is as the server has it. Nil leaves the budget
+	// as it is. A method has none.
+	Budget *Budget
 }
 
 func (set Setting) read() (breaker.Switch, error) {
 	if set.Limit < 0 {
 		return 0, fmt.Errorf("a limit of %d: it is a number of executions or calls at once, or 0 for the server's own", set.Limit)
+	}
+	if set.Budget != nil && set.Budget.negative() {
+		return 0, errors.New("a budget has no bound below zero; 0 is as the server has it")
 	}
 	to, ok := breaker.ParseSwitch(cmp.Or(set.Switch, "automatic"))
 	if !ok {
@@ -140,6 +151,9 @@ func (s *Server) SetSite(tenant, key, hash string, set Setting) error {
 	for id, one := range t.all {
 		if id.tenant == tenant && id.key == key && id.hash.String() == hash {
 			one.limit = set.Limit
+			if set.Budget != nil {
+				one.budget = *set.Budget
+			}
 			one.breaker.Force(to)
 			return nil
 		}
@@ -152,6 +166,9 @@ func (s *Server) SetMethod(name string, set Setting) error {
 	to, err := set.read()
 	if err != nil {
 		return err
+	}
+	if set.Budget != nil {
+		return errors.New("a method has no budget; programs at call sites do")
 	}
 	if err := s.start(); err != nil {
 		return err
@@ -166,7 +183,7 @@ func (s *Server) SetMethod(name string, set Setting) error {
 	return ErrNoSuch
 }
 
-// serveCallSites is /redeye/callsites: GET lists call sites, methods, cache and plans; POST of {tenant, key, hash, switch, limit} is
+// serveCallSites is /redeye/callsites: GET lists call sites, methods, cache and plans; POST of {tenant, key, hash, switch, limit, budget} is
 // [Server.SetSite], of {method, switch, limit} [Server.SetMethod]. {"off": true} is the switch open.
 func (s *Server) serveCallSites(w http.ResponseWriter, r *http.Request) {
 	if err := s.Operator(r); err != nil {
@@ -187,12 +204,15 @@ func (s *Server) serveCallSites(w http.ResponseWriter, r *http.Request) {
 			Tenant, Key, Hash, Method, Switch string
 			Off                               bool
 			Limit                             int
+			Budget                            *Budget
 		}
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&in); err != nil {
-			http.Error(w, "want JSON {tenant, key, hash, switch, limit} or {method, switch, limit}: "+err.Error(), http.StatusBadRequest)
+		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10))
+		dec.DisallowUnknownFields() // a setting that is misspelt must not be taken for none
+		if err := dec.Decode(&in); err != nil {
+			http.Error(w, "want JSON {tenant, key, hash, switch, limit, budget} or {method, switch, limit}: "+err.Error(), http.StatusBadRequest)
 			return
 		}
-		set := Setting{in.Switch, in.Limit}
+		set := Setting{in.Switch, in.Limit, in.Budget}
 		if in.Off && in.Switch == "" {
 			set.Switch = "open"
 		}

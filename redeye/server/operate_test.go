@@ -184,6 +184,104 @@ func TestSwitches(t *testing.T) {
 	})
 }
 
+// An operator gives a program at a call site a budget of its own: more than others have or less, but no more time. Requests lower it as they do the server's,
+// and its breaker counts what exceeds it.
+func TestBudgetOfACallSite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.Operator = func(*http.Request) error { return nil }
+		w.Budget.Rows = 100
+		h, err := w.Handler()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask := func(site string, b server.Budget) string {
+			req := request(`movies(1, n).length()`, "n", "500")
+			req.Site.Key, req.Budget = site, b
+			switch _, err := w.Query(t.Context(), req); {
+			case err == nil:
+				return "answered"
+			case reason(t, err).Budget != "":
+				return fmt.Sprint(reason(t, err).Budget, " ", reason(t, err).Limit)
+			default:
+				return reason(t, err).Code + " " + reason(t, err).Reason
+			}
+		}
+		set := func(site, what string) (int, string) {
+			body := fmt.Sprintf(`{"key": %q, "hash": %q, %s}`, site, siteOf(t, w, site).Hash, what)
+			got := httptest.NewRecorder()
+			h.ServeHTTP(got, httptest.NewRequest(http.MethodPost, "/redeye/callsites", strings.NewReader(body)))
+			return got.Code, got.Body.String()
+		}
+		for i, step := range []struct {
+			site, set string
+			status    int
+			budget    server.Budget
+			want      string
+		}{
+			{"report", "", 0, server.Budget{}, "rows 100"},
+			{"other", "", 0, server.Budget{}, "rows 100"},
+			{"report", `"budget": {"rows": 1000}`, 204, server.Budget{}, "answered"},
+			{"other", "", 0, server.Budget{}, "rows 100"},
+			{"report", "", 0, server.Budget{Rows: 300}, "rows 300"},
+			{"report", "", 0, server.Budget{Rows: 5000}, "answered"},
+			{"report", `"limit": 7`, 204, server.Budget{}, "answered"}, // which leaves the budget as it is
+			{"report", `"budget": {"rows": 400, "steps": 3}`, 204, server.Budget{}, "steps 3"},
+			{"report", `"budget": {"rows": 1000, "wall_nanos": 1000000}`, 204, server.Budget{}, "answered"},
+			{"report", `"budget": {"row": 7}`, 400, server.Budget{}, "answered"},
+			{"report", `"budget": {"rows": -7}`, 400, server.Budget{}, "answered"},
+			{"report", `"budgets": {"rows": 7}`, 400, server.Budget{}, "answered"},
+			{"report", `"method": "movies", "budget": {"rows": 7}`, 400, server.Budget{}, "answered"},
+			{"report", `"budget": {}`, 204, server.Budget{}, "rows 100"},
+		} {
+			if step.set != "" {
+				if status, body := set(step.site, step.set); status != step.status {
+					t.Errorf("step %d: %d %s", i, status, body)
+				}
+			}
+			if got := ask(step.site, step.budget); got != step.want {
+				t.Errorf("step %d: %s instead of %s", i, got, step.want)
+			}
+		}
+
+		// The time is the server's at most.
+		w.delay = time.Hour
+		for wall, want := range map[string]time.Duration{"1000000000": time.Second, "3600000000000": 5 * time.Second} {
+			if status, body := set("other", `"budget": {"rows": 1000, "wall_nanos": `+wall+`}`); status != 204 {
+				t.Fatal(body)
+			}
+			req := request(`movies(1, n).length()`, "n", "500")
+			req.Site.Key = "other"
+			start := time.Now()
+			_, err := w.Query(t.Context(), req)
+			if took := time.Since(start); err == nil || took != want {
+				t.Errorf("%v, after %v instead of %v", err, took, want)
+			}
+		}
+		synctest.Wait()
+		w.delay = 0
+
+		// What exceeds it counts for the breaker, what a request chose does not.
+		if status, body := set("other", `"budget": {"rows": 300}`); status != 204 || siteOf(t, w, "other").Budget.Rows != 300 {
+			t.Fatal(body)
+		}
+		time.Sleep(time.Minute)
+		for range 40 {
+			if got := ask("other", server.Budget{Rows: 200}); got != "rows 200" {
+				t.Fatal(got)
+			}
+		}
+		for range 20 {
+			if got := ask("other", server.Budget{}); got != "rows 300" {
+				t.Fatal(got)
+			}
+		}
+		if got := ask("other", server.Budget{}); got != "UNAVAILABLE BREAKER_OPEN" {
+			t.Error(got)
+		}
+	})
+}
+
 // A method is called so often at once as it may be, by all queries together; the others wait for their turn, in order, and whoever gives up
 // takes no turn.
 func TestMethodConcurrency(t *testing.T) {

@@ -100,13 +100,14 @@ func (s *Server) Query(ctx context.Context, req Request) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	budget := req.Budget.within(s.Budget)
+	most := s.bound(p, req, who)
+	budget := req.Budget.within(most)
 	params, err := s.bind(p.plan, req.Params, budget)
 	if err != nil {
 		return nil, err
 	}
 	ctx, span := startQuery(ctx, s.catalog.Schema.Service, p, req, who)
-	answer, use, err := s.execute(ctx, span, p, params, budget, req, who)
+	answer, use, err := s.execute(ctx, span, p, params, most, budget, req, who)
 	endQuery(span, use, answer, err)
 	if e, ok := errors.AsType[*Error](err); ok {
 		e.Site, e.Usage = clip(req.Site.Label, maxKey), use
@@ -123,18 +124,27 @@ func (s *Server) Stream(ctx context.Context, req Request, send func(part *column
 	return s.Query(ctx, req)
 }
 
-// execute runs a plan, if its call site lets it, and tells the site how that went.
-func (s *Server) execute(ctx context.Context, span *shuai.Span, p *planned, params []*column.Column, budget Budget, req Request, who Principal) (*Answer, Usage, error) {
-	id := siteKey{who.Tenant, clip(req.Site.Key, maxKey), p.hash}
+// siteOf is what the history of a program is kept under where it stands.
+func siteOf(p *planned, req Request, who Principal) siteKey {
+	return siteKey{who.Tenant, clip(req.Site.Key, maxKey), p.hash}
+}
+
+// bound is the budget of a program where it stands, which a request can only lower.
+func (s *Server) bound(p *planned, req Request, who Principal) Budget {
+	return s.sites.bound(siteOf(p, req, who), s.Budget)
+}
+
+// execute runs a plan within its budget, if its call site lets it, and tells the site, where most is the most that a budget can be, how that went.
+func (s *Server) execute(ctx context.Context, span *shuai.Span, p *planned, params []*column.Column, most, budget Budget, req Request, who Principal) (*Answer, Usage, error) {
 	start := time.Now()
-	site, pass, err := s.sites.enter(span, start, id, clip(req.Site.Label, maxKey), func() string { return clip(ast.Text(p.program), 4096) })
+	site, pass, err := s.sites.enter(span, start, siteOf(p, req, who), clip(req.Site.Label, maxKey), func() string { return clip(ast.Text(p.program), 4096) })
 	if err != nil {
 		return nil, Usage{}, err
 	}
 	answer, use, err := s.run(ctx, p, params, budget, req, who)
 	now := time.Now()
 	s.sites.leave(site, now.Sub(start), use, err)
-	s.settleSite(pass, now, now.Sub(start), err)
+	settleSite(pass, now, now.Sub(start), most, err)
 	return answer, use, err
 }
 

@@ -29,7 +29,8 @@ type site struct {
 	label    string // the last one
 	program  string
 	running  int
-	limit    int // executions at once; 0 is the server's
+	limit    int    // executions at once; 0 is the server's
+	budget   Budget // that an operator set; what is 0 is the server's
 	calls    int64
 	errors   int64
 	refused  int64
@@ -126,6 +127,19 @@ func (t *sites) refuse(s *site) {
 	t.total.refused++
 }
 
+// bound returns the budget of an execution at a site, where that of others is most.
+func (t *sites) bound(id siteKey, most Budget) Budget {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.all[id]
+	if s == nil {
+		return most
+	}
+	b := s.budget.or(most)
+	b.Wall = min(b.Wall, most.Wall)
+	return b
+}
+
 // find returns the site of an id, or the one that it shares with others.
 func (t *sites) find(now time.Time, id siteKey, program func() string) *site {
 	if s := t.all[id]; s != nil {
@@ -157,7 +171,7 @@ func (t *sites) find(now time.Time, id siteKey, program func() string) *site {
 // forget forgets a site that is not used, and that no operator has touched, and reports whether it did.
 func (t *sites) forget(now time.Time, e *list.Element) bool {
 	s, ok := e.Value.(*site)
-	if !ok || s.running > 0 || s.limit != 0 || s.breaker.Forced() != breaker.Automatic || now.Sub(s.last) < idleSite {
+	if !ok || s.running > 0 || s.limit != 0 || s.budget != (Budget{}) || s.breaker.Forced() != breaker.Automatic || now.Sub(s.last) < idleSite {
 		return false
 	}
 	t.order.Remove(s.place)
