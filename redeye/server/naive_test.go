@@ -300,6 +300,10 @@ func (in *naive) binary(n *ast.Binary, env []thunk) (any, error) {
 	}
 	r, rerr := right()
 	if err != nil || rerr != nil {
+		if n.Code == ast.OpEq || n.Code == ast.OpNe || n.Code == ast.OpIn { // what is compared is demanded throughout, whatever is in error
+			_, _ = deepValue(l)
+			_, _ = deepValue(r)
+		}
 		return nil, errors.Join(err, rerr)
 	}
 	switch n.Code {
@@ -686,25 +690,18 @@ func deepValue(v any) (string, error) {
 	case *actor:
 		return strconv.FormatInt(v.id, 10), nil
 	case []thunk:
-		parts := make([]string, len(v))
+		parts, errs := make([]string, len(v)), make([]error, len(v)) // one in error does not touch the others
 		for i, t := range v {
-			s, err := deep(t)
-			if err != nil {
-				return "", err
-			}
-			parts[i] = s
+			parts[i], errs[i] = deep(t)
 		}
-		return "[" + strings.Join(parts, ",") + "]", nil
+		return "[" + strings.Join(parts, ",") + "]", errors.Join(errs...)
 	case *object:
-		parts := make([]string, len(v.fields))
+		parts, errs := make([]string, len(v.fields)), make([]error, len(v.fields))
 		for i, t := range v.fields {
-			s, err := deep(t)
-			if err != nil {
-				return "", err
-			}
-			parts[i] = strconv.Quote(v.names[i]) + ":" + s
+			parts[i], errs[i] = deep(t)
+			parts[i] = strconv.Quote(v.names[i]) + ":" + parts[i]
 		}
-		return "{" + strings.Join(parts, ",") + "}", nil
+		return "{" + strings.Join(parts, ",") + "}", errors.Join(errs...)
 	default:
 		return fmt.Sprint(v), nil
 	}
