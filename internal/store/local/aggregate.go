@@ -64,8 +64,9 @@ func newReader(f *filter, field store.Field, n *names) *reader {
 	return &reader{f, field, n, map[int][]uint32{}, map[span.ValueType]*numbering{}}
 }
 
-// read sets out[i] for each row i of page p.
-func (r *reader) read(p int, out []uint32) error {
+// read sets out[i] for each row i of page p that is among rows. Values of other rows get no numbers: there may be any number of
+// them.
+func (r *reader) read(p int, rows *bitmap, out []uint32) error {
 	clear(out)
 	if col, ok := textColumn(r.field); ok {
 		if fixed[col].sparse {
@@ -73,7 +74,7 @@ func (r *reader) read(p int, out []uint32) error {
 				out[i] = emptyText
 			}
 		}
-		return r.readText(col, span.String, p, out)
+		return r.readText(col, span.String, p, rows, out)
 	}
 	switch r.field {
 	case store.Duration:
@@ -81,8 +82,8 @@ func (r *reader) read(p int, out []uint32) error {
 		if err != nil {
 			return err
 		}
-		for i, num := range v.nums {
-			out[i] = r.numeric(span.Int, num)
+		for i := range rows.each {
+			out[i] = r.numeric(span.Int, v.nums[i])
 		}
 		return nil
 	case store.Root:
@@ -98,37 +99,39 @@ func (r *reader) read(p int, out []uint32) error {
 		}
 		return nil
 	case store.TraceDuration, store.RootName, store.RootService:
-		return r.readTrace(p, out)
+		return r.readTrace(p, rows, out)
 	}
 	switch r.field.Scope {
 	case store.Intrinsic:
 		return nil
 	case store.Anywhere:
-		if err := r.readText(colResource, span.Map, p, out); err != nil {
+		if err := r.readText(colResource, span.Map, p, rows, out); err != nil {
 			return err
 		}
 	case store.OnSpan, store.OnResource:
 	}
-	return r.readAttr(p, out) // the span's own wins
+	return r.readAttr(p, rows, out) // the span's own wins
 }
 
-func (r *reader) readTrace(p int, out []uint32) error {
+func (r *reader) readTrace(p int, rows *bitmap, out []uint32) error {
 	v, err := r.vector(colTrace, p)
 	if err != nil {
 		return err
 	}
-	for i, id := range v.ids {
-		if i > 0 && id == v.ids[i-1] {
-			out[i] = out[i-1]
+	before := -1
+	for i := range rows.each {
+		if id := v.ids[i]; before >= 0 && id == v.ids[before] {
+			out[i] = out[before]
 		} else if value, ok := r.traces.value(id, r.field); ok {
 			out[i] = r.names.number(value.String())
 		}
+		before = i
 	}
 	return nil
 }
 
-func (r *reader) readAttr(p int, out []uint32) error {
-	if err := r.readText(colMore, span.Map, p, out); err != nil {
+func (r *reader) readAttr(p int, rows *bitmap, out []uint32) error {
+	if err := r.readText(colMore, span.Map, p, rows, out); err != nil {
 		return err
 	}
 	for i, a := range r.attrs() {
@@ -136,7 +139,7 @@ func (r *reader) readAttr(p int, out []uint32) error {
 			continue
 		}
 		if a.typ.IsText() {
-			if err := r.readText(numFixed+i, a.typ, p, out); err != nil {
+			if err := r.readText(numFixed+i, a.typ, p, rows, out); err != nil {
 				return err
 			}
 			continue
@@ -146,7 +149,9 @@ func (r *reader) readAttr(p int, out []uint32) error {
 			return err
 		}
 		for j, num := range v.nums {
-			out[v.place(j)] = r.numeric(a.typ, num)
+			if at := v.place(j); rows.has(at) {
+				out[at] = r.numeric(a.typ, num)
+			}
 		}
 	}
 	return nil
@@ -172,7 +177,7 @@ func (r *reader) numeric(typ span.ValueType, num uint64) uint32 {
 }
 
 // readText leaves alone the rows whose text does not have the field.
-func (r *reader) readText(col int, typ span.ValueType, p int, out []uint32) error {
+func (r *reader) readText(col int, typ span.ValueType, p int, rows *bitmap, out []uint32) error {
 	v, err := r.vector(col, p)
 	if err != nil || len(v.codes) == 0 {
 		return err
@@ -185,6 +190,9 @@ func (r *reader) readText(col int, typ span.ValueType, p int, out []uint32) erro
 	}
 	for i, code := range v.codes {
 		if known[code] == 0 {
+			if !rows.has(v.place(i)) {
+				continue
+			}
 			n, err := r.numberOf(col, typ, code, d)
 			if err != nil {
 				return err
@@ -448,7 +456,7 @@ func (a *aggregation) scan(ctx context.Context, f *filter) error {
 	return f.eachPage(ctx, func(p int, rows *bitmap) error {
 		n := pageLen(f.rows(), p)
 		for k, r := range readers {
-			if err := r.read(p, a.codes[k][:n]); err != nil {
+			if err := r.read(p, rows, a.codes[k][:n]); err != nil {
 				return err
 			}
 		}
@@ -603,7 +611,7 @@ func (v view) list(ctx context.Context, q store.NamesQuery) ([]string, error) {
 			all, found, source = newNames(), found[:0], i
 			r = newReader(f, field, all)
 		}
-		if err := r.read(p, codes[:pageLen(f.rows(), p)]); err != nil {
+		if err := r.read(p, rows, codes[:pageLen(f.rows(), p)]); err != nil {
 			return err
 		}
 		found = append(found, make([]bool, len(all.texts)-len(found))...)

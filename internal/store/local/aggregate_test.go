@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
 	"github.com/fuwu-project/fuwu/internal/vfs"
 )
@@ -71,5 +72,37 @@ func TestTooManyGroups(t *testing.T) {
 	_, err := s.Aggregate(t.Context(), store.AggregateQuery{By: []store.Field{store.Name}, Step: time.Hour})
 	if err == nil || !strings.Contains(err.Error(), "name with time by 1h0m0s has more than 10000 different values") {
 		t.Error(err)
+	}
+}
+
+// Only what matches is numbered: a question for little is not to hold the names of all that it passes.
+func TestNumbersOfMatching(t *testing.T) {
+	h, b := newHead(1), &span.Batch{}
+	for i := range 1000 {
+		text := "v" + strconv.Itoa(i)
+		b.Append(&span.Span{
+			TraceID: span.TraceID{Hi: 1, Lo: uint64(i + 1)}, SpanID: span.ID(i + 1), Name: text, Start: int64(i), Duration: int64(i),
+			Attrs: []span.Attribute{
+				{Key: "text", Value: span.StringValue(text)},
+				{Key: "number", Value: span.IntValue(int64(i))},
+				{Key: "list", Value: span.TextValue(span.List, `["`+text+`"]`)},
+			},
+			Resource: span.Resource{Attrs: []span.Attribute{{Key: "host", Value: span.StringValue(text)}}},
+		})
+	}
+	h.append(b)
+	for field, want := range map[store.Field]string{
+		store.Name: "v7", store.Duration: "7", store.RootName: "v7", {Name: "text"}: "v7", {Name: "number"}: "7", {Name: "list"}: `["v7"]`, {Name: "host"}: "v7",
+	} {
+		filters, err := view{newCursor(h.snapshot(), &vectors{})}.filters(t.Context(), nil, store.TimeRange{From: 7, To: 8}, field)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newReader(filters[0], field, newNames())
+		codes := make([]uint32, 1000)
+		err = each(t.Context(), filters, func(_ int, _ *filter, p int, rows *bitmap) error { return r.read(p, rows, codes) })
+		if known := r.names.texts[emptyText+1:]; err != nil || len(known) != 1 || known[0] != want || r.names.texts[codes[7]] != want {
+			t.Errorf("%v: %.10q, %v", field, known, err)
+		}
 	}
 }
