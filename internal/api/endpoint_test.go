@@ -335,6 +335,28 @@ func TestRecent(t *testing.T) {
 	}
 }
 
+// TestEndpointOfTooMany: however many names a service makes up, each has its page.
+func TestEndpointOfTooMany(t *testing.T) {
+	s, err := local.Open(local.Options{Dir: t.TempDir(), Decode: wire.Replay, Encode: wire.Encode, MaxGroups: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	b := new(span.Batch)
+	for i := range 200 {
+		b.Append(&span.Span{
+			TraceID: span.TraceID{Hi: 1, Lo: uint64(i + 1)}, SpanID: 1, Name: fmt.Sprintf("GET /%04d", i),
+			Start: now.UnixNano() - int64(time.Minute), Duration: ms, Resource: resource("web"),
+		})
+	}
+	add(t, s, b)
+	var answer struct{ Now redRow }
+	ask(t, handler(s), "/endpoint?columns=10&service=web&name="+url.QueryEscape("GET /0007"), &answer)
+	if answer.Now.Requests != 1 || answer.Now.Share != 1.0/200 {
+		t.Errorf("%+v", answer.Now)
+	}
+}
+
 func TestColumnWidth(t *testing.T) {
 	for _, c := range []struct {
 		span    time.Duration
