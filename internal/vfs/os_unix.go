@@ -26,6 +26,8 @@ type mapping struct {
 	once sync.Once
 	data []byte
 	err  error
+
+	resident bool
 }
 
 // Map implements [File] with mmap.
@@ -39,15 +41,18 @@ func (f *osFile) Map() ([]byte, error) {
 		m.data, m.err = syscall.Mmap(int(f.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_SHARED)
 		if m.err != nil {
 			m.err = &os.PathError{Op: "mmap", Path: f.Name(), Err: m.err}
+			return
 		}
+		m.resident = isResident(m.data)
 	})
 	return m.data, m.err
 }
 
-// WillNeed implements [File] with madvise, whose refusal costs time only.
+// WillNeed implements [File] with madvise, whose refusal costs time only. A file that was in memory when it was mapped is as good as
+// sure to be there.
 func (f *osFile) WillNeed(from, to uint64) {
 	from = from / pageSize * pageSize
-	if data := f.mapped.data; from < to && to <= uint64(len(data)) {
+	if data := f.mapped.data; !f.mapped.resident && from < to && to <= uint64(len(data)) {
 		_ = unix.Madvise(data[from:to], unix.MADV_WILLNEED)
 	}
 }

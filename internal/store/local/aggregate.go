@@ -347,6 +347,9 @@ func (v view) aggregate(ctx context.Context, q store.AggregateQuery, most int) (
 		}
 		f.done()
 	}
+	for i := range a.groups {
+		a.groups[i].Stands += float64(a.groups[i].Count) // so far, what it is more than that
+	}
 	return a.groups, nil
 }
 
@@ -416,7 +419,7 @@ func (a *aggregation) addOperations(f *filter) error {
 		}
 		g := a.group(a.levels[len(key)].number(at, a.timeNumber(a.bucketOf(o.minStart))), a.bucketOf(o.minStart), func(k int) uint32 { return key[k] })
 		g.Count += o.count
-		g.Stands += o.stands
+		g.Stands += o.stands - float64(o.count)
 		g.Sum += o.sum
 		o.addDurations(&g.Durations)
 		if o.status == failed {
@@ -518,10 +521,8 @@ func (a *aggregation) add(f *filter, p int, rows *bitmap, failed uint32, weights
 		g := a.group(at, bucket, func(k int) uint32 { return a.codes[k][i] })
 		d := int64(durations.nums[i])
 		g.Count++
-		if weights == nil {
-			g.Stands++
-		} else {
-			g.Stands += weights[i]
+		if weights != nil {
+			g.Stands += weights[i] - 1
 		}
 		g.Sum += d
 		g.Durations.Add(d)

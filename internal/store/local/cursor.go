@@ -21,7 +21,7 @@ type cursor struct {
 	dicts   []*texts                    // by column
 	objects map[uint64]*parsed          // of colResource and colScope, by column<<32 | code
 	maps    map[uint32][]span.Attribute // of colMore, by code
-	numbers map[uint32]uint32           // of resources in the query's names, by code
+	numbers []uint32                    // of resources in the query's names, + 1, by code; 0: not asked yet
 	tables  map[tableKey]*table
 
 	kinds, statuses []uint8 // by code, once somebody asked
@@ -80,7 +80,7 @@ func (c *cursor) open() (err error) {
 	n := numFixed + len(c.attrs())
 	c.scanned, c.dicts = make([]*vector, n), make([]*texts, n)
 	c.tables = map[tableKey]*table{}
-	c.objects, c.maps, c.numbers = map[uint64]*parsed{}, map[uint32][]span.Attribute{}, map[uint32]uint32{}
+	c.objects, c.maps = map[uint64]*parsed{}, map[uint32][]span.Attribute{}
 	return nil
 }
 
@@ -225,14 +225,17 @@ func (c *cursor) resource(row uint32, resources *names) (uint32, error) {
 	if err != nil || !ok {
 		return 0, err
 	}
-	number, ok := c.numbers[code]
-	if !ok {
+	if c.numbers == nil {
+		c.numbers = make([]uint32, c.dictOf(colResource).len())
+	}
+	number := c.numbers[code] - 1
+	if c.numbers[code] == 0 {
 		text, err := c.dictOf(colResource).at(code)
 		if err != nil {
 			return 0, err
 		}
 		number = resources.numberOf(text)
-		c.numbers[code] = number
+		c.numbers[code] = number + 1
 	}
 	return number, nil
 }
@@ -392,14 +395,15 @@ type gatherer struct {
 	b         *span.Batch
 	brief     bool // as in store.Query
 	names     *names
-	resources map[uint32]uint32 // row of b.Resources by number in names
+	resources []uint32 // row of b.Resources, + 1, by number in names; 0: not there yet
+	seen      []uint32 // numbers that are there
 	scopes    map[string]uint32
 	keys      map[string]span.Text
 	attrs     []span.Attribute
 }
 
 func newGatherer(brief bool, resources *names) *gatherer {
-	return &gatherer{b: &span.Batch{}, brief: brief, names: resources, resources: map[uint32]uint32{}, scopes: map[string]uint32{}, keys: map[string]span.Text{}}
+	return &gatherer{b: &span.Batch{}, brief: brief, names: resources, scopes: map[string]uint32{}, keys: map[string]span.Text{}}
 }
 
 // reset empties the batch but keeps its memory.
@@ -407,7 +411,10 @@ func (g *gatherer) reset() {
 	text := g.b.Bytes(span.Text{Len: uint32(g.b.TextLen())})
 	g.b.Reset()
 	g.b.SetText(text[:0])
-	clear(g.resources)
+	for _, number := range g.seen {
+		g.resources[number] = 0
+	}
+	g.seen = g.seen[:0]
 	clear(g.scopes)
 	clear(g.keys)
 }
@@ -599,8 +606,11 @@ func (g *gatherer) resource(c *cursor, row uint32) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	if i, ok := g.resources[number]; ok {
-		return i, nil
+	if missing := int(number) + 1 - len(g.resources); missing > 0 {
+		g.resources = append(g.resources, make([]uint32, missing)...)
+	}
+	if i := g.resources[number]; i > 0 {
+		return i - 1, nil
 	}
 	code, _, err := c.code(colResource, row)
 	if err != nil {
@@ -614,7 +624,8 @@ func (g *gatherer) resource(c *cursor, row uint32) (uint32, error) {
 	g.b.Resources = append(g.b.Resources, span.ResourceRow{
 		Attrs: g.put(p.attrs), Dropped: p.dropped, SchemaURL: g.b.PutText(p.schemaURL),
 	})
-	g.resources[number] = i
+	g.resources[number] = i + 1
+	g.seen = append(g.seen, number)
 	return i, nil
 }
 
