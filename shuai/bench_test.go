@@ -103,7 +103,7 @@ func BenchmarkEncode4(b *testing.B) {
 	s.End()
 	var e encoder
 	for b.Loop() {
-		e.add(s.wide().rec)
+		e.add(s.rec)
 		if e.size > maxRequest {
 			e.finish()
 		}
@@ -119,7 +119,7 @@ func BenchmarkGzip(b *testing.B) {
 		_, s := t.StartSpan(context.Background(), "GET /subject/{id}", KindServer)
 		fourAttributes(s)
 		s.End()
-		spans = append(spans, s.wide().rec)
+		spans = append(spans, s.rec)
 	}
 	encoded := 0
 	for b.Loop() {

@@ -30,7 +30,7 @@ func TestDetach(t *testing.T) {
 			t.Errorf("%s: has lost something", name)
 		}
 		late, child := StartSpan(detached, "late", KindInternal)
-		if child.TraceID() != s.TraceID() || child.wide().rec.parent != s.SpanID() || late.Err() != nil {
+		if child.TraceID() != s.TraceID() || child.rec.parent != s.SpanID() || late.Err() != nil {
 			t.Errorf("%s: %s is no child of %s", name, child, s)
 		}
 		// A context below the span can be canceled again.

@@ -32,7 +32,7 @@ type TraceID struct{ Hi, Lo uint64 }
 //	63  62.............47  46........32  31..............0
 //	 0   low 16 bits of IP  pid mod 2^15  tick of 1/65,536 s
 //
-// or, with bit 63 set, random, as that of a root that is not recorded.
+// or, with bit 63 set, random.
 type SpanID uint64
 
 // ErrBadID reports a string that is not an id.

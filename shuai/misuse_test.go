@@ -104,19 +104,19 @@ func TestClockIsSet(t *testing.T) {
 		tr, _ := testTracer(t, Config{FlushEvery: time.Hour})
 		synctest.Wait() // the exporter looks at the clock again in a second
 		_, s := tr.StartSpan(t.Context(), "x", KindServer)
-		before := s.wide().rec.start
+		before := s.rec.start
 		time.Sleep(time.Millisecond)
 		tr.exporter.offset.Add(-int64(time.Hour)) // as setClock does
 		s.AddEvent("after")
 		s.End()
-		if d := s.wide().rec.duration; d != time.Millisecond {
+		if d := s.rec.duration; d != time.Millisecond {
 			t.Errorf("duration %v", d)
 		}
-		if at := time.Duration(s.wide().rec.more.events[0].time - before); at != time.Millisecond {
+		if at := time.Duration(s.rec.more.events[0].time - before); at != time.Millisecond {
 			t.Errorf("the event is %v after the start", at)
 		}
 		_, next := tr.StartSpan(t.Context(), "x", KindServer)
-		if d := time.Duration(before - next.wide().rec.start); d != time.Hour-time.Millisecond {
+		if d := time.Duration(before - next.rec.start); d != time.Hour-time.Millisecond {
 			t.Errorf("the next span starts %v before", d)
 		}
 		time.Sleep(time.Second)

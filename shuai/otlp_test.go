@@ -25,15 +25,15 @@ func goldenSpans() map[string][]*record {
 			tracer: goldenTracer, trace: exampleTrace, id: exampleSpan, flags: flags,
 			start: exampleTime.UnixNano(), name: "GET /subject/{id}", kind: KindServer,
 		}
-		edit(&(&wideSpan{Span: Span{series: newSeries(goldenTracer, 0, 0), trace: exampleTrace, meta: flags}, rec: r, id: uint64(exampleSpan)}).Span)
+		edit(&Span{series: newSeries(goldenTracer, 0, 0), rec: r, trace: exampleTrace, id: uint64(exampleSpan), meta: flags})
 		r.duration = 1500 * time.Microsecond
 		return r
 	}
 	minimal := span(func(*Span) {})
 	full := span(func(s *Span) {
-		s.wide().rec.parent, s.wide().rec.remote = 0x0102030405060708, true
-		s.wide().rec.extra().state = "rojo=00f067aa0ba902b7"
-		s.wide().rec.flags |= flagState
+		s.rec.parent, s.rec.remote = 0x0102030405060708, true
+		s.rec.extra().state = "rojo=00f067aa0ba902b7"
+		s.rec.flags |= flagState
 		s.SetString("text", "豆瓣")
 		s.SetString("empty", "")
 		s.SetString("broken", "a\xffb")
@@ -44,7 +44,7 @@ func goldenSpans() map[string][]*record {
 		s.SetBool("true", true) // the eighth: not inline
 		s.AddLink(SpanFromContext(Remote(context.TODO(), TraceID{1, 2}, 3, FlagSampled, "congo=t61rcWkgMzE")), String("why", "batch"))
 		s.Error(io.ErrUnexpectedEOF)
-		s.wide().rec.more.events[0].time = exampleTime.UnixNano() + 1000
+		s.rec.more.events[0].time = exampleTime.UnixNano() + 1000
 	})
 	limits := span(func(s *Span) {
 		for i := range maxAttrs + 2 {
@@ -56,8 +56,8 @@ func goldenSpans() map[string][]*record {
 		for range maxLinks + 4 {
 			s.AddLink(s)
 		}
-		for i := range s.wide().rec.more.events {
-			s.wide().rec.more.events[i].time = exampleTime.UnixNano()
+		for i := range s.rec.more.events {
+			s.rec.more.events[i].time = exampleTime.UnixNano()
 		}
 		s.SetName(strings.Repeat("n", maxText+100))
 		s.SetStatus(StatusError, "first")
@@ -71,9 +71,9 @@ func goldenSpans() map[string][]*record {
 			Map("map", String("k", "v"), Map("m", Int("n", 1))))
 	})
 	other := span(func(s *Span) {
-		s.wide().rec.tracer = goldenTracer.Scope("redis", "9", "https://opentelemetry.io/schemas/1.44.0", Bool("pooled", true))
+		s.rec.tracer = goldenTracer.Scope("redis", "9", "https://opentelemetry.io/schemas/1.44.0", Bool("pooled", true))
 	})
-	kept := span(func(s *Span) { s.wide().rec.odds = oddsOf(threshold(0.001)) })
+	kept := span(func(s *Span) { s.rec.odds = oddsOf(threshold(0.001)) })
 	return map[string][]*record{
 		"kept": {kept}, "minimal": {minimal}, "full": {full}, "limits": {limits}, "three": {minimal, full, minimal},
 		"composites": {composites}, "scopes": {other, minimal, other},
@@ -160,15 +160,15 @@ func TestAttributesReplace(t *testing.T) {
 		}
 	}
 	s.SetString("ka", "now text")
-	if n := int(s.wide().rec.count) + len(s.wide().rec.more.attrs); n != 20 {
+	if n := int(s.rec.count) + len(s.rec.more.attrs); n != 20 {
 		t.Errorf("%d attributes, want 20", n)
 	}
-	if got := s.wide().rec.first[0].text(); got != "now text" {
+	if got := s.rec.first[0].text(); got != "now text" {
 		t.Errorf("ka = %q", got)
 	}
 	want := 20*len("ka") + len("now text") + (20-inlineAttrs)*attrBytes
-	if int(s.wide().rec.size) != want {
-		t.Errorf("counted %d bytes, want %d", s.wide().rec.size, want)
+	if int(s.rec.size) != want {
+		t.Errorf("counted %d bytes, want %d", s.rec.size, want)
 	}
 }
 

@@ -216,7 +216,7 @@ func remote(ctx context.Context, trace TraceID, span SpanID, flags uint8) *Span 
 	if around, ok := ctx.(*Span); ok {
 		ctx = around.base()
 	}
-	return &(&wideSpan{Span: Span{ctx: ctx, trace: trace, meta: uint64(flags | flagRemote)}, id: uint64(span)}).Span
+	return &Span{ctx: ctx, trace: trace, id: uint64(span), meta: uint64(flags | flagRemote)}
 }
 
 // setState is for a remote span that nobody else knows yet.
@@ -230,7 +230,7 @@ func (s *Span) setState(header string) {
 		state = withoutOdds(state)
 	}
 	if state != "" {
-		s.wide().rec = &record{more: &moreThanMostNeed{state: state}}
+		s.rec = &record{more: &moreThanMostNeed{state: state}}
 		s.meta |= flagState
 	}
 }

@@ -48,7 +48,7 @@ func TestFormats(t *testing.T) {
 		t.Setenv("OTEL_PROPAGATORS", tt.env)
 		tr, _ := testTracer(t, Config{Accept: tt.accept, Send: tt.send})
 		ctx, s := tr.StartSpan(tr.Extract(t.Context(), tt.in), "x", KindServer)
-		if got := s.wide().rec.parent; got.String() != tt.parent && (got != 0 || tt.parent != "") {
+		if got := s.rec.parent; got.String() != tt.parent && (got != 0 || tt.parent != "") {
 			t.Errorf("%s: parent %s, want %s", tt.name, got, tt.parent)
 		}
 		out, byTracer := MapCarrier{}, MapCarrier{}

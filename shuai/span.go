@@ -74,14 +74,16 @@ const (
 // concurrent use and for a nil Span; those that change it do nothing when it has ended, and next to nothing when
 // it is not recorded.
 //
-// It has 48 or 64 bytes, and starting it is one allocation. What only a recorded span needs is in a record of its own, which is used
+// It has 64 bytes, and starting it is one allocation. What only a recorded span needs is in a record of its own, which is used
 // again once it has been exported: nothing that a span has been told, and no context, is kept alive by what waits for the
-// collector. A span is not to be copied, as go vet says as well: it may be the first part of something larger.
+// collector. A span is not to be copied, as go vet says as well: the copy would not know that it has ended.
 type Span struct {
 	_      noCopy
 	ctx    context.Context // what is asked for anything but the span; never itself a *Span
 	series *series         // under which it is counted, and by which it knows its tracer; nil for a remote and for a no-op span; atomic
+	rec    *record         // if it is recorded, until it has ended; or, with flagState, where the tracestate is
 	trace  TraceID
+	id     uint64 // a span that is not recorded gets its id when it is first asked for; atomic
 	meta   uint64 // the flags; what has become of it; its odds or the start, nanoseconds of the monotonic clock modulo 26 days; atomic
 }
 
@@ -90,21 +92,6 @@ type noCopy struct{}
 
 func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
-
-// wideSpan is what every span with a trace is but a root that is not recorded, which can do without what is added here.
-type wideSpan struct {
-	Span
-	rec *record // if it is recorded, until it has ended; or, with flagState, where the tracestate is
-	id  uint64  // a span that is not recorded gets its id when it is first asked for; atomic
-}
-
-// wide returns nil for a span that is not wide. What that depends on never changes.
-func (s *Span) wide() *wideSpan {
-	if s.trace.IsZero() || atomic.LoadUint64(&s.meta)&(metaRoot|flagRecorded) == metaRoot {
-		return nil
-	}
-	return (*wideSpan)(unsafe.Pointer(s)) // which a wideSpan begins with
-}
 
 // record is what only a recorded span has. While the span is open it belongs to who has set metaLocked, and when the span has ended to
 // the exporter, and then to another span: a span that has ended does not touch it.
@@ -258,17 +245,13 @@ func (s *Span) TraceID() TraceID {
 
 // SpanID is the id of the span; zero for a no-op span.
 func (s *Span) SpanID() SpanID {
-	if !s.valid() {
+	if s == nil {
 		return 0
 	}
-	w := s.wide()
-	if w == nil {
-		return SpanID(s.trace.Lo | 1<<63) // random, and the trace has no other root: it need not be kept
-	}
-	id := atomic.LoadUint64(&w.id)
+	id := atomic.LoadUint64(&s.id)
 	if t := s.Tracer(); id == 0 && t != nil {
-		atomic.CompareAndSwapUint64(&w.id, 0, uint64(t.newSpanID(t.unixNano(monotonic()))))
-		id = atomic.LoadUint64(&w.id)
+		atomic.CompareAndSwapUint64(&s.id, 0, uint64(t.newSpanID(t.unixNano(monotonic()))))
+		id = atomic.LoadUint64(&s.id)
 	}
 	return SpanID(id)
 }
@@ -345,7 +328,7 @@ func (s *Span) valid() bool { return s != nil && !s.trace.IsZero() }
 
 func (s *Span) state() string {
 	if s.flags()&flagState != 0 {
-		return s.wide().rec.more.state
+		return s.rec.more.state
 	}
 	if o := s.odds(); o != 0 {
 		return o.String()
@@ -366,7 +349,7 @@ func (s *Span) lock() *record {
 		case meta&metaLocked != 0: // for as long as it takes to write an attribute
 			runtime.Gosched()
 		case atomic.CompareAndSwapUint64(&s.meta, meta, meta|metaLocked):
-			return s.wide().rec
+			return s.rec
 		}
 	}
 }
@@ -720,7 +703,7 @@ func (s *Span) end(t *Tracer, now int64) {
 	}
 	nanos := elapsed(meta, now)
 	if meta&flagRecorded != 0 {
-		nanos = now - s.wide().rec.begin
+		nanos = now - s.rec.begin
 	}
 	nanos = max(0, nanos)
 	page := page(s)
@@ -731,7 +714,7 @@ func (s *Span) end(t *Tracer, now int64) {
 	if meta&flagRecorded == 0 {
 		return
 	}
-	r := s.wide().rec
+	r := s.rec
 	r.duration = time.Duration(nanos)
 	r.size += int32(spanBytes + len(r.name))
 	if r.more != nil {

@@ -15,7 +15,7 @@ func TestTimesGiven(t *testing.T) {
 	s.EndAt(start.Add(time.Minute))
 	s.EndAt(start)
 	s.SetStart(start.Add(time.Hour))
-	if r := s.wide().rec; r.start != start.UnixNano() || r.duration != time.Minute || r.more.events[0].time != start.Add(time.Second).UnixNano() {
+	if r := s.rec; r.start != start.UnixNano() || r.duration != time.Minute || r.more.events[0].time != start.Add(time.Second).UnixNano() {
 		t.Errorf("start %d, duration %v, events %v", r.start, r.duration, r.more.events)
 	}
 
@@ -23,14 +23,14 @@ func TestTimesGiven(t *testing.T) {
 	s.SetStart(start)
 	s.AddEvent("now")
 	s.End()
-	if r := s.wide().rec; r.duration < time.Hour || r.duration > 2*time.Hour || time.Duration(r.more.events[0].time-r.start) < time.Hour {
+	if r := s.rec; r.duration < time.Hour || r.duration > 2*time.Hour || time.Duration(r.more.events[0].time-r.start) < time.Hour {
 		t.Errorf("start %v ago, duration %v", time.Since(start), r.duration)
 	}
 
 	_, s = tr.StartSpan(t.Context(), "ends before it starts", KindConsumer)
 	s.EndAt(start)
-	if s.wide().rec.duration != 0 {
-		t.Errorf("duration %v", s.wide().rec.duration)
+	if s.rec.duration != 0 {
+		t.Errorf("duration %v", s.rec.duration)
 	}
 }
 
@@ -40,10 +40,10 @@ func TestStartRoot(t *testing.T) {
 	ctx, request := tr.Scope("other", "", "").StartSpan(t.Context(), "request", KindServer)
 	_, job := StartRoot(context.WithValue(ctx, key{}, "v"), "job", KindInternal)
 	job.AddLink(request)
-	if job.TraceID() == request.TraceID() || job.wide().rec.parent != 0 || job.Value(key{}) != "v" {
+	if job.TraceID() == request.TraceID() || job.rec.parent != 0 || job.Value(key{}) != "v" {
 		t.Errorf("%s is no root, or has lost its context", job)
 	}
-	if l := job.wide().rec.more.links; len(l) != 1 || l[0].trace != request.TraceID() || l[0].span != request.SpanID() {
+	if l := job.rec.more.links; len(l) != 1 || l[0].trace != request.TraceID() || l[0].span != request.SpanID() {
 		t.Errorf("links %v", l)
 	}
 	if job.Tracer() != tr {

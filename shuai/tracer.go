@@ -188,31 +188,25 @@ func (t *Tracer) start(ctx context.Context, parent *Span, name string, kind Kind
 			odds = oddsOf(threshold)
 		}
 	}
-	recorded := meta&flagSampled != 0 && !t.exporter.stopped.Load()
-	meta |= uint64(now) << metaShift
-	if meta&metaRoot != 0 && !recorded {
-		s := &Span{ctx: ctx, series: c, trace: trace, meta: meta}
-		return s, s
-	}
-	s := &wideSpan{Span: Span{ctx: ctx, series: c, trace: trace, meta: meta}}
-	if recorded {
+	s := &Span{ctx: ctx, series: c, trace: trace, meta: meta | uint64(now)<<metaShift}
+	if meta&flagSampled != 0 && !t.exporter.stopped.Load() {
 		t.record(s, parent, odds, now, name, kind)
 	} else if meta&flagState != 0 {
 		s.rec = stateOnly(parent)
 	}
-	return &s.Span, &s.Span
+	return s, s
 }
 
 // stateOnly is what the child of a span that is not recorded itself inherits.
 func stateOnly(parent *Span) *record {
 	if parent.flags()&flagRecorded == 0 {
-		return parent.wide().rec
+		return parent.rec
 	}
 	return &record{more: &moreThanMostNeed{state: parent.state()}}
 }
 
 // record gives a span that nobody else knows yet a record.
-func (t *Tracer) record(s *wideSpan, parent *Span, odds odds, now int64, name string, kind Kind) {
+func (t *Tracer) record(s, parent *Span, odds odds, now int64, name string, kind Kind) {
 	if t.statistics == nil {
 		now = monotonic()
 	}

@@ -8,19 +8,13 @@ import (
 	"time"
 )
 
-// floorSpan has the size of a root that is not recorded and as many pointers.
+// floorSpan has the size of a span and as many pointers.
 type floorSpan struct {
 	ctx context.Context
 	_   *int
-	n   [2]uint64
-	one atomic.Uint64
-}
-
-// floorWideSpan has those of any other span.
-type floorWideSpan struct {
-	floorSpan
 	rec *[4]floorAttr
-	id  uint64
+	n   [3]uint64
+	one atomic.Uint64
 }
 
 type floorAttr struct {
@@ -29,12 +23,7 @@ type floorAttr struct {
 
 //go:noinline
 func newFloorSpan(ctx context.Context, n uint64) *floorSpan {
-	return &floorSpan{ctx: ctx, n: [2]uint64{n}}
-}
-
-//go:noinline
-func newFloorWideSpan(ctx context.Context, n, id uint64) *floorWideSpan {
-	return &floorWideSpan{floorSpan: floorSpan{ctx: ctx, n: [2]uint64{n}}, id: id}
+	return &floorSpan{ctx: ctx, n: [3]uint64{n}}
 }
 
 // The floors are the least that a span is made of, without any of the logic: what no tracer with these promises can do without,
@@ -65,13 +54,14 @@ func floors() (root, counted, recorded peer) {
 	})
 	recorded = as("floor", func(ctx context.Context) {
 		begin := time.Since(epoch)
-		s := newFloorWideSpan(ctx, rand.Uint64(), rand.Uint64())
+		s := newFloorSpan(ctx, rand.Uint64())
+		s.n[1] = rand.Uint64()
 		s.rec, _ = pool.Get().(*[4]floorAttr)
 		if s.one.CompareAndSwap(0, 2) {
 			*s.rec = attrs
 			s.one.Store(0)
 		}
-		end(&s.floorSpan, begin)
+		end(s, begin)
 		mu.Lock()
 		rec := s.rec
 		mu.Unlock()
