@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -12,6 +13,22 @@ import (
 	"github.com/fuwu-project/fuwu/internal/span"
 )
 
+// checkSummary compares the summary of a tree's spans with the tree.
+func checkSummary(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, tree *Tree,
+) {
+	t.Helper()
+	want := Summary{Start: tree.Start, Duration: tree.Duration, Spans: tree.Len(), Errors: tree.Errors, Services: tree.Services}
+	if tree.Len() > 0 && tree.Flags[0]&Adopted == 0 {
+		want.Root = &Root{tree.Services[tree.Service[0]], tree.Names[tree.Name[0]], tree.Length[0]}
+	}
+	if got := Summarize(tree.Batch); !reflect.DeepEqual(got, want) {
+		t.Fatalf("the summary is %+v, the tree says %+v", got, want)
+	}
+}
+
 // checkShape verifies what holds of every tree, whatever the input.
 func checkShape(t interface {
 	Helper()
@@ -19,6 +36,7 @@ func checkShape(t interface {
 }, tree *Tree,
 ) {
 	t.Helper()
+	checkSummary(t, tree)
 	n := tree.Batch.Len()
 	if tree.Len() != n {
 		t.Fatalf("%d spans made a tree of %d", n, tree.Len())
