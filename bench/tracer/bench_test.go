@@ -16,16 +16,13 @@ import (
 	"github.com/openzipkin/zipkin-go/model"
 	"github.com/openzipkin/zipkin-go/reporter"
 	zipkinhttp "github.com/openzipkin/zipkin-go/reporter/http"
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fuwu-project/fuwu/shuai"
-	"github.com/fuwu-project/fuwu/shuai/shuaihttp"
 )
 
 const name = "GET /subject/{id}"
@@ -362,16 +359,13 @@ func BenchmarkSampled4Export(b *testing.B) {
 // BenchmarkHTTP is a request from a client to a server over loopback, one at a time: bare, and with both sides traced at 0.1 %.
 // What tracing adds is the difference.
 func BenchmarkHTTP(b *testing.B) {
-	const ratio = 0.001
-	mux := http.NewServeMux()
-	mux.HandleFunc(name, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
-	run := func(impl string, handler http.Handler, wrap func(http.RoundTripper) http.RoundTripper) {
-		b.Run("impl="+impl, func(b *testing.B) {
-			srv := httptest.NewServer(handler)
+	instrumentations(b, func(of instrumentation) {
+		b.Run("impl="+of.impl, func(b *testing.B) {
+			srv := httptest.NewServer(of.handler(subject()))
 			defer srv.Close()
 			base := &http.Transport{DialContext: (&net.Dialer{}).DialContext}
 			defer base.CloseIdleConnections()
-			client := &http.Client{Transport: wrap(base)}
+			client := &http.Client{Transport: of.client(base)}
 			b.ReportAllocs()
 			began, n := cpu(b), 0
 			for b.Loop() {
@@ -389,22 +383,5 @@ func BenchmarkHTTP(b *testing.B) {
 			}
 			b.ReportMetric(float64((cpu(b)-began).Nanoseconds())/float64(n), "cpu-ns/op")
 		})
-	}
-	run("bare", mux, func(rt http.RoundTripper) http.RoundTripper { return rt })
-
-	t := newShuai(b, ratio, discardingCollector(b))
-	defer t.Stop(context.Background())
-	cfg := shuaihttp.Config{Tracer: t}
-	run("shuai", shuaihttp.NewHandler(mux, cfg), func(rt http.RoundTripper) http.RoundTripper { return shuaihttp.NewTransport(rt, cfg) })
-
-	exp, err := otlptracehttp.New(b.Context(), otlptracehttp.WithEndpointURL(discardingCollector(b)+"/v1/traces"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	p := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(ratio))), sdktrace.WithBatcher(exp))
-	defer p.Shutdown(context.Background())
-	options := []otelhttp.Option{otelhttp.WithTracerProvider(p), otelhttp.WithPropagators(propagation.TraceContext{})}
-	run("otelhttp", otelhttp.NewHandler(mux, "server", options...), func(rt http.RoundTripper) http.RoundTripper {
-		return otelhttp.NewTransport(rt, options...)
 	})
 }
