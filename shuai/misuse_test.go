@@ -34,6 +34,7 @@ func TestStaleSpans(t *testing.T) {
 					old.AddEvent("stale")
 					old.AddLink(s)
 					old.SetName("stale")
+					old.Rename("stale", "stale")
 					old.SetType("stale")
 					old.SetStart(time.Now())
 					old.Error(errors.New("stale"))
@@ -160,7 +161,7 @@ func TestMisuseUnrecorded(t *testing.T) {
 					s.AddLink(s)
 					s.End()
 					s.EndAt(time.Time{})
-					_, _, _, _, _ = s.Recording(), s.Ended(), s.Counted(), s.SpanID(), s.Flags()
+					_, _, _, _, _, _ = s.Recording(), s.Ended(), s.Counted(), s.Decided(), s.SpanID(), s.Flags()
 					Inject(context.Background(), MapCarrier{})
 				}
 			})

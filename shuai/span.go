@@ -272,6 +272,12 @@ func (s *Span) Ended() bool { return s != nil && atomic.LoadUint64(&s.meta)&meta
 // statistics count it.
 func (s *Span) Counted() bool { return s.Recording() || s.countable() != nil }
 
+// Decided reports whether it is settled if a child of the span will be recorded. Where it is not, the tracer that starts the child decides, by
+// its name as well: of a root, which has no parent, and if a caller in another process leaves it to us.
+func (s *Span) Decided() bool {
+	return s != nil && (s.flags()&flagDecided != 0 || s.valid() && s.flags()&flagUndecided == 0)
+}
+
 // Remote reports whether the span is in another process: [Extract] or [Remote] made it.
 func (s *Span) Remote() bool { return s != nil && s.flags()&flagRemote != 0 }
 
@@ -467,6 +473,24 @@ func (s *Span) SetName(name string) {
 	}
 	if c := s.countable(); c != nil {
 		s.countAs(c, name, c.typ)
+	}
+}
+
+// Rename is SetName if the name is still from: for an instrumentation that learns late what the work is called, and is not to replace
+// a name that the application has given.
+func (s *Span) Rename(from, to string) {
+	if r := s.lock(); r != nil {
+		mine := r.name == from
+		if mine {
+			r.name = clip(to)
+		}
+		s.unlock()
+		if !mine {
+			return
+		}
+	}
+	if c := s.countable(); c != nil && (c.name == from || c.overflow) {
+		s.countAs(c, to, c.typ)
 	}
 }
 

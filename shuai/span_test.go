@@ -60,17 +60,22 @@ func TestCallersDecision(t *testing.T) {
 	all, _ := testTracer(t, Config{})
 	none, _ := testTracer(t, Config{Ratio: -1})
 	for _, tt := range []struct {
-		name  string
-		span  *Span
-		by    *Tracer
-		want  bool
-		child bool
+		name    string
+		span    *Span
+		by      *Tracer
+		want    bool
+		child   bool
+		decided bool
 	}{
-		{"undecided, all", remote(t.Context(), exampleTrace, exampleSpan, flagUndecided), all, true, true},
-		{"undecided, none", remote(t.Context(), exampleTrace, exampleSpan, flagUndecided), none, false, true},
-		{"decided yes", remote(t.Context(), TraceID{}, 0, flagDecided|flagSampled), none, true, false},
-		{"decided no", remote(t.Context(), TraceID{}, 0, flagDecided), all, false, false},
+		{"undecided, all", remote(t.Context(), exampleTrace, exampleSpan, flagUndecided), all, true, true, false},
+		{"undecided, none", remote(t.Context(), exampleTrace, exampleSpan, flagUndecided), none, false, true, false},
+		{"decided yes", remote(t.Context(), TraceID{}, 0, flagDecided|flagSampled), none, true, false, true},
+		{"decided no", remote(t.Context(), TraceID{}, 0, flagDecided), all, false, false, true},
+		{"a parent", remote(t.Context(), exampleTrace, exampleSpan, 0), all, false, true, true},
 	} {
+		if tt.span.Decided() != tt.decided || (*Span)(nil).Decided() {
+			t.Errorf("%s: decided %t", tt.name, tt.span.Decided())
+		}
 		_, s := tt.by.StartSpan(tt.span, "x", KindServer)
 		if s.Sampled() != tt.want || (s.TraceID() == exampleTrace) != tt.child {
 			t.Errorf("%s: sampled %t, trace %s", tt.name, s.Sampled(), s.TraceID())

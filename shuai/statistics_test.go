@@ -389,6 +389,40 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
+// A name that is learned late does not replace one that the application has given, whether the span is recorded or only counted, and a span beyond the
+// limit of series finds the one that it belongs to.
+func TestRename(t *testing.T) {
+	for _, ratio := range []float64{1, -1} {
+		c := &collector{answerOther: accept}
+		tr, _ := testTracer(t, Config{Transport: c, Ratio: ratio, MaxSeries: 2, Compression: "none"})
+		for _, name := range []string{"known", "mine", "too many"} {
+			_, s := tr.StartSpan(t.Context(), name, KindServer)
+			s.End()
+		}
+		for _, given := range []string{"", "mine"} {
+			_, s := tr.StartSpan(t.Context(), "beyond the limit", KindServer)
+			if given != "" {
+				s.SetName(given)
+			}
+			s.Rename("beyond the limit", "known")
+			s.End()
+			s.Rename("known", "has ended")
+		}
+		(*Span)(nil).Rename("", "x")
+		if err := tr.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for name, n := range map[string]uint64{"known": 2, "mine": 2, "overflow": 1} {
+			if got := c.reports(t)[0].points[name+"|SERVER||UNSET"].count; got != n {
+				t.Errorf("ratio %v: %d spans are counted as %s, want %d", ratio, got, name, n)
+			}
+		}
+		if names, _ := c.spans(t); ratio == 1 && !slices.Equal(names, []string{"known", "mine", "too many", "known", "mine"}) {
+			t.Errorf("recorded are %q", names)
+		}
+	}
+}
+
 // Reports come every ten seconds. Delta ones hold what is new since the last that was taken, cumulative ones all.
 func TestReports(t *testing.T) {
 	for _, tt := range []struct {

@@ -15,9 +15,10 @@ import (
 
 // NewHandler returns a handler that makes a server span of each request that next serves. The span is named
 // by method and route, as "GET /subject/{id}", where [Config.Route] says the route, or next is, or leads with the same request to, an
-// [http.ServeMux]; another router calls SetName on [shuai.SpanFromContext] and sets http.route. Where next itself is the
-// ServeMux, or Config.Route is set, the name is known when it is decided whether the trace is recorded, so that each
-// route can have its own share. A status of 500 and above and a panic, which goes on, make it an error.
+// [http.ServeMux]; another router calls SetName on [shuai.SpanFromContext] and sets http.route. A name that the application
+// gives stays. Where it is for this service to decide whether the trace is recorded, and next itself is the ServeMux, or
+// Config.Route is set, the name is known when that is decided, so that each route can have its own share. A status of 500 and above
+// and a panic, which goes on, make it an error.
 //
 // The response writer that next sees has Unwrap, for [http.ResponseController], and is an
 // [http.Flusher], [http.Hijacker] and [io.ReaderFrom] where the server's own is.
@@ -34,17 +35,12 @@ type handler struct {
 	names pairs
 }
 
-// endpoint is what a server's span is named by.
-type endpoint struct{ verb, route string }
-
-func (h *handler) name(e endpoint) string { return h.names.text(e.verb, e.route) }
-
-// route is that of a request, if it is known before it is served.
-func (h *handler) route(r *http.Request) string {
+// route is that of a request, if it is known before it is served and somebody needs it: the server's mux would have to match twice.
+func (h *handler) route(r *http.Request, decided bool) string {
 	switch {
 	case h.cfg.Route != nil:
 		return h.cfg.Route(r)
-	case h.mux != nil:
+	case h.mux != nil && !decided:
 		_, pattern := h.mux.Handler(r)
 		return routeOf(pattern)
 	}
@@ -57,8 +53,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	attr, verb := method(r.Method)
-	begun := endpoint{verb, h.route(r)}
-	ctx, span := h.cfg.serve(r, h.name(begun))
+	around := r.Context()
+	if !h.cfg.Public {
+		around = h.cfg.extract(r)
+	}
+	route := h.route(r, !h.cfg.Public && shuai.SpanFromContext(around).Decided())
+	name := h.names.text(verb, route)
+	ctx, span := h.cfg.serve(around, r, name)
 	r2 := r.WithContext(ctx)
 	if !span.Counted() {
 		defer func() { r.Pattern = r2.Pattern }() // for whoever logs the request outside
@@ -72,15 +73,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		p := recover()
 		r.Pattern = r2.Pattern
-		ended := begun
-		if route := routeOf(r2.Pattern); route != "" && h.cfg.Route == nil {
-			ended.route = route
+		if of := routeOf(r2.Pattern); of != "" && of != route && h.cfg.Route == nil {
+			route = of
+			span.Rename(name, h.names.text(verb, route))
 		}
-		if ended.route != "" {
-			span.SetString("http.route", ended.route)
-		}
-		if ended != begun {
-			span.SetName(h.name(ended))
+		if route != "" {
+			span.SetString("http.route", route)
 		}
 		rw.describe(span, p)
 		span.End()

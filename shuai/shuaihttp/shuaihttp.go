@@ -40,17 +40,16 @@ func (c Config) start(ctx context.Context, name string, kind shuai.Kind) (contex
 	return shuai.StartSpan(ctx, name, kind)
 }
 
-// serve starts the span of a request that came.
-func (c Config) serve(r *http.Request, name string) (context.Context, *shuai.Span) {
+// serve starts the span of a request that came, in the context of its caller or, if that is not to be trusted, in none.
+func (c Config) serve(ctx context.Context, r *http.Request, name string) (context.Context, *shuai.Span) {
 	if !c.Public {
-		return c.start(c.extract(r), name, shuai.KindServer)
+		return c.start(ctx, name, shuai.KindServer)
 	}
-	var ctx context.Context
 	var span *shuai.Span
 	if c.Tracer != nil {
-		ctx, span = c.Tracer.StartRoot(r.Context(), name, shuai.KindServer)
+		ctx, span = c.Tracer.StartRoot(ctx, name, shuai.KindServer)
 	} else {
-		ctx, span = shuai.StartRoot(r.Context(), name, shuai.KindServer)
+		ctx, span = shuai.StartRoot(ctx, name, shuai.KindServer)
 	}
 	if span.Recording() {
 		if caller := shuai.SpanFromContext(c.extract(r)); caller.Remote() {

@@ -191,6 +191,34 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// The route is part of the name whoever decided that the request is recorded, and wherever the mux is, unless the application has given another.
+func TestNames(t *testing.T) {
+	for _, behind := range []bool{false, true} {
+		for _, caller := range []string{"", "00-6b0349c00a112a079f3b6c1de85a7042-1503bc5349c04000-01"} {
+			for path, want := range map[string]string{"/subject/1": "GET /subject/{id}", "/rpc/get": "movie.service/get", "/none": "GET"} {
+				c := newCollector(t, 1)
+				mux := http.NewServeMux()
+				mux.HandleFunc("/subject/{id}", func(http.ResponseWriter, *http.Request) {})
+				mux.HandleFunc("/rpc/{method}", func(_ http.ResponseWriter, r *http.Request) {
+					shuai.SpanFromContext(r.Context()).SetName("movie.service/" + r.PathValue("method"))
+				})
+				next := http.Handler(mux)
+				if behind {
+					next = http.HandlerFunc(mux.ServeHTTP)
+				}
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+				if caller != "" {
+					r.Header.Set("traceparent", caller)
+				}
+				shuaihttp.NewHandler(next, shuaihttp.Config{Tracer: c.tracer}).ServeHTTP(httptest.NewRecorder(), r)
+				if s := c.spans(t); len(s) != 1 || s[0].name != want {
+					t.Errorf("%s, called by %q, behind another handler %v: %+v", path, caller, behind, s)
+				}
+			}
+		}
+	}
+}
+
 // What a handler can do with its writer, it can do with ours.
 func TestAbilities(t *testing.T) {
 	for _, ratio := range []float64{1, -1} {
