@@ -213,7 +213,7 @@ func TestCache(t *testing.T) {
 		c.put(cacheKey{1, 0, i}, i, 10)
 		c.get(cacheKey{1, 0, 0}) // used all the time: it stays
 	}
-	if c.size > 100 || len(c.entries) != 10 || c.recent.Len() != 10 {
+	if c.size > 100 || len(c.entries) != 10 || len(c.round) != 10 {
 		t.Errorf("%d bytes in %d entries", c.size, len(c.entries))
 	}
 	if c.get(cacheKey{1, 0, 0}) == nil || c.get(cacheKey{1, 0, 1}) != nil || c.get(cacheKey{1, 0, 49}) == nil {
