@@ -357,6 +357,12 @@ func (s *segmentColumns) having(col, p int, code uint32, out *bitmap, memory *ve
 	memory.codes = codes
 	rows := rowsOf{view: &view}
 	for k := 0; k < len(codes); k++ {
+		for ; len(codes)-k >= 8; k += 8 { // slices.Index, twice as fast
+			if s := codes[k : k+8]; s[0] == code || s[1] == code || s[2] == code || s[3] == code ||
+				s[4] == code || s[5] == code || s[6] == code || s[7] == code {
+				break
+			}
+		}
 		next := slices.Index(codes[k:], code)
 		if next < 0 {
 			break
