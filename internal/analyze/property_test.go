@@ -24,7 +24,7 @@ func checkSummary(t interface {
 	if tree.Len() > 0 && tree.Flags[0]&Adopted == 0 {
 		want.Root = &Root{tree.Services[tree.Service[0]], tree.Names[tree.Name[0]], tree.Length[0]}
 	}
-	if got := Summarize(tree.Batch); !reflect.DeepEqual(got, want) {
+	if got := new(Summarizer).Summarize(tree.Batch); !reflect.DeepEqual(got, want) {
 		t.Fatalf("the summary is %+v, the tree says %+v", got, want)
 	}
 }
@@ -117,6 +117,30 @@ func randomTrace(t *rapid.T) *span.Batch {
 		b.Append(&s)
 	}
 	return b
+}
+
+// TestSummarizer: what it knows of the resources of one trace serves the next, if that is in the same batch.
+func TestSummarizer(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var z Summarizer
+		one := new(span.Batch)
+		for range rapid.IntRange(1, 4).Draw(t, "traces") {
+			alone := randomTrace(t)
+			in := alone
+			if rapid.Bool().Draw(t, "in one batch") {
+				in = one
+				one.Truncate(0)
+				for i := range alone.Len() {
+					s := alone.Span(i)
+					one.Append(&s)
+				}
+			}
+			want, got := new(Summarizer).Summarize(alone), z.Summarize(in)
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("after others the summary is %+v, alone %+v", got, want)
+			}
+		}
+	})
 }
 
 func TestTreeOfAnything(t *testing.T) {

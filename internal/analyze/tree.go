@@ -80,10 +80,11 @@ func (t *Tree) Children(p int) []int32 { return t.kids[t.first[p]:t.first[p+1]] 
 //     (producer, consumer) may end whenever they like. Within one host nothing is moved.
 //   - A span without a start (0) begins with its parent.
 func NewTree(b *span.Batch) *Tree {
-	w := builder{b: b, n: b.Len()}
+	w := builder{b: b, n: b.Len(), places: &places{}}
+	w.identify(b)
 	t := w.arrange()
 	t.measure()
-	t.internServices(w.process)
+	t.internServices()
 	t.internNames()
 	t.Notes = w.notes(t)
 	return t
@@ -103,11 +104,22 @@ type Root struct {
 	Length        int64 // ns
 }
 
-// Summarize is what [NewTree] says at the top of a trace, without the tree.
-func Summarize(b *span.Batch) Summary {
-	w := builder{b: b, n: b.Len()}
+// Summarizer makes summaries of one trace after the other. The zero value is ready.
+type Summarizer struct {
+	of *span.Batch
+	places
+}
+
+// Summarize is what [NewTree] says at the top of a trace, without the tree. A batch that comes again has the resources that
+// it had, and perhaps more, as [store.Store.BriefTraces] promises.
+func (z *Summarizer) Summarize(b *span.Batch) Summary {
+	if z.of != b {
+		*z = Summarizer{of: b}
+	}
+	z.identify(b)
+	w := builder{b: b, n: b.Len(), places: &z.places}
 	t := w.arrange()
-	t.internServices(w.process)
+	t.internServices()
 	s := Summary{Start: t.Start, Duration: t.Duration, Spans: t.Len(), Errors: t.Errors, Services: t.Services}
 	if t.Len() > 0 && t.Flags[0]&Adopted == 0 {
 		s.Root = &Root{t.Services[t.Service[0]], b.String(b.Name[t.Row[0]]), t.Length[0]}
@@ -118,7 +130,6 @@ func Summarize(b *span.Batch) Summary {
 // arrange makes a tree of where every span stands, and when.
 func (w *builder) arrange() *Tree {
 	w.clampTimes()
-	w.identify()
 	w.link()
 	w.breakCycles()
 	w.adopt()
@@ -128,16 +139,15 @@ func (w *builder) arrange() *Tree {
 
 // builder holds what NewTree knows by row of the batch.
 type builder struct {
-	b       *span.Batch
-	n       int
-	start   []int64 // corrected in align
-	length  []int64
-	process []int32 // of each resource: equal resources are one process
-	host    []int32 // of each resource: processes on one host share its clock
-	parent  []int32 // row; noParent for a root, unknown for what must be adopted
-	flags   []Flag
-	shift   []int64 // ns by which align moved the row
-	root    int32   // the earliest root, or noParent
+	b *span.Batch
+	n int
+	*places
+	start  []int64 // corrected in align
+	length []int64
+	parent []int32 // row; noParent for a root, unknown for what must be adopted
+	flags  []Flag
+	shift  []int64 // ns by which align moved the row
+	root   int32   // the earliest root, or noParent
 
 	roots, missing, selfParents, cycles, doubles, noStart int
 }
@@ -155,51 +165,76 @@ func (w *builder) clampTimes() {
 	}
 }
 
-// identify numbers processes and hosts. The host of a resource is its host.id or host.name; one that
-// has neither is a host of its own.
-func (w *builder) identify() {
-	processes, hosts := map[string]int32{}, map[string]int32{}
-	w.process, w.host = make([]int32, len(w.b.Resources)), make([]int32, len(w.b.Resources))
-	number := func(m map[string]int32, key []byte) int32 {
-		if i, ok := m[string(key)]; ok {
-			return i
-		}
-		m[string(key)] = int32(len(m))
-		return int32(len(m) - 1)
+// numbering gives resources of a batch that are the same in some respect one number. The zero value is ready.
+type numbering struct {
+	of    []int32 // by resource
+	byKey map[string]int32
+	key   []byte
+}
+
+// extend numbers the resources that have no number yet; appendKey appends to a key what counts of the attributes of one.
+func (n *numbering) extend(b *span.Batch, appendKey func(key []byte, attrs span.Range) []byte) {
+	if n.byKey == nil {
+		n.byKey = map[string]int32{}
 	}
-	var key []byte
-	for i, r := range w.b.Resources {
-		key = key[:0]
-		for _, a := range w.b.Values[r.Attrs.From:r.Attrs.To] {
-			key = w.appendAttr(key, a)
+	for _, r := range b.Resources[len(n.of):] {
+		n.key = appendKey(n.key[:0], r.Attrs)
+		i, ok := n.byKey[string(n.key)]
+		if !ok {
+			i = int32(len(n.byKey))
+			n.byKey[string(n.key)] = i
 		}
-		w.process[i] = number(processes, key)
-		for _, name := range [...]string{"host.id", "host.name"} {
-			if a, ok := w.b.Lookup(r.Attrs, name); ok && a.Type == span.String && a.Text().Len > 0 {
-				key = w.appendAttr(key[:0], a)
-				break
-			}
-		}
-		w.host[i] = number(hosts, key)
+		n.of = append(n.of, i)
 	}
 }
 
+// places numbers what a batch's resources speak of.
+type places struct {
+	processes numbering // equal resources are one process; few traces ask for it
+	hosts     numbering // processes on one host share its clock
+}
+
+// process is the process of a resource.
+func (p *places) process(b *span.Batch, resource uint32) int32 {
+	p.processes.extend(b, func(key []byte, attrs span.Range) []byte { return appendAttrs(key, b, attrs) })
+	return p.processes.of[resource]
+}
+
+// identify numbers the hosts. That of a resource is its host.id or host.name; one that has neither is a host of its own.
+func (p *places) identify(b *span.Batch) {
+	p.hosts.extend(b, func(key []byte, attrs span.Range) []byte {
+		for _, name := range [...]string{"host.id", "host.name"} {
+			if a, ok := b.Lookup(attrs, name); ok && a.Type == span.String && a.Text().Len > 0 {
+				return appendAttr(key, b, a)
+			}
+		}
+		return appendAttrs(key, b, attrs)
+	})
+}
+
+func appendAttrs(key []byte, b *span.Batch, attrs span.Range) []byte {
+	for _, a := range b.Values[attrs.From:attrs.To] {
+		key = appendAttr(key, b, a)
+	}
+	return key
+}
+
 // appendAttr appends a form of a that no other attribute has.
-func (w *builder) appendAttr(key []byte, a span.Attr) []byte {
+func appendAttr(key []byte, b *span.Batch, a span.Attr) []byte {
 	num := a.Num
 	if a.Type.IsText() {
 		num = uint64(a.Text().Len)
 	}
 	key = binary.LittleEndian.AppendUint32(key, a.Key.Len)
-	key = append(append(key, w.b.Bytes(a.Key)...), byte(a.Type))
+	key = append(append(key, b.Bytes(a.Key)...), byte(a.Type))
 	key = binary.LittleEndian.AppendUint64(key, num)
 	if a.Type.IsText() {
-		key = append(key, w.b.Bytes(a.Text())...)
+		key = append(key, b.Bytes(a.Text())...)
 	}
 	return key
 }
 
-func (w *builder) processOf(row int32) int32 { return w.process[w.b.Resource[row]] }
+func (w *builder) processOf(row int32) int32 { return w.process(w.b, w.b.Resource[row]) }
 
 // holders are the rows that have one span id: rows[from:to] of link.
 type holders struct {
@@ -270,14 +305,17 @@ func (w *builder) link() {
 			w.parent[i] = unknown
 			w.missing++
 		default:
-			w.parent[i] = w.holderIn(rows[h.from:h.to], w.processOf(r), h.parent)
+			w.parent[i] = w.holderIn(rows[h.from:h.to], r, h.parent)
 		}
 	}
 }
 
-// holderIn is the first of rows that is in the process, else the given one.
-func (w *builder) holderIn(rows []int32, process, otherwise int32) int32 {
-	i, ok := slices.BinarySearchFunc(rows, process, func(r, p int32) int { return cmp.Compare(w.processOf(r), p) })
+// holderIn is the first of rows that is in the process of a row, else the given one.
+func (w *builder) holderIn(rows []int32, row, otherwise int32) int32 {
+	if len(rows) == 1 {
+		return rows[0]
+	}
+	i, ok := slices.BinarySearchFunc(rows, w.processOf(row), func(r, p int32) int { return cmp.Compare(w.processOf(r), p) })
 	if ok {
 		return rows[i]
 	}
@@ -376,7 +414,7 @@ func (w *builder) align() {
 		r := queue[i]
 		queue = append(queue, list[first[r+1]:first[r+2]]...)
 		p := w.parent[r]
-		sameHost := p >= 0 && w.host[w.b.Resource[p]] == w.host[w.b.Resource[r]]
+		sameHost := p >= 0 && w.hosts.of[w.b.Resource[p]] == w.hosts.of[w.b.Resource[r]]
 		switch {
 		case timeless(r):
 			at := earliest
@@ -519,16 +557,16 @@ func SelfTimes(parent []int32, offset, length []int64) []int64 {
 	return self
 }
 
-// internServices fills Services and Service, with one look at each process.
-func (t *Tree) internServices(process []int32) {
+// internServices fills Services and Service, with one look at each resource.
+func (t *Tree) internServices() {
 	b := t.Batch
 	services := map[string]int32{}
-	ofProcess := make([]int32, len(process))
-	for i := range ofProcess {
-		ofProcess[i] = -1
+	ofResource := make([]int32, len(b.Resources))
+	for i := range ofResource {
+		ofResource[i] = -1
 	}
 	for p, r := range t.Row {
-		at := &ofProcess[process[b.Resource[r]]]
+		at := &ofResource[b.Resource[r]]
 		if *at < 0 {
 			*at = number(services, &t.Services, b.Service(int(r)))
 		}

@@ -236,9 +236,10 @@ func (s *server) traces(ctx context.Context, p *params) ([]byte, error) {
 	most := (len(rows) + workers() - 1) / workers() // together, to share what is read for them
 	parts := slices.Collect(slices.Chunk(b.TraceID, max(most, 1)))
 	err = each(ctx, len(parts), func(ctx context.Context, part int) error {
+		var summaries analyze.Summarizer
 		return s.Store.BriefTraces(ctx, parts[part], func(i int, all *span.Batch) error {
 			i += part * most
-			rows[i] = summary(all)
+			rows[i] = summary(summaries.Summarize(all))
 			rows[i].TraceID = b.TraceID[i].String()
 			rows[i].Match = matchBrief{
 				SpanID: b.SpanID[i].String(), Service: b.Service(i), Name: b.String(b.Name[i]),
@@ -268,8 +269,7 @@ func (s *server) traces(ctx context.Context, p *params) ([]byte, error) {
 }
 
 // summary is what the request page says at its top, by the same rules.
-func summary(b *span.Batch) traceRow {
-	t := analyze.Summarize(b)
+func summary(t analyze.Summary) traceRow {
 	row := traceRow{
 		Start: number(t.Start), Duration: t.Duration, Spans: t.Spans, Errors: t.Errors, Services: t.Services,
 	}

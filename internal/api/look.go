@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fuwu-project/fuwu/internal/analyze"
 	"github.com/fuwu-project/fuwu/internal/api/jaeger"
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
@@ -177,7 +178,7 @@ func (s *server) lookAt(ctx context.Context, what, query string, file io.Reader)
 	}
 	rows := []openedRow{}
 	for id, b := range o.traces {
-		t := summary(b)
+		t := summary(new(analyze.Summarizer).Summarize(b))
 		rows = append(rows, openedRow{id.String(), t.Start, t.Duration, t.Spans, t.Errors, t.Root})
 	}
 	slices.SortFunc(rows, func(x, y openedRow) int {

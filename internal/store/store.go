@@ -42,8 +42,9 @@ type Store interface {
 	Trace(ctx context.Context, id span.TraceID) (*span.Batch, error)
 
 	// BriefTraces calls do with what Trace returns of each of some ids, in spans that are brief, as with Query.Brief: one
-	// after the other, i being the place of the id, and those that are not there passed over. The batch is do's until do
-	// returns. An error of do ends it, and is returned.
+	// after the other, i being the place of the id, and those that are not there passed over. The batch is for do to read until
+	// it returns. One that do gets again, by its address, has the resources that it had, and perhaps more: what was made
+	// of these need not be made anew. An error of do ends it, and is returned.
 	BriefTraces(ctx context.Context, ids []span.TraceID, do func(i int, b *span.Batch) error) error
 
 	// Select returns the spans that match, best first. It is exact: "slowest 20" are the slowest 20 of

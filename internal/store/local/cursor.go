@@ -2,6 +2,7 @@ package local
 
 import (
 	"fmt"
+	"unique"
 
 	"github.com/fuwu-project/fuwu/internal/span"
 )
@@ -21,7 +22,6 @@ type cursor struct {
 	dicts   []*texts                    // by column
 	objects map[uint64]*parsed          // of colResource and colScope, by column<<32 | code
 	maps    map[uint32][]span.Attribute // of colMore, by code
-	numbers []uint32                    // of resources in the query's names, + 1, by code; 0: not asked yet
 	tables  map[tableKey]*table
 
 	kinds, statuses []uint8 // by code, once somebody asked
@@ -219,25 +219,13 @@ func (c *cursor) isText(col int) bool {
 	return c.attrs()[col-numFixed].typ.IsText()
 }
 
-// resource is the number of a row's resource in the query's names.
-func (c *cursor) resource(row uint32, resources *names) (uint32, error) {
-	code, ok, err := c.code(colResource, row)
-	if err != nil || !ok {
-		return 0, err
+// resource is the resource of a row.
+func (c *cursor) resource(row uint32) (*parsed, error) {
+	code, _, err := c.code(colResource, row)
+	if err != nil {
+		return nil, err
 	}
-	if c.numbers == nil {
-		c.numbers = make([]uint32, c.dictOf(colResource).len())
-	}
-	number := c.numbers[code] - 1
-	if c.numbers[code] == 0 {
-		text, err := c.dictOf(colResource).at(code)
-		if err != nil {
-			return 0, err
-		}
-		number = resources.numberOf(text)
-		c.numbers[code] = number + 1
-	}
-	return number, nil
+	return c.object(colResource, code)
 }
 
 // broken is err about what a column holds: of a segment, that it is corrupt.
@@ -264,6 +252,7 @@ func (c *cursor) object(col int, code uint32) (*parsed, error) {
 		if err != nil {
 			return nil, c.broken(col, err)
 		}
+		p.text, p.block = unique.Make(string(text)), newBlock(p.attrs)
 		return &p, nil
 	})
 	if err == nil {
@@ -393,47 +382,54 @@ func (c *cursor) enum(col int, row uint32, known *[]uint8, parse func(string) (u
 // gatherer builds a batch of rows of several sources.
 type gatherer struct {
 	b         *span.Batch
-	brief     bool // as in store.Query
-	names     *names
-	resources []uint32 // row of b.Resources, + 1, by number in names; 0: not there yet
-	seen      []uint32 // numbers that are there
-	scopes    map[string]uint32
+	brief     bool                             // as in store.Query
+	resources map[unique.Handle[string]]uint32 // those that the batch has, by their text
+	kept      int                              // length of the batch's text that is of its resources
+	scopes    map[unique.Handle[string]]uint32
 	keys      map[string]span.Text
 	attrs     []span.Attribute
 }
 
-func newGatherer(brief bool, resources *names) *gatherer {
-	return &gatherer{b: &span.Batch{}, brief: brief, names: resources, scopes: map[string]uint32{}, keys: map[string]span.Text{}}
+func newGatherer(brief bool) *gatherer {
+	rows := func() map[unique.Handle[string]]uint32 { return map[unique.Handle[string]]uint32{} }
+	return &gatherer{b: &span.Batch{}, brief: brief, resources: rows(), scopes: rows(), keys: map[string]span.Text{}}
 }
 
-// reset empties the batch but keeps its memory.
-func (g *gatherer) reset() {
-	text := g.b.Bytes(span.Text{Len: uint32(g.b.TextLen())})
-	g.b.Reset()
-	g.b.SetText(text[:0])
-	for _, number := range g.seen {
-		g.resources[number] = 0
+// mostKept bounds the text of resources that gatherBrief keeps, in bytes.
+const mostKept = 1 << 20
+
+// gatherBrief makes the batch that of other hits. It keeps its resources, which most traces share, unless they grow too many:
+// then it is another batch.
+func (g *gatherer) gatherBrief(hits []hit) (*span.Batch, error) {
+	if g.kept > mostKept {
+		*g = *newGatherer(true)
 	}
-	g.seen = g.seen[:0]
-	clear(g.scopes)
-	clear(g.keys)
+	g.b.Truncate(0)
+	text := g.b.Bytes(span.Text{Len: uint32(g.b.TextLen())})
+	g.b.SetText(text[:g.kept])
+	return g.gather(hits)
 }
 
-// gather makes the batch that of hits, in their order.
-func (g *gatherer) gather(hits []hit) (*span.Batch, error) {
+// gather makes the batch, which is empty, that of hits, in their order.
+func (g *gatherer) gather(hits []hit) (_ *span.Batch, err error) {
 	g.b.Grow(len(hits))
 	for i := range hits {
-		if err := g.add(&hits[i]); err != nil {
+		if g.b.Resource[g.b.Add()], err = g.resource(hits[i].c, hits[i].row); err != nil {
+			return nil, err
+		}
+	}
+	g.kept = g.b.TextLen()
+	for i := range hits {
+		if err := g.fill(i, &hits[i]); err != nil {
 			return nil, err
 		}
 	}
 	return g.b, nil
 }
 
-// add appends a hit to the batch.
-func (g *gatherer) add(h *hit) error {
+// fill makes span i of the batch, which has its resource, that of a hit.
+func (g *gatherer) fill(i int, h *hit) error {
 	c, row, k, b := h.c, h.row, &h.key, g.b
-	i := b.Add()
 	b.TraceID[i], b.SpanID[i], b.Kind[i], b.Start[i], b.Duration[i] = k.trace, k.id, k.kind, k.start, k.duration
 
 	parent, err := c.num(colParent, row)
@@ -449,9 +445,6 @@ func (g *gatherer) add(h *hit) error {
 		return err
 	}
 	b.Parent[i], b.Name[i], b.Status[i] = span.ID(parent), b.PutBytes(name), status
-	if b.Resource[i], err = g.resource(c, row); err != nil {
-		return err
-	}
 	if g.brief {
 		b.Scope[i] = g.noScope()
 		return nil
@@ -602,41 +595,22 @@ func (g *gatherer) addLinks(text string) (r span.Range, err error) {
 }
 
 func (g *gatherer) resource(c *cursor, row uint32) (uint32, error) {
-	number, err := c.resource(row, g.names)
+	p, err := c.resource(row)
 	if err != nil {
 		return 0, err
 	}
-	if missing := int(number) + 1 - len(g.resources); missing > 0 {
-		g.resources = append(g.resources, make([]uint32, missing)...)
+	i, ok := g.resources[p.text]
+	if !ok {
+		i = uint32(len(g.b.Resources))
+		g.b.Resources = append(g.b.Resources, span.ResourceRow{
+			Attrs: p.block.put(g.b), Dropped: p.dropped, SchemaURL: g.b.PutText(p.schemaURL),
+		})
+		g.resources[p.text] = i
 	}
-	if i := g.resources[number]; i > 0 {
-		return i - 1, nil
-	}
-	code, _, err := c.code(colResource, row)
-	if err != nil {
-		return 0, err
-	}
-	p, err := c.object(colResource, code)
-	if err != nil {
-		return 0, err
-	}
-	i := uint32(len(g.b.Resources))
-	g.b.Resources = append(g.b.Resources, span.ResourceRow{
-		Attrs: g.put(p.attrs), Dropped: p.dropped, SchemaURL: g.b.PutText(p.schemaURL),
-	})
-	g.resources[number] = i + 1
-	g.seen = append(g.seen, number)
 	return i, nil
 }
 
 func (g *gatherer) scope(c *cursor, row uint32) (uint32, error) {
-	text, err := c.text(colScope, row)
-	if err != nil {
-		return 0, err
-	}
-	if i, ok := g.scopes[string(text)]; ok {
-		return i, nil
-	}
 	code, _, err := c.code(colScope, row)
 	if err != nil {
 		return 0, err
@@ -645,11 +619,14 @@ func (g *gatherer) scope(c *cursor, row uint32) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	i := uint32(len(g.b.Scopes))
-	g.b.Scopes = append(g.b.Scopes, span.ScopeRow{
-		Name: g.b.PutText(p.name), Version: g.b.PutText(p.version),
-		Attrs: g.put(p.attrs), Dropped: p.dropped, SchemaURL: g.b.PutText(p.schemaURL),
-	})
-	g.scopes[string(text)] = i
+	i, ok := g.scopes[p.text]
+	if !ok {
+		i = uint32(len(g.b.Scopes))
+		g.b.Scopes = append(g.b.Scopes, span.ScopeRow{
+			Name: g.b.PutText(p.name), Version: g.b.PutText(p.version),
+			Attrs: p.block.put(g.b), Dropped: p.dropped, SchemaURL: g.b.PutText(p.schemaURL),
+		})
+		g.scopes[p.text] = i
+	}
 	return i, nil
 }

@@ -143,7 +143,7 @@ func (s *segment) addTo(h *head) error {
 			}
 			hits = append(hits, hit{c: c, row: uint32(row), key: k})
 		}
-		b, err := newGatherer(false, newNames()).gather(hits)
+		b, err := newGatherer(false).gather(hits)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sort"
+	"unique"
 
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/store"
@@ -220,7 +221,7 @@ type identity struct {
 	trace    span.TraceID
 	id       span.ID
 	kind     span.Kind
-	resource uint32 // number of the resource's text in the query's names
+	resource unique.Handle[string]
 }
 
 // hit is a row found.
@@ -232,9 +233,11 @@ type hit struct {
 }
 
 // identify completes a hit.
-func (h *hit) identify(resources *names) error {
-	number, err := h.c.resource(h.row, resources)
-	h.identity = identity{h.key.trace, h.key.id, h.key.kind, number}
+func (h *hit) identify() error {
+	p, err := h.c.resource(h.row)
+	if err == nil {
+		h.identity = identity{h.key.trace, h.key.id, h.key.kind, p.text}
+	}
 	return err
 }
 
@@ -242,12 +245,13 @@ func (h *hit) identify(resources *names) error {
 type traceReader struct {
 	view
 	hits []hit
+	ids  map[span.ID]bool
 	seen map[identity]bool
 	g    *gatherer
 }
 
 func (v view) traceReader(brief bool) *traceReader {
-	return &traceReader{view: v, seen: map[identity]bool{}, g: newGatherer(brief, newNames())}
+	return &traceReader{view: v, ids: map[span.ID]bool{}, seen: map[identity]bool{}, g: newGatherer(brief)}
 }
 
 // read is [store.Store.Trace]; the batch is void when the next is read.
@@ -280,7 +284,9 @@ func (r *traceReader) read(ctx context.Context, id span.TraceID) (*span.Batch, e
 	slices.SortStableFunc(r.hits, func(a, b hit) int {
 		return cmp.Or(cmp.Compare(a.key.start, b.key.start), cmp.Compare(a.key.id, b.key.id), cmp.Compare(a.key.kind, b.key.kind))
 	})
-	r.g.reset()
+	if r.g.brief {
+		return r.g.gatherBrief(r.hits)
+	}
 	return r.g.gather(r.hits)
 }
 
@@ -322,10 +328,17 @@ func (r *traceReader) readFrom(c *cursor, id span.TraceID) error {
 
 // dropCopies leaves the first hit of each identity.
 func (r *traceReader) dropCopies() error {
+	clear(r.ids)
+	for i := range r.hits {
+		r.ids[r.hits[i].key.id] = true
+	}
+	if len(r.ids) == len(r.hits) {
+		return nil // without a look at the resources
+	}
 	clear(r.seen)
 	some := r.hits[:0]
 	for _, h := range r.hits {
-		if err := h.identify(r.g.names); err != nil {
+		if err := h.identify(); err != nil {
 			return err
 		}
 		if !r.seen[h.identity] {

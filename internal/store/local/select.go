@@ -39,13 +39,12 @@ const defaultLimit = 100
 // selection is a Select under way.
 type selection struct {
 	view
-	q         store.Query
-	limit     int
-	best      ranking
-	in        map[identity]scored // those in best; with OnePerTrace by their traces
-	rows      found               // of the page that is being ranked
-	resources *names
-	res       store.Result
+	q     store.Query
+	limit int
+	best  ranking
+	in    map[identity]scored // those in best; with OnePerTrace by their traces
+	rows  found               // of the page that is being ranked
+	res   store.Result
 }
 
 // plannedAtOnce is how many sources are planned before their pages are looked at, the best first. Segments follow one another in
@@ -56,7 +55,7 @@ const plannedAtOnce = 64
 // hold; those that cannot improve on what was found are passed over, unless their matches are to be counted
 // and nobody has done so.
 func (v view) choose(ctx context.Context, q store.Query) (store.Result, error) {
-	s := &selection{view: v, q: q, limit: q.Limit, in: map[identity]scored{}, resources: newNames()}
+	s := &selection{view: v, q: q, limit: q.Limit, in: map[identity]scored{}}
 	if s.limit <= 0 {
 		s.limit = defaultLimit
 	}
@@ -96,7 +95,7 @@ func (v view) choose(ctx context.Context, q store.Query) (store.Result, error) {
 	for i := range s.best {
 		hits[i] = s.best[i].hit
 	}
-	s.res.Spans, err = newGatherer(q.Brief, s.resources).gather(hits)
+	s.res.Spans, err = newGatherer(q.Brief).gather(hits)
 	return s.res, err
 }
 
@@ -245,7 +244,7 @@ func (s *selection) enter(f *filter, row uint32, score int64) error {
 	}
 	if s.q.OnePerTrace {
 		h.identity = identity{trace: h.key.trace}
-	} else if err := h.identify(s.resources); err != nil {
+	} else if err := h.identify(); err != nil {
 		return err
 	}
 	switch old, in := s.in[h.identity]; {

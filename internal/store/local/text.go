@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+	"unique"
 
 	"github.com/fuwu-project/fuwu/internal/span"
 )
@@ -147,13 +148,47 @@ type parsed struct {
 	time                     int64
 	attrs                    []span.Attribute
 	dropped, flags           uint32
+
+	text  unique.Handle[string] // of a resource or scope: what it was parsed from
+	block block                 // of a resource or scope: its attrs
+}
+
+// block is attributes as a batch has them.
+type block struct {
+	text   []byte
+	values []span.Attr // their texts are places in text
+}
+
+func newBlock(attrs []span.Attribute) block {
+	var b span.Batch
+	for _, a := range attrs {
+		b.AddAttr(b.PutText(a.Key), a.Value)
+	}
+	return block{b.Bytes(span.Text{Len: uint32(b.TextLen())}), b.Values}
+}
+
+// put adds the attributes to a batch.
+func (o *block) put(b *span.Batch) span.Range {
+	r, base := span.Range{From: uint32(len(b.Values))}, b.PutBytes(o.text).Off
+	b.Values = append(b.Values, o.values...)
+	for i := range b.Values[r.From:] {
+		a := &b.Values[int(r.From)+i]
+		a.Key.Off += base
+		if a.Type.IsText() {
+			t := a.Text()
+			t.Off += base
+			a.Num = span.TextNum(t)
+		}
+	}
+	r.To = uint32(len(b.Values))
+	return r
 }
 
 // size is what p takes in memory, roughly.
 func (p *parsed) size() int {
-	n := 256
+	n := 256 + len(p.text.Value()) + len(p.block.text)
 	for _, a := range p.attrs {
-		n += 64 + len(a.Key) + len(a.Value.Str)
+		n += 64 + 24 + len(a.Key) + len(a.Value.Str)
 	}
 	return n
 }

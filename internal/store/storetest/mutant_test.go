@@ -258,6 +258,17 @@ var mutants = map[string]mutant{
 		})
 		return err
 	}},
+	"a batch with other resources": {brief: func(ctx context.Context, s store.Store, ids []span.TraceID, do doTrace) error {
+		var one span.Batch
+		return s.BriefTraces(ctx, ids, func(i int, b *span.Batch) error {
+			one.Reset()
+			for row := range b.Len() {
+				sp := b.Span(row)
+				one.Append(&sp)
+			}
+			return do(i, &one)
+		})
+	}},
 	"matched is what it got": {sel: matchedIsLength},
 	"ties the other way":     {sel: tiesReversed},
 	"counts no errors":       changedGroups(asIs, func(g *store.Group) { g.Errors = 0 }),

@@ -93,6 +93,17 @@ func spansOf(b *span.Batch) []span.Span {
 	return spans
 }
 
+func resourcesOf(b *span.Batch) []span.Resource {
+	list := make([]span.Resource, len(b.Resources))
+	for i, r := range b.Resources {
+		list[i] = span.Resource{Dropped: r.Dropped, SchemaURL: b.String(r.SchemaURL)}
+		for _, a := range b.Values[r.Attrs.From:r.Attrs.To] {
+			list[i].Attrs = append(list[i].Attrs, span.Attribute{Key: b.String(a.Key), Value: b.Value(a)})
+		}
+	}
+	return list
+}
+
 // differ is a readable difference, or "".
 func differ(want, got any) string {
 	d := cmp.Diff(want, got)
@@ -141,9 +152,14 @@ func (p *pair) briefTraces(ids []span.TraceID) {
 		spans any
 	}
 	ask := func(s store.Store) (list []brief) {
+		resources := map[*span.Batch][]span.Resource{} // of each batch, when it came last
 		err := s.BriefTraces(context.Background(), ids, func(i int, b *span.Batch) error {
 			list = append(list, brief{i, spansOf(b)})
-			scribble(b)
+			now := resourcesOf(b)
+			if had := resources[b]; len(now) < len(had) || len(had) > 0 && differ(had, now[:len(had)]) != "" {
+				return fmt.Errorf("a batch has the resources\n%v\nand had\n%v", now, had)
+			}
+			resources[b] = now
 			return nil
 		})
 		if err != nil {
