@@ -116,10 +116,21 @@ func (id SpanID) Time(since time.Time) time.Time {
 	return time.Unix(sec, int64(id.Tick()&0xffff)*int64(time.Second)/ticksPerSecond)
 }
 
+// appendHex64 appends 16 lower-case digits.
 func appendHex64(b []byte, v uint64) []byte {
-	var p [8]byte
-	binary.BigEndian.PutUint64(p[:], v)
-	return hex.AppendEncode(b, p[:])
+	b = binary.BigEndian.AppendUint64(b, hex32(uint32(v>>32)))
+	return binary.BigEndian.AppendUint64(b, hex32(uint32(v)))
+}
+
+// hex32 is the text of eight digits, big-endian: of all at once, without a branch or a table.
+func hex32(v uint32) uint64 {
+	const each = 0x0101010101010101
+	d := uint64(v)
+	d = (d | d<<16) & 0x0000ffff0000ffff
+	d = (d | d<<8) & 0x00ff00ff00ff00ff
+	d = (d | d<<4) & 0x0f0f0f0f0f0f0f0f // a digit a byte
+	letters := (d + 6*each) >> 4 & each
+	return d + '0'*each + letters*('a'-'0'-10)
 }
 
 // IDInfo is what an id says about its birth, if Shuai made it; a foreign id yields nonsense, which

@@ -2,10 +2,13 @@ package shuai
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
+	"testing/quick"
 	"time"
 )
 
@@ -63,6 +66,20 @@ func TestDescribeID(t *testing.T) {
 		if got, err := DescribeID(s); !errors.Is(err, ErrBadID) || got != (IDInfo{}) {
 			t.Errorf("DescribeID(%q) = %+v, %v; want ErrBadID", s, got, err)
 		}
+	}
+}
+
+// Digits are written and read as package fmt does.
+func TestHex(t *testing.T) {
+	f := func(v uint64, shift, at uint8, c byte) bool {
+		v >>= shift % 64 // small ones too
+		text := fmt.Sprintf("%016x", v)
+		got, ok := parseHex(text)
+		_, strange := parseHex(text[:at%16] + string([]byte{c}) + text[at%16+1:])
+		return string(appendHex64(nil, v)) == text && ok && got == v && strange == (strings.IndexByte("0123456789abcdef", c) >= 0)
+	}
+	if err := quick.Check(f, &quick.Config{MaxCount: 10000}); err != nil {
+		t.Error(err)
 	}
 }
 
