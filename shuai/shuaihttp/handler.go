@@ -47,6 +47,14 @@ func (h *handler) route(r *http.Request, decided bool) string {
 	return ""
 }
 
+// name is verb and route, which mostly is the pattern.
+func (h *handler) name(verb, route, pattern string) string {
+	if len(pattern) == len(verb)+1+len(route) && pattern[:len(verb)] == verb {
+		return pattern
+	}
+	return h.names.text(verb, route)
+}
+
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.cfg.skips(r) {
 		h.next.ServeHTTP(w, r)
@@ -60,8 +68,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	route := h.route(r, !h.cfg.Public && shuai.SpanFromContext(around).Decided())
 	name := h.names.text(verb, route)
 	ctx, span := h.cfg.serve(around, r, name)
-	r2 := r.WithContext(ctx)
 	if !span.Counted() {
+		r2 := r.WithContext(ctx)
 		defer func() { r.Pattern = r2.Pattern }() // for whoever logs the request outside
 		h.next.ServeHTTP(w, r2)
 		return
@@ -69,13 +77,14 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if span.Recording() {
 		describe(span, r, attr)
 	}
-	rw, seen := wrap(w)
+	seen := &served{request: *r.WithContext(ctx)}
+	r2, rw := &seen.request, &seen.writer.responseWriter
 	defer func() {
 		p := recover()
 		r.Pattern = r2.Pattern
 		if of := routeOf(r2.Pattern); of != "" && of != route && h.cfg.Route == nil {
 			route = of
-			span.Rename(name, h.names.text(verb, route))
+			span.Rename(name, h.name(verb, route, r2.Pattern))
 		}
 		if route != "" {
 			span.SetString("http.route", route)
@@ -86,7 +95,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(p) // the server's to handle, or to hide: http.ErrAbortHandler
 		}
 	}()
-	h.next.ServeHTTP(seen, r2)
+	h.next.ServeHTTP(seen.write(w), r2)
 }
 
 // describe sets what is known of a request before it is served.
@@ -113,6 +122,27 @@ func routeOf(pattern string) string {
 		return strings.TrimSuffix(pattern[i:], "{$}")
 	}
 	return ""
+}
+
+// served is what the next handler sees of a request: one allocation instead of two.
+type served struct {
+	request http.Request
+	writer  http1Writer
+}
+
+// write returns the writer with those of the interfaces that handlers ask for by type assertion: what the writers of HTTP/1 (all)
+// and HTTP/2 (Flusher) have.
+func (s *served) write(w http.ResponseWriter) http.ResponseWriter {
+	s.writer.ResponseWriter = w
+	if full, ok := w.(http1); ok {
+		s.writer.flusher, s.writer.full = full, full
+		return &s.writer
+	}
+	if f, ok := w.(http.Flusher); ok {
+		s.writer.flusher = f
+		return &s.writer.flushWriter
+	}
+	return &s.writer.responseWriter
 }
 
 // responseWriter remembers the status.
@@ -172,24 +202,6 @@ func (w *responseWriter) wrote() {
 // Unwrap lets [http.ResponseController] find what the writer can do.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// wrap returns a writer that remembers the status, and the same with those of the interfaces that handlers ask for by type
-// assertion: what the writers of HTTP/1 (all) and HTTP/2 (Flusher) have. It is one allocation.
-func wrap(w http.ResponseWriter) (*responseWriter, http.ResponseWriter) {
-	f, flushes := w.(http.Flusher)
-	h, hijacks := w.(http.Hijacker)
-	r, reads := w.(io.ReaderFrom)
-	switch {
-	case flushes && hijacks && reads:
-		rw := &http1Writer{flushWriter{responseWriter{ResponseWriter: w}, f}, h, r}
-		return &rw.responseWriter, rw
-	case flushes:
-		rw := &flushWriter{responseWriter{ResponseWriter: w}, f}
-		return &rw.responseWriter, rw
-	}
-	rw := &responseWriter{ResponseWriter: w}
-	return rw, rw
-}
-
 type flushWriter struct {
 	responseWriter
 	flusher http.Flusher
@@ -201,15 +213,21 @@ func (w *flushWriter) Flush() {
 	w.flusher.Flush()
 }
 
+// http1 is what the server's writer of HTTP/1 can do.
+type http1 interface {
+	http.Flusher
+	http.Hijacker
+	io.ReaderFrom
+}
+
 type http1Writer struct {
 	flushWriter
-	hijacker http.Hijacker
-	from     io.ReaderFrom
+	full http1
 }
 
 // Hijack implements [http.Hijacker].
 func (w *http1Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := w.hijacker.Hijack()
+	conn, rw, err := w.full.Hijack()
 	if err == nil && w.status == 0 {
 		w.status = http.StatusSwitchingProtocols
 	}
@@ -219,5 +237,5 @@ func (w *http1Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // ReadFrom implements [io.ReaderFrom], by which a file is sent without passing through the process.
 func (w *http1Writer) ReadFrom(src io.Reader) (int64, error) {
 	w.wrote()
-	return w.from.ReadFrom(src)
+	return w.full.ReadFrom(src)
 }
