@@ -27,8 +27,8 @@ var kindInt, kindFloat, kindBool = &kinds[0], &kinds[1], &kinds[2]
 
 // String makes a text attribute. A value of more than 16 KiB is cut.
 func String(key, v string) Attr {
-	if len(v) > maxText { // here too, so that the rest is inlined
-		v = clip(v)
+	if len(v) > maxText { // not by clip, so that this is inlined
+		v = cut(v)
 	}
 	return Attr{key, unsafe.StringData(v), uint64(len(v))}
 }
@@ -92,7 +92,9 @@ func encoded(key string, value []byte) Attr {
 }
 
 // isPointer reports that ptr is the value's address.
-func (a *Attr) isPointer() bool { return a.ptr != kindInt && a.ptr != kindFloat && a.ptr != kindBool }
+func (a *Attr) isPointer() bool {
+	return uintptr(unsafe.Pointer(a.ptr))-uintptr(unsafe.Pointer(&kinds)) >= uintptr(len(kinds))
+}
 
 // text is the value if it is text, else "".
 func (a *Attr) text() string {
@@ -116,11 +118,17 @@ func (a *Attr) size() int {
 // maxText bounds one attribute value, name or message; it leaves room for any SQL statement worth reading.
 const maxText = 16 << 10
 
-// clip cuts at a character's boundary and lets go of the long original.
 func clip(s string) string {
 	if len(s) <= maxText {
 		return s
 	}
+	return cut(s)
+}
+
+// cut cuts at a character's boundary and lets go of the long original.
+//
+//go:noinline
+func cut(s string) string {
 	n := maxText
 	for n > maxText-utf8.UTFMax && !utf8.RuneStart(s[n]) {
 		n--

@@ -228,14 +228,18 @@ func newIDSource(ip uint32, pid uint16) *idSource {
 
 // spanID makes an id that no other call of the process makes within 18 hours. It is a hybrid clock:
 // a burst, or a clock that was set back, takes ticks from the near future; more than a second ahead
-// of now, ids are random, so that an id does not lie about its time.
-func (s *idSource) spanID(unixNano int64) SpanID {
+// of now, ids are random, so that an id does not lie about its time. A nil source makes random ones only. They are of the
+// bits given, or, if these are 0, of new ones.
+func (s *idSource) spanID(unixNano int64, random uint64) SpanID {
+	if s == nil {
+		return randomSpanID(random)
+	}
 	tick, _ := bits.Mul64(uint64(max(0, unixNano)), ticksPerNano)
 	for {
 		last := s.last.Load()
 		next := max(tick, last+1)
 		if next > tick+ticksPerSecond {
-			return randomSpanID()
+			return randomSpanID(random)
 		}
 		if s.last.CompareAndSwap(last, next) {
 			if id := SpanID(s.prefix | next&0xffffffff); id != 0 {
@@ -249,8 +253,12 @@ func (s *idSource) traceID(unix uint32, random uint64) TraceID {
 	return TraceID{uint64(unix)<<32 | uint64(s.ip), random}
 }
 
-// math/rand/v2's generator is ChaCha8, seeded from the system, one per thread.
-func randomSpanID() SpanID { return SpanID(rand.Uint64() | 1<<63) }
+func randomSpanID(random uint64) SpanID {
+	if random == 0 {
+		random = rand.Uint64() // ChaCha8, seeded from the system, one generator per thread
+	}
+	return SpanID(random | 1<<63)
+}
 
 // identity is where the ids of this process come from.
 type identity struct {

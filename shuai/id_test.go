@@ -24,7 +24,7 @@ func TestIDExample(t *testing.T) {
 	if got := src.traceID(uint32(exampleTime.Unix()), 0x9f3b6c1de85a7042); got != exampleTrace {
 		t.Errorf("trace id %s, want %s", got, exampleTrace)
 	}
-	if got := src.spanID(exampleTime.UnixNano()); got != exampleSpan {
+	if got := src.spanID(exampleTime.UnixNano(), 0); got != exampleSpan {
 		t.Errorf("span id %s, want %s", got, exampleSpan)
 	}
 
@@ -116,7 +116,7 @@ func TestSpanTimeWraps(t *testing.T) {
 	trace := time.Unix(5*65536-2, 0) // two seconds before the ticks begin again
 	for _, after := range []time.Duration{0, time.Second, 3 * time.Second, 18 * time.Hour} {
 		at := trace.Add(after)
-		id := newIDSource(1, 1).spanID(at.UnixNano())
+		id := newIDSource(1, 1).spanID(at.UnixNano(), 0)
 		if got := id.Time(trace); !got.Equal(at) {
 			t.Errorf("a span %v after its trace reads as %v after", after, got.Sub(trace))
 		}
@@ -127,7 +127,7 @@ func TestSpanIDBursts(t *testing.T) {
 	src := newIDSource(0x0a000001, 7)
 	seen := map[SpanID]bool{}
 	make1 := func(now time.Time) SpanID {
-		id := src.spanID(now.UnixNano())
+		id := src.spanID(now.UnixNano(), 0)
 		if seen[id] {
 			t.Fatalf("id %s twice", id)
 		}
@@ -170,7 +170,7 @@ func TestSpanIDsUniqueConcurrently(t *testing.T) {
 	for w := range workers {
 		wg.Go(func() {
 			for range each {
-				made[w] = append(made[w], src.spanID(time.Now().UnixNano()))
+				made[w] = append(made[w], src.spanID(time.Now().UnixNano(), 0))
 			}
 		})
 	}
@@ -188,11 +188,11 @@ func TestSpanIDsUniqueConcurrently(t *testing.T) {
 
 func TestZeroSpanIDSkipped(t *testing.T) {
 	src := newIDSource(0, 0)
-	if id := src.spanID(0); id != 1 {
+	if id := src.spanID(0, 0); id != 1 {
 		t.Errorf("got %s, want the first id that is not zero", id)
 	}
 	src.last.Store(1<<48 - 1) // the next tick is zero in its low 32 bits
-	if id := src.spanID(time.Unix(1<<32, 0).UnixNano()); id == 0 {
+	if id := src.spanID(time.Unix(1<<32, 0).UnixNano(), 0); id == 0 {
 		t.Error("made the invalid id")
 	}
 }
@@ -221,5 +221,20 @@ func TestHostIP(t *testing.T) {
 		if got := hostIP(tt.addrs).String(); got != tt.want {
 			t.Errorf("hostIP(%v) = %s, want %s", tt.addrs, got, tt.want)
 		}
+	}
+}
+
+// In a burst ids are random, and a root's random bits are its trace's. No two spans of a trace have the same.
+func TestRootIDInBurst(t *testing.T) {
+	tr, _ := testTracer(t, Config{})
+	tr.ids = newIDSource(1, 1)
+	tr.ids.last.Store(1 << 62) // far ahead of the clock
+	ctx, root := tr.StartSpan(t.Context(), "root", KindServer)
+	_, child := tr.StartSpan(ctx, "child", KindInternal)
+	if id := root.SpanID(); !id.Random() || id != SpanID(root.TraceID().Lo|1<<63) {
+		t.Errorf("the root of trace %s is span %s", root.TraceID(), id)
+	}
+	if id := child.SpanID(); !id.Random() || id == root.SpanID() {
+		t.Errorf("the child of %s is span %s", root.SpanID(), id)
 	}
 }

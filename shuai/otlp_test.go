@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"flag"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -166,9 +168,52 @@ func TestAttributesReplace(t *testing.T) {
 	if got := s.rec.first[0].text(); got != "now text" {
 		t.Errorf("ka = %q", got)
 	}
-	want := 20*len("ka") + len("now text") + (20-inlineAttrs)*attrBytes
-	if int(s.rec.size) != want {
-		t.Errorf("counted %d bytes, want %d", s.rec.size, want)
+	want := spanBytes + len("x") + 20*len("ka") + len("now text") + moreBytes + (20-inlineAttrs)*attrBytes
+	if got := s.rec.memory(); got != want {
+		t.Errorf("counted %d bytes, want %d", got, want)
+	}
+}
+
+// Keys of all lengths, of which some come again, against a list that is searched.
+func TestAttributesAgainstList(t *testing.T) {
+	tr, _ := testTracer(t, Config{})
+	for seed := range uint64(500) {
+		rnd := rand.New(rand.NewPCG(seed, 0))
+		_, s := tr.StartSpan(t.Context(), "x", KindInternal)
+		var keys []string
+		values := map[string]string{}
+		for range rnd.IntN(15) {
+			var attrs []Attr
+			for range rnd.IntN(4) {
+				key := strings.Repeat("k", rnd.IntN(3)*64+rnd.IntN(4)) + string(rune('a'+rnd.IntN(3)))
+				value := strings.Repeat("v", rnd.IntN(9))
+				attrs = append(attrs, String(key, value))
+				if _, ok := values[key]; !ok {
+					keys = append(keys, key)
+				}
+				values[key] = value
+			}
+			s.Set(attrs...)
+		}
+		r, want := s.rec, spanBytes+len("x")
+		got := slices.Clone(r.first[:r.count])
+		if r.more != nil {
+			got = append(got, r.more.attrs...)
+			want += moreBytes + len(r.more.attrs)*attrBytes
+		}
+		if len(got) != len(keys) {
+			t.Fatalf("seed %d: %d attributes, want %d", seed, len(got), len(keys))
+		}
+		for i, key := range keys {
+			if got[i].key != key || got[i].text() != values[key] {
+				t.Fatalf("seed %d: attribute %d is %s = %q, want %s = %q", seed, i, got[i].key, got[i].text(), key, values[key])
+			}
+			want += len(key) + len(values[key])
+		}
+		if size := r.memory(); size != want {
+			t.Fatalf("seed %d: counted %d bytes, want %d", seed, size, want)
+		}
+		s.End()
 	}
 }
 

@@ -116,11 +116,10 @@ func (l *limiter) init(perSecond float64) {
 }
 
 func (l *limiter) allow() bool {
-	if l.perSecond == 0 {
-		return true
-	}
-	return l.allowAt(monotonic())
+	return l.perSecond == 0 || l.allowNow()
 }
+
+func (l *limiter) allowNow() bool { return l.allowAt(monotonic()) }
 
 func (l *limiter) allowAt(now int64) bool {
 	step := int64(float64(time.Second) / l.perSecond)

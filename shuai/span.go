@@ -106,12 +106,13 @@ type record struct {
 	duration time.Duration
 	name     string
 	more     *moreThanMostNeed
-	size     int32 // bytes that attributes, events and links refer to; once ended, of the whole span
+	size     int32 // bytes, with all that it refers to; once the span has ended
 	flags    uint8 // the span's
 	kind     Kind
 	status   Status
-	remote   bool  // the parent is in another process
-	count    uint8 // of attributes in first
+	remote   bool   // the parent is in another process
+	count    uint8  // of attributes in first
+	lengths  uint64 // of their keys, modulo 64, a bit each: a key of another length is a new one
 	first    [inlineAttrs]Attr
 }
 
@@ -125,7 +126,7 @@ func (r *record) recycle() {
 	for i := range r.first[:r.count] {
 		r.first[i].key, r.first[i].ptr = "", nil // what refers to memory; half the cost of clear
 	}
-	r.name, r.more, r.size, r.status, r.remote, r.parent, r.count = "", nil, 0, StatusUnset, false, 0, 0
+	r.name, r.more, r.status, r.remote, r.parent, r.count, r.lengths = "", nil, StatusUnset, false, 0, 0, 0
 	records.Put(r)
 }
 
@@ -250,7 +251,7 @@ func (s *Span) SpanID() SpanID {
 	}
 	id := atomic.LoadUint64(&s.id)
 	if t := s.Tracer(); id == 0 && t != nil {
-		atomic.CompareAndSwapUint64(&s.id, 0, uint64(t.newSpanID(t.unixNano(monotonic()))))
+		atomic.CompareAndSwapUint64(&s.id, 0, uint64(t.ids.spanID(t.unixNano(monotonic()), 0)))
 		id = atomic.LoadUint64(&s.id)
 	}
 	return SpanID(id)
@@ -419,8 +420,19 @@ func (s *Span) Set(attrs ...Attr) {
 	}
 }
 
-// set is called with the lock held. An attribute without a key is none.
+// set is called with the lock held.
 func (r *record) set(a *Attr) {
+	n, length := r.count, uint64(1)<<(len(a.key)&63)
+	if n >= inlineAttrs || r.lengths&length != 0 || a.key == "" {
+		r.setAgain(a)
+		return
+	}
+	r.first[n] = *a
+	r.count, r.lengths = n+1, r.lengths|length
+}
+
+// setAgain is for an attribute that may have been set before, or has no place among the first. One without a key is none.
+func (r *record) setAgain(a *Attr) {
 	if a.key == "" {
 		r.extra().droppedAttrs++
 		return
@@ -428,20 +440,19 @@ func (r *record) set(a *Attr) {
 	n := int(r.count)
 	for i := range r.first[:n] {
 		if r.first[i].key == a.key {
-			r.replace(&r.first[i], a)
+			r.first[i] = *a
 			return
 		}
 	}
 	if n < inlineAttrs {
 		r.first[n] = *a
 		r.count++
-		r.size += int32(a.size())
 		return
 	}
 	m := r.extra()
 	for i := range m.attrs {
 		if m.attrs[i].key == a.key {
-			r.replace(&m.attrs[i], a)
+			m.attrs[i] = *a
 			return
 		}
 	}
@@ -450,12 +461,6 @@ func (r *record) set(a *Attr) {
 		return
 	}
 	m.attrs = append(m.attrs, *a)
-	r.size += int32(attrBytes + a.size())
-}
-
-func (r *record) replace(old, a *Attr) {
-	r.size += int32(a.size() - old.size())
-	*old = *a
 }
 
 func (r *record) extra() *moreThanMostNeed {
@@ -622,7 +627,6 @@ func (r *record) addEvent(unixNano int64, name string, attrs []Attr) {
 	own := append([]Attr(nil), attrs[:min(len(attrs), maxAttrs)]...)
 	e := event{unixNano, clip(name), own}
 	m.events = append(m.events, e)
-	r.size += int32(eventBytes + len(e.name) + attrsSize(own))
 }
 
 // AddLink points at a span that is related but not the parent, such as that of a message of the batch that s
@@ -645,15 +649,6 @@ func (s *Span) AddLink(to *Span, attrs ...Attr) {
 	own := append([]Attr(nil), attrs[:min(len(attrs), maxAttrs)]...)
 	l := link{to.trace, id, to.flags(), to.state(), own}
 	m.links = append(m.links, l)
-	r.size += int32(linkBytes + len(l.state) + attrsSize(own))
-}
-
-func attrsSize(attrs []Attr) int {
-	n := len(attrs) * attrBytes
-	for i := range attrs {
-		n += attrs[i].size()
-	}
-	return n
 }
 
 // SetStart says that the work began at t, which need not be when the span was started: of a message that waited, for
@@ -740,9 +735,37 @@ func (s *Span) end(t *Tracer, now int64) {
 	}
 	r := s.rec
 	r.duration = time.Duration(nanos)
-	r.size += int32(spanBytes + len(r.name))
-	if r.more != nil {
-		r.size += int32(moreBytes + len(r.more.state) + len(r.more.message))
-	}
+	r.size = int32(r.memory())
 	t.exporter.add(r, shard)
+}
+
+// memory is how many bytes the record takes, with all that it refers to.
+func (r *record) memory() int {
+	n := spanBytes + len(r.name)
+	for i := range r.first[:r.count] {
+		n += r.first[i].size()
+	}
+	if r.more != nil {
+		n += r.more.memory()
+	}
+	return n
+}
+
+func (m *moreThanMostNeed) memory() int {
+	n := moreBytes + len(m.state) + len(m.message) + attrsMemory(m.attrs)
+	for i := range m.events {
+		n += eventBytes + len(m.events[i].name) + attrsMemory(m.events[i].attrs)
+	}
+	for i := range m.links {
+		n += linkBytes + len(m.links[i].state) + attrsMemory(m.links[i].attrs)
+	}
+	return n
+}
+
+func attrsMemory(attrs []Attr) int {
+	n := len(attrs) * attrBytes
+	for i := range attrs {
+		n += attrs[i].size()
+	}
+	return n
 }

@@ -172,7 +172,7 @@ func placeOf(kind Kind, name, typ string) uint8 {
 }
 
 func (s *series) is(kind Kind, name, typ string) bool {
-	return s.kind == kind && s.name == name && s.typ == typ
+	return s.kind == kind && s.name == name && (s.typ == "" && typ == "" || s.typ == typ) // mostly there is none, and nothing to call
 }
 
 func (st *statistics) hash(kind Kind, name, typ string) uint64 {

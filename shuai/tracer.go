@@ -214,16 +214,20 @@ func (t *Tracer) record(s, parent *Span, odds odds, now int64, name string, kind
 	r, _ := records.Get().(*record)
 	s.rec = r
 	r.begin, r.start, r.odds = now, t.unixNano(now), odds
+	random := uint64(0)
 	if parent != nil {
 		r.parent = parent.SpanID()
 		r.remote = parent.flags()&flagRemote != 0
 		if s.meta&flagState != 0 {
 			r.extra().state = parent.state()
 		}
-	} else if t.ids != nil {
-		s.trace.Hi = t.ids.traceID(uint32(r.start/int64(time.Second)), 0).Hi // born's may be a second old
+	} else {
+		random = s.trace.Lo // no other span of the trace has it
+		if t.ids != nil {
+			s.trace.Hi = t.ids.traceID(uint32(r.start/int64(time.Second)), 0).Hi // born's may be a second old
+		}
 	}
-	r.id = t.newSpanID(r.start)
+	r.id = t.ids.spanID(r.start, random)
 	s.id = uint64(r.id)
 	r.tracer, r.trace, r.name, r.kind, r.flags = t, s.trace, clip(name), kind, uint8(s.meta)
 }
@@ -247,13 +251,6 @@ func (t *Tracer) bornNow() uint64 {
 		return rand.Uint64() | 1 // never zero
 	}
 	return t.ids.traceID(uint32(time.Now().Unix()), 0).Hi
-}
-
-func (t *Tracer) newSpanID(unixNano int64) SpanID {
-	if t.ids == nil {
-		return randomSpanID()
-	}
-	return t.ids.spanID(unixNano)
 }
 
 // muted returns a context below which nothing is traced: the exporter's own requests.
