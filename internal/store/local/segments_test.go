@@ -79,7 +79,7 @@ func TestSegments(t *testing.T) {
 		q := store.Query{
 			Order: rapid.SampledFrom([]store.Order{store.Newest, store.Slowest, store.Sampled}).Draw(t, "order"),
 			Limit: rapid.SampledFrom([]int{1, 2, 7, 20, 100, 3000}).Draw(t, "limit"), Count: rapid.Bool().Draw(t, "count"),
-			Brief: true,
+			Brief: true, OnePerTrace: rapid.Bool().Draw(t, "one per trace"),
 		}
 		switch rapid.IntRange(0, 3).Draw(t, "form") {
 		case 0:
