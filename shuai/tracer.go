@@ -165,30 +165,30 @@ func (t *Tracer) start(ctx context.Context, parent *Span, name string, kind Kind
 	if p, ok := ctx.(*Span); ok {
 		ctx = p.base() // the new span answers for spans: keep chains short and parents collectable
 	}
-	var trace TraceID
+	s := &Span{ctx: ctx, series: c} // first, so that what follows has its place there and not on the stack
 	var meta uint64
 	var odds odds
 	if parent.valid() {
-		trace = parent.trace
+		s.trace = parent.trace
 		meta = uint64(above & (wireFlags | flagState))
 		if above&flagUndecided == 0 {
 			odds = parent.odds()
-		} else if threshold := c.threshold.Load(); sampled(trace, threshold) {
+		} else if threshold := c.threshold.Load(); sampled(s.trace, threshold) {
 			meta |= flagSampled
 			odds = oddsOf(threshold)
 		}
 	} else {
 		parent = nil
-		trace = TraceID{t.born(), rand.Uint64()}
+		s.trace = TraceID{t.born(), rand.Uint64()}
 		meta = metaRoot | flagRandom
 		if above&flagDecided != 0 {
 			meta |= uint64(above & flagSampled)
-		} else if threshold := c.threshold.Load(); sampled(trace, threshold) && t.limiter.allow() {
+		} else if threshold := c.threshold.Load(); sampled(s.trace, threshold) && t.limiter.allow() {
 			meta |= flagSampled
 			odds = oddsOf(threshold)
 		}
 	}
-	s := &Span{ctx: ctx, series: c, trace: trace, meta: meta | uint64(now)<<metaShift}
+	s.meta = meta | uint64(now)<<metaShift
 	if meta&flagSampled != 0 && !t.exporter.stopped.Load() {
 		t.record(s, parent, odds, now, name, kind)
 	} else if meta&flagState != 0 {
