@@ -70,7 +70,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, span := h.cfg.serve(around, r, name)
 	if !span.Counted() {
 		r2 := r.WithContext(ctx)
-		defer func() { r.Pattern = r2.Pattern }() // for whoever logs the request outside
+		defer giveBack(r, r2)
 		h.next.ServeHTTP(w, r2)
 		return
 	}
@@ -81,7 +81,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r2, rw := &seen.request, &seen.writer.responseWriter
 	defer func() {
 		p := recover()
-		r.Pattern = r2.Pattern
+		giveBack(r, r2)
 		if of := routeOf(r2.Pattern); of != "" && of != route && h.cfg.Route == nil {
 			route = of
 			span.Rename(name, h.name(verb, route, r2.Pattern))
@@ -96,6 +96,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	h.next.ServeHTTP(seen.write(w), r2)
+}
+
+// giveBack tells the server's request what its copy has been told: the pattern, for whoever logs the request outside, and the form, whose files
+// the server removes.
+func giveBack(r, served *http.Request) {
+	r.Pattern, r.MultipartForm = served.Pattern, served.MultipartForm
 }
 
 // describe sets what is known of a request before it is served.

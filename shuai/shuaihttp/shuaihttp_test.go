@@ -2,16 +2,19 @@ package shuaihttp_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"maps"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -297,6 +300,38 @@ func TestAbilities(t *testing.T) {
 		}
 	}), shuaihttp.Config{Tracer: c.tracer}).ServeHTTP(struct{ http.ResponseWriter }{httptest.NewRecorder()},
 		httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+}
+
+// The server removes the files of a form that a handler has read, although it was another request's.
+func TestFormsFilesAreRemoved(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	for _, tracer := range []*shuai.Tracer{newCollector(t, 1).tracer, newCollector(t, -1).tracer, nil} {
+		srv := httptest.NewServer(shuaihttp.NewHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if err := r.ParseMultipartForm(0); err != nil {
+				t.Error(err)
+			}
+			if files, err := os.ReadDir(os.TempDir()); err != nil || len(files) != 1 {
+				t.Errorf("%d files while the request is served, %v", len(files), err)
+			}
+		}), shuaihttp.Config{Tracer: tracer}))
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		part, err := form.CreateFormFile("file", "name")
+		if err != nil {
+			t.Fatal(err)
+		}
+		part.Write(make([]byte, 11<<20)) // more than is kept in memory at the least
+		form.Close()
+		resp, err := srv.Client().Post(srv.URL, form.FormDataContentType(), &body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		srv.Close()
+		if files, err := os.ReadDir(os.TempDir()); err != nil || len(files) != 0 {
+			t.Errorf("%d files afterwards, %v", len(files), err)
+		}
+	}
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)
