@@ -30,7 +30,7 @@ func newFloorSpan(ctx context.Context, n uint64) *floorSpan {
 // in Go and without assembly. They are peers, so that they run beside the tracers: what an allocation costs depends on the heap around it.
 //
 // A root is an allocation and a random number; one that is counted reads the clock twice, ends once, whoever else ends it, and is added to
-// what other processors add to; one that is recorded has an id and attributes that others may set at the same time, and goes through a lock to those
+// what other processors add to; one that is recorded has attributes that others may set at the same time, and goes through a lock to those
 // that the exporter takes away, to be used again.
 func floors() (root, counted, recorded peer) {
 	epoch := time.Now()
@@ -55,7 +55,6 @@ func floors() (root, counted, recorded peer) {
 	recorded = as("floor", func(ctx context.Context) {
 		begin := time.Since(epoch)
 		s := newFloorSpan(ctx, rand.Uint64())
-		s.n[1] = rand.Uint64()
 		s.rec, _ = pool.Get().(*[4]floorAttr)
 		if s.one.CompareAndSwap(0, 2) {
 			*s.rec = attrs
