@@ -3,7 +3,6 @@ package tracer
 import (
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -354,34 +353,4 @@ func BenchmarkSampled4Export(b *testing.B) {
 		return zipkinPeer(b, rep, zipkin.AlwaysSample), none, nil
 	})
 	exported(b, "dd", func(b *testing.B) (peer, func(), func() uint64) { return ddPeer(b, 1), none, nil })
-}
-
-// BenchmarkHTTP is a request from a client to a server over loopback, one at a time: bare, and with both sides traced at 0.1 %.
-// What tracing adds is the difference.
-func BenchmarkHTTP(b *testing.B) {
-	instrumentations(b, func(of instrumentation) {
-		b.Run("impl="+of.impl, func(b *testing.B) {
-			srv := httptest.NewServer(of.handler(subject()))
-			defer srv.Close()
-			base := &http.Transport{DialContext: (&net.Dialer{}).DialContext}
-			defer base.CloseIdleConnections()
-			client := &http.Client{Transport: of.client(base)}
-			b.ReportAllocs()
-			began, n := cpu(b), 0
-			for b.Loop() {
-				req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, srv.URL+"/subject/1292052", nil)
-				if err != nil {
-					b.Fatal(err)
-				}
-				resp, err := client.Do(req)
-				if err != nil {
-					b.Fatal(err)
-				}
-				io.Copy(io.Discard, resp.Body)
-				resp.Body.Close()
-				n++
-			}
-			b.ReportMetric(float64((cpu(b)-began).Nanoseconds())/float64(n), "cpu-ns/op")
-		})
-	})
 }

@@ -6,8 +6,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -59,6 +62,94 @@ func subject() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(name, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 	return mux
+}
+
+// trip starts a server and returns a function that makes a request of it over loopback.
+func trip(b *testing.B, of instrumentation) func() {
+	srv := httptest.NewServer(of.handler(subject()))
+	b.Cleanup(srv.Close)
+	base := &http.Transport{DialContext: (&net.Dialer{}).DialContext}
+	b.Cleanup(base.CloseIdleConnections)
+	client := &http.Client{Transport: of.client(base)}
+	return func() {
+		req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, srv.URL+"/subject/1292052", nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			b.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+	}
+}
+
+// BenchmarkHTTP is a request from a client to a server over loopback, one at a time: bare, and with both sides traced at 0.1 %.
+// What tracing adds is the difference.
+func BenchmarkHTTP(b *testing.B) {
+	instrumentations(b, func(of instrumentation) {
+		b.Run("impl="+of.impl, func(b *testing.B) {
+			call := trip(b, of)
+			b.ReportAllocs()
+			began, n := cpu(b), 0
+			for b.Loop() {
+				call()
+				n++
+			}
+			b.ReportMetric(float64((cpu(b)-began).Nanoseconds())/float64(n), "cpu-ns/op")
+		})
+	})
+}
+
+// BenchmarkHTTPInTurn makes the requests of BenchmarkHTTP forty at a time of each in turn, so that a machine whose speed changes treats all
+// alike, and reports what they take more than the bare ones of the same turn: the median. An operation is a turn of all; give it a few hundred
+// with -benchtime 500x. A header alone is what no instrumentation can do without: a traceparent that is sent and read.
+func BenchmarkHTTPInTurn(b *testing.B) {
+	const requests = 40
+	var calls []func()
+	var impls []string
+	add := func(of instrumentation) {
+		impls, calls = append(impls, of.impl), append(calls, trip(b, of))
+	}
+	measure := func() {
+		wall, all := make([][]float64, len(calls)), make([][]float64, len(calls)) // more than bare, by implementation and turn
+		for b.Loop() {
+			var bareWall, bareAll float64
+			for i, call := range calls {
+				began, start := cpu(b), time.Now()
+				for range requests {
+					call()
+				}
+				w, a := float64(time.Since(start))/requests, float64(cpu(b)-began)/requests
+				if i == 0 {
+					bareWall, bareAll = w, a
+				}
+				wall[i], all[i] = append(wall[i], w-bareWall), append(all[i], a-bareAll)
+			}
+		}
+		for i, impl := range impls[1:] {
+			slices.Sort(wall[i+1])
+			slices.Sort(all[i+1])
+			b.ReportMetric(wall[i+1][len(wall[i+1])/2], impl+"-ns")
+			b.ReportMetric(all[i+1][len(all[i+1])/2], impl+"-cpu-ns")
+		}
+	}
+	instrumentations(b, func(of instrumentation) {
+		add(of)
+		switch of.impl {
+		case "bare":
+			add(instrumentation{"header", of.handler, func(rt http.RoundTripper) http.RoundTripper {
+				return roundTrip(func(r *http.Request) (*http.Response, error) {
+					r2 := r.WithContext(r.Context())
+					r2.Header = http.Header{"Traceparent": {"00-6b0349c00a112a079f3b6c1de85a7042-1503bc5349c04000-00"}}
+					return rt.RoundTrip(r2)
+				})
+			}})
+		case "otelhttp":
+			measure()
+		}
+	})
 }
 
 // BenchmarkHTTPCalls is what an instrumentation does in a round trip, without the trip: its handler, called as the server does
