@@ -49,7 +49,7 @@ func (h *handler) route(r *http.Request, decided bool) string {
 
 // name is verb and route, which mostly is the pattern.
 func (h *handler) name(verb, route, pattern string) string {
-	if len(pattern) == len(verb)+1+len(route) && pattern[:len(verb)] == verb {
+	if len(pattern) == len(verb)+1+len(route) && pattern[:len(verb)] == verb && pattern[len(verb)] == ' ' {
 		return pattern
 	}
 	return h.names.text(verb, route)

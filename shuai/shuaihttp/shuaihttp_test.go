@@ -198,10 +198,13 @@ func TestRoutes(t *testing.T) {
 func TestNames(t *testing.T) {
 	for _, behind := range []bool{false, true} {
 		for _, caller := range []string{"", "00-6b0349c00a112a079f3b6c1de85a7042-1503bc5349c04000-01"} {
-			for path, want := range map[string]string{"/subject/1": "GET /subject/{id}", "/rpc/get": "movie.service/get", "/none": "GET"} {
+			for path, want := range map[string]string{
+				"/subject/1": "GET /subject/{id}", "/rpc/get": "movie.service/get", "/tab": "GET /tab", "/none": "GET",
+			} {
 				c := newCollector(t, 1)
 				mux := http.NewServeMux()
 				mux.HandleFunc("/subject/{id}", func(http.ResponseWriter, *http.Request) {})
+				mux.HandleFunc("GET\t/tab", func(http.ResponseWriter, *http.Request) {})
 				mux.HandleFunc("/rpc/{method}", func(_ http.ResponseWriter, r *http.Request) {
 					shuai.SpanFromContext(r.Context()).SetName("movie.service/" + r.PathValue("method"))
 				})
