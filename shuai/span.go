@@ -276,7 +276,7 @@ func (s *Span) Counted() bool { return s.Recording() || s.countable() != nil }
 // Decided reports whether it is settled if a child of the span will be recorded. Where it is not, the tracer that starts the child decides, by
 // its name as well: of a root, which has no parent, and if a caller in another process leaves it to us.
 func (s *Span) Decided() bool {
-	return s != nil && (s.flags()&flagDecided != 0 || s.valid() && s.flags()&flagUndecided == 0)
+	return s != nil && (s.flags()&(flagDecided|flagMuted) != 0 || s.valid() && s.flags()&flagUndecided == 0)
 }
 
 // Remote reports whether the span is in another process: [Extract] or [Remote] made it.
@@ -476,8 +476,8 @@ func (s *Span) SetName(name string) {
 		r.name = clip(name)
 		s.unlock()
 	}
-	if c := s.countable(); c != nil {
-		s.countAs(c, name, c.typ)
+	for c := s.countable(); c != nil && !s.countAs(c, name, c.typ); {
+		c = s.countable()
 	}
 }
 
@@ -485,7 +485,7 @@ func (s *Span) SetName(name string) {
 // a name that the application has given.
 func (s *Span) Rename(from, to string) {
 	if r := s.lock(); r != nil {
-		mine := r.name == from
+		mine := r.name == clip(from)
 		if mine {
 			r.name = clip(to)
 		}
@@ -494,16 +494,16 @@ func (s *Span) Rename(from, to string) {
 			return
 		}
 	}
-	if c := s.countable(); c != nil && (c.name == from || c.overflow) {
-		s.countAs(c, to, c.typ)
+	for c := s.countable(); c != nil && c.counts(from) && !s.countAs(c, to, c.typ); {
+		c = s.countable()
 	}
 }
 
 // SetType says which class of calls the span belongs to, where its name does not say that: "mysql", "redis", or the host and
 // the route of a request made. The statistics, which see no attributes, tell spans apart by it.
 func (s *Span) SetType(typ string) {
-	if c := s.countable(); c != nil {
-		s.countAs(c, c.name, typ)
+	for c := s.countable(); c != nil && !s.countAs(c, c.name, typ); {
+		c = s.countable()
 	}
 }
 
@@ -518,10 +518,12 @@ func (s *Span) countable() *series {
 	return nil
 }
 
-func (s *Span) countAs(c *series, name, typ string) {
-	if c.name != name || c.typ != typ {
-		(*atomic.Pointer[series])(unsafe.Pointer(&s.series)).Store(c.tracer.statistics.find(c.kind, name, typ))
+// countAs moves the span from series c to that of a name and type, unless another goroutine has moved it meanwhile.
+func (s *Span) countAs(c *series, name, typ string) (ok bool) {
+	if c.name == name && c.typ == typ {
+		return true
 	}
+	return (*atomic.Pointer[series])(unsafe.Pointer(&s.series)).CompareAndSwap(c, c.tracer.statistics.find(c.kind, name, typ))
 }
 
 // SetStatus sets the outcome; the message is kept for StatusError alone. StatusOK is final, and

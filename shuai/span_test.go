@@ -72,6 +72,7 @@ func TestCallersDecision(t *testing.T) {
 		{"decided yes", remote(t.Context(), TraceID{}, 0, flagDecided|flagSampled), none, true, false, true},
 		{"decided no", remote(t.Context(), TraceID{}, 0, flagDecided), all, false, false, true},
 		{"a parent", remote(t.Context(), exampleTrace, exampleSpan, 0), all, false, true, true},
+		{"muted", SpanFromContext(muted(t.Context())), all, false, false, true},
 	} {
 		if tt.span.Decided() != tt.decided || (*Span)(nil).Decided() {
 			t.Errorf("%s: decided %t", tt.name, tt.span.Decided())

@@ -175,6 +175,12 @@ func (s *series) is(kind Kind, name, typ string) bool {
 	return s.kind == kind && s.name == name && (s.typ == "" && typ == "" || s.typ == typ) // mostly there is none, and nothing to call
 }
 
+// counts reports whether spans of a name, and of the type of the series, are counted under it. Beyond the limit of series one name
+// cannot be told from another.
+func (s *series) counts(name string) bool {
+	return s.name == name || s.overflow && s.tracer.statistics.find(s.kind, name, s.typ) == s
+}
+
 func (st *statistics) hash(kind Kind, name, typ string) uint64 {
 	h := maphash.String(st.seed, name) + uint64(kind)
 	if typ != "" {

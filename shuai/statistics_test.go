@@ -1,6 +1,7 @@
 package shuai
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -419,6 +420,52 @@ func TestRename(t *testing.T) {
 		}
 		if names, _ := c.spans(t); ratio == 1 && !slices.Equal(names, []string{"known", "mine", "too many", "known", "mine"}) {
 			t.Errorf("recorded are %q", names)
+		}
+	}
+}
+
+// A name that the application gives stays beyond the limit of series, too, and one that is too long to be kept is known by its beginning.
+func TestRenameBeyondLimits(t *testing.T) {
+	long := strings.Repeat("x", maxText+1)
+	for _, ratio := range []float64{1, -1} {
+		tr, _ := testTracer(t, Config{Ratio: ratio, MaxSeries: 2})
+		for _, tt := range []struct{ begun, given, want string }{
+			{"known", "", "late"}, // and this fills what room there is
+			{"known", "made up", ""},
+			{"made up", "", "late"},
+			{long, "", "late"},
+		} {
+			_, s := tr.StartSpan(t.Context(), tt.begun, KindServer)
+			if tt.given != "" {
+				s.SetName(tt.given)
+			}
+			s.Rename(tt.begun, "late")
+			if c := s.counted(); c.name != tt.want {
+				t.Errorf("ratio %v, %.10s, %s: counted as %q, want %q", ratio, tt.begun, tt.given, c.name, tt.want)
+			}
+			if name := cmp.Or(tt.given, "late"); ratio == 1 && s.rec.name != name {
+				t.Errorf("%.10s, %s: recorded as %.10s", tt.begun, tt.given, s.rec.name)
+			}
+			s.End()
+		}
+	}
+}
+
+// None of what several goroutines say at the same time is lost.
+func TestNamedConcurrently(t *testing.T) {
+	for _, ratio := range []float64{1, -1} {
+		tr, _ := testTracer(t, Config{Ratio: ratio})
+		for range 1000 {
+			_, s := tr.StartSpan(t.Context(), "begun", KindServer)
+			var wg sync.WaitGroup
+			wg.Go(func() { s.Rename("begun", "late") })
+			wg.Go(func() { s.SetType("type") })
+			wg.Go(func() { s.SetName("given") })
+			wg.Wait()
+			if c := s.counted(); c.name != "given" || c.typ != "type" {
+				t.Fatalf("ratio %v: counted as %q of type %q", ratio, c.name, c.typ)
+			}
+			s.End()
 		}
 	}
 }
