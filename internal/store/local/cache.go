@@ -64,7 +64,7 @@ func (c *cache) put(key cacheKey, value any, size int) {
 			c.hand++
 		default:
 			c.remove(next)
-			c.hand++ // what took its place is new
+			c.hand++ // what took its place stood last, and mostly is the new one
 		}
 	}
 }

@@ -414,7 +414,8 @@ func (g *gatherer) gatherBrief(hits []hit) (*span.Batch, error) {
 func (g *gatherer) gather(hits []hit) (_ *span.Batch, err error) {
 	g.b.Grow(len(hits))
 	for i := range hits {
-		if g.b.Resource[g.b.Add()], err = g.resource(hits[i].c, hits[i].row); err != nil {
+		g.b.Add()
+		if g.b.Resource[i], err = g.resource(hits[i].c, hits[i].row); err != nil {
 			return nil, err
 		}
 	}
