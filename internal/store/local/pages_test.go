@@ -3,6 +3,7 @@ package local
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -204,6 +205,40 @@ func TestColumnName(t *testing.T) {
 			t.Errorf("%q is read as %+v", bad, got)
 		}
 	}
+}
+
+// TestCacheOfAnything: it knows what it has and how much that is, within its bound, and has what came last.
+func TestCacheOfAnything(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := newCache(100)
+		put := map[cacheKey]int{} // the size and value that each had last
+		for range rapid.IntRange(1, 200).Draw(t, "steps") {
+			key := cacheKey{uint64(rapid.IntRange(0, 2).Draw(t, "segment")), 0, int32(rapid.IntRange(0, 20).Draw(t, "page"))}
+			switch rapid.IntRange(0, 9).Draw(t, "what") {
+			case 0:
+				c.drop(key.segment)
+				maps.DeleteFunc(put, func(k cacheKey, _ int) bool { return k.segment == key.segment })
+			case 1, 2, 3:
+				put[key] = rapid.IntRange(0, 120).Draw(t, "size")
+				if c.put(key, put[key], put[key]); c.get(key) != put[key] {
+					t.Fatal("what was put is not there")
+				}
+			default:
+				if got := c.get(key); got != nil && got != put[key] {
+					t.Fatalf("%v is %v, and was %v", key, got, put[key])
+				}
+			}
+			size := 0
+			for i, e := range c.round {
+				if size += e.size; e.at != i || c.entries[e.key] != e || put[e.key] != e.size {
+					t.Fatalf("in place %d is %+v", i, e)
+				}
+			}
+			if size != c.size || len(c.entries) != len(c.round) || size > c.limit && len(c.round) > 1 {
+				t.Fatalf("%d bytes, counted as %d, in %d entries and %d places", size, c.size, len(c.entries), len(c.round))
+			}
+		}
+	})
 }
 
 // TestCache stays within its bound.
