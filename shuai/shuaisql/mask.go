@@ -138,6 +138,9 @@ func summary(masked string) string {
 	}
 	for i, w := range words[:len(words)-1] {
 		if strings.EqualFold(w, before) {
+			for before == "TABLE" && i+2 < len(words) && isIfExists(words[i+1]) {
+				i++
+			}
 			table := strings.Map(func(c rune) rune {
 				if strings.ContainsRune("`\"[]", c) {
 					return -1
@@ -151,6 +154,11 @@ func summary(masked string) string {
 		}
 	}
 	return verb
+}
+
+// isIfExists says whether w is one of the words between TABLE and its name: IF NOT EXISTS, IF EXISTS.
+func isIfExists(w string) bool {
+	return strings.EqualFold(w, "IF") || strings.EqualFold(w, "NOT") || strings.EqualFold(w, "EXISTS")
 }
 
 // clipWord keeps what is no name from becoming a long one.

@@ -67,6 +67,8 @@ func TestSummary(t *testing.T) {
 		"DELETE FROM movies":                            "DELETE movies",
 		"WITH x AS (SELECT 1) SELECT * FROM x":          "SELECT x",
 		"CREATE TABLE movies (id INT)":                  "CREATE movies",
+		"CREATE TABLE IF NOT EXISTS movies (id INT)":    "CREATE movies",
+		"drop table if exists `movies`":                 "DROP movies",
 		"SET NAMES utf8":                                "SET",
 		"BEGIN":                                         "BEGIN",
 		"":                                              "SQL",
