@@ -319,7 +319,7 @@ func (r *runState) finish(now time.Time, j job, o outcome) {
 		r.log("rejected", "collector refused spans", "url", r.e.url, "spans", b.spans, "error", o.err)
 	default:
 		r.queue.failed(now, o.retryAfter, rand.Float64())
-		r.log("failed", "collector cannot be reached; will retry", "url", r.e.url, "error", o.err)
+		r.log("failed", "collector did not take spans; will retry", "url", r.e.url, "error", o.err)
 	}
 }
 
