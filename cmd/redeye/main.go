@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -62,6 +63,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	if err := cmd.Run(); err != nil {
 		fmt.Fprintln(stderr, plain(strings.TrimPrefix(err.Error(), "redeye: ")))
+		if e, ok := errors.AsType[*redeye.Error](err); ok && e.Reason == "TRANSPORT" {
+			fmt.Fprintln(stderr, "Name the server with --server or REDEYE_SERVER")
+		}
 		return 1
 	}
 	return 0

@@ -71,6 +71,24 @@ func TestToken(t *testing.T) {
 	}
 }
 
+// When no server answers the words say how to name another.
+func TestNoServer(t *testing.T) {
+	srv := httptest.NewServer(http.NotFoundHandler())
+	t.Setenv("REDEYE_SERVER", srv.URL)
+	for _, what := range []string{"what answers is no Redeye server", "no server answers at " + srv.URL} {
+		var out strings.Builder
+		if code := run(t.Context(), []string{"schema"}, nil, io.Discard, &out); code != 1 {
+			t.Errorf("exit code %d, want 1", code)
+		}
+		for _, want := range []string{what, "--server"} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%q does not say %q", out.String(), want)
+			}
+		}
+		srv.Close()
+	}
+}
+
 // words splits a command line at blanks that are not within single quotes.
 func words(line string) (out []string) {
 	for i, part := range strings.Split(line, "'") {

@@ -192,7 +192,7 @@ func (r *jsonReader) value(c *Column, tok json.Token) {
 	}
 	if tok == nil {
 		if !c.Type.Null {
-			r.fail("null where a %s is expected", c.Type.Short())
+			r.fail("null where %s is expected", c.Type.Short())
 			return
 		}
 		c.appendNull()
@@ -248,9 +248,14 @@ func (r *jsonReader) value(c *Column, tok json.Token) {
 }
 
 func (r *jsonReader) want(ok bool, c *Column, tok json.Token) {
-	if !ok {
-		r.fail("%.40v where a %s is expected", tok, c.Type.Short())
+	if ok {
+		return
 	}
+	if s, isText := tok.(string); isText {
+		r.fail("%.40q where %s is expected", s, c.Type.Short())
+		return
+	}
+	r.fail("%.40v where %s is expected", tok, c.Type.Short())
 }
 
 func (r *jsonReader) float(c *Column, tok json.Token) float64 {
