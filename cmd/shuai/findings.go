@@ -166,7 +166,11 @@ func (f *finding) write(w *strings.Builder, p paint) {
 	}
 	fmt.Fprintf(w, "seen        %s to %s\n", moment(f.FirstSeen), moment(f.LastSeen))
 	fmt.Fprintf(w, "requests    %d of %d examined; about %s a day, %s of the endpoint's\n", f.Requests, f.Of, digitsOf(f.PerDay), percent(f.Part))
-	fmt.Fprintf(w, "calls       %s in the middle, %d to %d; %s of their time one after the other\n", calls(f.Calls), f.LeastCalls, f.MostCalls, percent(f.Serial))
+	number := calls(f.Calls)
+	if f.LeastCalls < f.MostCalls {
+		number = fmt.Sprintf("%s in the middle, %d to %d", number, f.LeastCalls, f.MostCalls)
+	}
+	fmt.Fprintf(w, "calls       %s; %s of their time one after the other\n", number, percent(f.Serial))
 	fmt.Fprintf(w, "varies      by %s of the mean; correlation with the request's duration %.2f\n", percent(f.Variation), f.Correlation)
 	fmt.Fprintf(w, "saves       %s a request, %s a day, by estimate\n", duration(int64(f.Saving)), duration(int64(f.SavingPerDay)))
 	fmt.Fprintf(w, "confidence  %s\n", percent(f.Confidence))

@@ -244,7 +244,7 @@ func (s *server) findings(_ context.Context, p *params) ([]byte, error) {
 	return json.Marshal(answer)
 }
 
-var errNoFinding = &requestError{status: http.StatusNotFound, msg: "there is no such finding; /findings?state=all lists them"}
+var errNoFinding = &requestError{status: http.StatusNotFound, msg: "there is no such finding; the list with state all has every one"}
 
 func (s *server) finding(ctx context.Context, p *params, text string) ([]byte, error) {
 	id, err := span.ParseID(text)
