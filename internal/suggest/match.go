@@ -1,6 +1,7 @@
 package suggest
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -81,8 +82,12 @@ func same(a, b string) bool {
 	return clean(a) == clean(b)
 }
 
-// wordsOf are the words of the last part of a name: "movie.Service/GetTitle" is get, title.
+// parameter is the place of an argument in a route, as routers write it: /{id}, /:id.
+var parameter = regexp.MustCompile(`/(\{[^/{}]*\}|:[^/]+)`)
+
+// wordsOf are the words of the last part of a name: "movie.Service/GetTitle" is get, title, and "movies:? /rating/{id}" is rating.
 func wordsOf(name string) []string {
+	name = parameter.ReplaceAllString(name, "")
 	if i := strings.LastIndexAny(strings.TrimRight(name, "./: "), "./:"); i >= 0 {
 		name = name[i+1:]
 	}

@@ -557,6 +557,7 @@ func sketch(calls []Call, finding string) *Suggestion {
 
 // methodName is a name that a method for calls of a label could have.
 func methodName(label string) string {
+	label = parameter.ReplaceAllString(label, "")
 	words := wordsOf(label)
 	if kind, rest, ok := strings.Cut(label, " "); ok { // of a store
 		words = append(wordsOf(kind), wordsOf(strings.Map(func(r rune) rune {

@@ -188,6 +188,16 @@ func TestSuggestions(t *testing.T) {
 			"f.similar",
 			[]*schema.Schema{site},
 		},
+		"routes": {
+			[]suggest.Call{{Label: "movies:? /movies/{id}/title", Count: 20}, {Label: "movies:? /rating/:id", Names: []string{"GET /rating/:id"}, Count: 20, First: 1}},
+			"movies:? /rating/:id",
+			[]*schema.Schema{example},
+		},
+		"routes-sketch": {
+			[]suggest.Call{{Label: "shop:? /books/{id}/price", Count: 9}, {Label: "shop:? /stock/{id...}", Count: 9, First: 1}},
+			"shop:? /stock/{id...}",
+			nil,
+		},
 		"sketch": {
 			[]suggest.Call{{Label: "pic.service.movie_pic1svc", Count: 180}, {Label: "mc get", Count: 89}, {Label: "redis GET", Count: 1}, {Label: "redis GET user:?", Count: 8}},
 			"mc get",
