@@ -115,7 +115,7 @@ export const en = {
       errors: 'Spans with status error.',
       services: 'Services that took part.',
     },
-    counted: (shown: string, matched: string) => `${shown} traces, of ${matched} matching spans`,
+    counted: (shown: string, matched: string) => `${shown} ${shown === '1' ? 'trace' : 'traces'}, of ${matched} matching ${matched === '1' ? 'span' : 'spans'}`,
     none: 'No span matches in this time range.',
     heatmap: {
       title: (n: string) => `All ${n} matching spans by start and duration`,
@@ -179,7 +179,7 @@ export const en = {
       own: 'own bounds…',
       bounds: 'Two durations or quantiles, either may be missing: 300ms..2s, p99.., ..50ms',
       wholeRange: 'Take the whole time range',
-      counted: (n: string, looked: string, mean: string) => `${n} requests, mean ${mean}; ${looked} looked at`,
+      counted: (n: string, looked: string, mean: string) => `${n} ${n === '1' ? 'request' : 'requests'}, mean ${mean}; ${looked} looked at`,
       longer: (extra: string) => `Slow requests take ${extra} longer.`,
       shorter: (extra: string) => `They take ${extra} less than the normal ones.`,
       because: (share: string) => `${share} of that is`,
@@ -213,7 +213,7 @@ export const en = {
       defined: 'Requests whose trees of calls have one shape: the same paths, however often each.',
       counted: (shown: string, total: string, looked: string, requests: string) =>
         `showing ${shown} of ${total} patterns, in ${looked} of ${requests} requests`,
-      before: (looked: string) => `and ${looked} before`,
+      before: (looked: string) => ` and ${looked} before`,
       noBefore: '; no requests before',
       carries: (ordinal: string, before: string, part: string, time: string) =>
         `Pattern ${ordinal} is new: no request looked at between ${before} had it. It is ${part} of the requests now and carries ${time} of the time.`,
@@ -308,7 +308,7 @@ export const en = {
       path: 'Path',
       requests: 'Requests that have it',
       calls: 'Calls by one caller',
-      callsText: (least: string, middle: string, most: string) => `${least} to ${most}, ${middle} in the middle`,
+      callsText: (least: string, middle: string, most: string) => (least === most ? most : `${least} to ${most}, ${middle} in the middle`),
       variation: 'Variation of the number',
       correlation: 'Correlation with duration',
       serial: 'One after the other',
@@ -369,7 +369,8 @@ export const en = {
         fields: 'is shown with all its attributes',
       },
       unknown: 'The server knows no Redeye service. Start it with --redeye NAME=URL, and it takes the query from the schema.',
-      lacking: (n: string) => `None of the ${n} known Redeye services has a method for these calls. Register one, or name the calls with server.Replaces.`,
+      lacking: (n: string) =>
+        `${n === '1' ? 'The known Redeye service has no' : `None of the ${n} known Redeye services has a`} method for these calls. Register one, or name the calls with server.Replaces.`,
       madeOf: 'Made from this request ▸',
     },
   },

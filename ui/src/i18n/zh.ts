@@ -296,7 +296,7 @@ export const zh: Messages = {
       path: '路径',
       requests: '有此问题的请求',
       calls: '一个调用者的调用数',
-      callsText: (least, middle, most) => `${least} 到 ${most}，中位 ${middle}`,
+      callsText: (least, middle, most) => (least === most ? most : `${least} 到 ${most}，中位 ${middle}`),
       variation: '次数的变化',
       correlation: '与耗时的相关性',
       serial: '一次接一次',

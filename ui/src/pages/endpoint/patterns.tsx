@@ -32,7 +32,7 @@ export function Patterns({ question, before }: { question: EndpointQuestion; bef
         <Term definition={p.defined}>{p.title}</Term>
         {data !== undefined && (
           <span className="part">
-            {p.counted(formatCount(patterns.length), formatCount(data.total), formatCount(data.now.looked), formatCount(data.now.requests))}{' '}
+            {p.counted(formatCount(patterns.length), formatCount(data.total), formatCount(data.now.looked), formatCount(data.now.requests))}
             {data.before.looked === 0 ? p.noBefore : p.before(formatCount(data.before.looked))}
           </span>
         )}
