@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -13,10 +14,13 @@ const maxLabel = 160
 
 // label says what the span in a row of b does, so that calls which do the same to different things read the
 // same: its span type, and for a store the statement with its literals masked, or else the operation. Ids
-// within names are masked, too.
+// within names are masked, too, and so are addresses, which instances of one service have.
 func label(b *span.Batch, row int, typ string) string {
 	r := b.Attrs[row]
 	if !hasText(b, r, "db.system.name") && !hasText(b, r, "db.system") {
+		if host, rest, ok := strings.Cut(typ, " "); ok && (hasText(b, r, "http.request.method") || hasText(b, r, "http.method")) {
+			return cut(maskHost(host) + " " + maskName(rest))
+		}
 		return cut(maskName(typ))
 	}
 	for _, key := range [...]string{"db.query.summary", "db.query.text", "db.statement"} {
@@ -52,6 +56,20 @@ func cut(s string) string {
 		end--
 	}
 	return s[:end] + "…"
+}
+
+// maskHost is maskName of a host that may have a port, which says what is called there. On the machine itself that is all there is.
+func maskHost(host string) string {
+	name, port := host, ""
+	if _, err := netip.ParseAddr(host); err != nil {
+		if i := strings.LastIndexByte(host, ':'); i >= 0 {
+			name, port = host[:i], host[i:]
+		}
+	}
+	if ip, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil && ip.IsLoopback() {
+		return host
+	}
+	return maskName(name) + port
 }
 
 // maskName replaces what in a name is an id, not a word, with "?": words of digits alone, and words of

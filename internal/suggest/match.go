@@ -85,7 +85,7 @@ func same(a, b string) bool {
 // parameter is the place of an argument in a route, as routers write it: /{id}, /:id.
 var parameter = regexp.MustCompile(`/(\{[^/{}]*\}|:[^/]+)`)
 
-// wordsOf are the words of the last part of a name: "movie.Service/GetTitle" is get, title, and "movies:? /rating/{id}" is rating.
+// wordsOf are the words of the last part of a name: "movie.Service/GetTitle" is get, title, and "movies:8080 /rating/{id}" is rating.
 func wordsOf(name string) []string {
 	name = parameter.ReplaceAllString(name, "")
 	if i := strings.LastIndexAny(strings.TrimRight(name, "./: "), "./:"); i >= 0 {

@@ -559,7 +559,10 @@ func sketch(calls []Call, finding string) *Suggestion {
 func methodName(label string) string {
 	label = parameter.ReplaceAllString(label, "")
 	words := wordsOf(label)
-	if kind, rest, ok := strings.Cut(label, " "); ok { // of a store
+	if kind, rest, ok := strings.Cut(label, " "); ok { // of a store, or of a host, of which nothing is asked
+		if strings.Contains(kind, ":") {
+			kind = ""
+		}
 		words = append(wordsOf(kind), wordsOf(strings.Map(func(r rune) rune {
 			if strings.ContainsRune("./:", r) {
 				return ' '

@@ -189,13 +189,13 @@ func TestSuggestions(t *testing.T) {
 			[]*schema.Schema{site},
 		},
 		"routes": {
-			[]suggest.Call{{Label: "movies:? /movies/{id}/title", Count: 20}, {Label: "movies:? /rating/:id", Names: []string{"GET /rating/:id"}, Count: 20, First: 1}},
-			"movies:? /rating/:id",
+			[]suggest.Call{{Label: "movies:8080 /movies/{id}/title", Count: 20}, {Label: "movies:8080 /rating/:id", Names: []string{"GET /rating/:id"}, Count: 20, First: 1}},
+			"movies:8080 /rating/:id",
 			[]*schema.Schema{example},
 		},
 		"routes-sketch": {
-			[]suggest.Call{{Label: "shop:? /books/{id}/price", Count: 9}, {Label: "shop:? /stock/{id...}", Count: 9, First: 1}},
-			"shop:? /stock/{id...}",
+			[]suggest.Call{{Label: "shop:8080 /books/{id}/price", Count: 9}, {Label: "shop:8080 /stock/{id...}", Count: 9, First: 1}},
+			"shop:8080 /stock/{id...}",
 			nil,
 		},
 		"sketch": {
