@@ -24,6 +24,7 @@ var mayImport = map[string]string{
 	"ui":                       "",
 	"internal/span":            "",
 	"internal/vfs":             "",
+	"internal/quantity":        "",
 	"internal/realdb":          "",
 	"internal/wire":            "internal/span",
 	"internal/store":           "internal/span",
@@ -38,7 +39,7 @@ var mayImport = map[string]string{
 	"internal/suggest":         "redeye",
 	"internal/catalog":         "redeye",
 	"internal/views":           "internal/vfs",
-	"internal/api":             "internal/analyze internal/calls internal/catalog internal/findings internal/span internal/store internal/suggest internal/views internal/wire redeye", // never an engine
+	"internal/api":             "internal/analyze internal/calls internal/catalog internal/findings internal/quantity internal/span internal/store internal/suggest internal/views internal/wire redeye", // never an engine
 	"internal/demo":            "redeye shuai",
 	"cmd/shuai":                "internal shuai ui", // the only place that knows which engine runs
 	"cmd/redeye":               "redeye",

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/fuwu-project/fuwu/internal/quantity"
 )
 
 // FindingsCmd lists findings, shows one, or decides about one.
@@ -89,7 +91,7 @@ func (s *suggestion) write(w *strings.Builder, p paint) {
 		title += ", which " + plain(s.Service) + " accepts"
 	}
 	if s.Saving > 0 {
-		title += "; saves about " + duration(int64(s.Saving)) + " of a request"
+		title += "; saves about " + quantity.Duration(int64(s.Saving)) + " of a request"
 	}
 	fmt.Fprintf(w, "\n%s\n", p.bold(title))
 	for line := range strings.Lines(s.Query) {
@@ -172,7 +174,7 @@ func (f *finding) write(w *strings.Builder, p paint) {
 	}
 	fmt.Fprintf(w, "calls       %s; %s of their time one after the other\n", number, percent(f.Serial))
 	fmt.Fprintf(w, "varies      by %s of the mean; correlation with the request's duration %.2f\n", percent(f.Variation), f.Correlation)
-	fmt.Fprintf(w, "saves       %s a request, %s a day, by estimate\n", duration(int64(f.Saving)), duration(int64(f.SavingPerDay)))
+	fmt.Fprintf(w, "saves       %s a request, %s a day, by estimate\n", quantity.Duration(int64(f.Saving)), quantity.Duration(int64(f.SavingPerDay)))
 	fmt.Fprintf(w, "confidence  %s\n", percent(f.Confidence))
 	if f.Reason != "" {
 		fmt.Fprintf(w, "muted       %s\n", plain(f.Reason))
@@ -181,8 +183,8 @@ func (f *finding) write(w *strings.Builder, p paint) {
 		fmt.Fprintf(w, "until       %s\n", moment(f.MutedUntil))
 	}
 	if m := f.Mending; m != nil {
-		fmt.Fprintf(w, "mended      a request of the endpoint takes %s instead of %s: %s less ± %s; %s were estimated", duration(int64(m.After.Mean)), duration(int64(m.Before.Mean)),
-			duration(int64(m.Measured)), duration(int64(m.Error)), duration(int64(m.Estimated)))
+		fmt.Fprintf(w, "mended      a request of the endpoint takes %s instead of %s: %s less ± %s; %s were estimated", quantity.Duration(int64(m.After.Mean)), quantity.Duration(int64(m.Before.Mean)),
+			quantity.Duration(int64(m.Measured)), quantity.Duration(int64(m.Error)), quantity.Duration(int64(m.Estimated)))
 		if len(m.Together) > 0 {
 			fmt.Fprintf(w, ", together with %s", plain(strings.Join(m.Together, ", ")))
 		}
@@ -191,7 +193,7 @@ func (f *finding) write(w *strings.Builder, p paint) {
 	w.WriteString("\n" + p.bold("Evidence") + "\n")
 	t := table{head: []string{"saves", "calls", "request took", "<start", "<trace"}}
 	for _, e := range f.Evidence {
-		t.add(duration(e.Saving), strconv.Itoa(e.Calls), duration(e.Duration), moment(e.Start), plain(e.TraceID))
+		t.add(quantity.Duration(e.Saving), strconv.Itoa(e.Calls), quantity.Duration(e.Duration), moment(e.Start), plain(e.TraceID))
 	}
 	t.write(w, p)
 	if f.Suggestion != nil {
@@ -202,7 +204,7 @@ func (f *finding) write(w *strings.Builder, p paint) {
 // digitsOf shows a number of any size.
 func digitsOf(f float64) string {
 	if f < 999.5 {
-		return digits(f)
+		return quantity.Digits(f)
 	}
 	return strconv.FormatFloat(f, 'f', 0, 64)
 }
@@ -230,7 +232,7 @@ func (cmd *FindingsCmd) list(ctx context.Context, out io.Writer) error {
 	} else {
 		t := table{head: []string{"saves a day", "a request", "sure", "requests", "calls", "<kind", "<state", "<finding", "<endpoint", "<path"}}
 		for _, f := range answer.Findings {
-			t.add(duration(int64(f.SavingPerDay)), duration(int64(f.Saving)), percent(f.Confidence), percent(f.Part), calls(f.Calls), plain(f.Kind), plain(f.State), plain(f.ID),
+			t.add(quantity.Duration(int64(f.SavingPerDay)), quantity.Duration(int64(f.Saving)), percent(f.Confidence), percent(f.Part), calls(f.Calls), plain(f.Kind), plain(f.State), plain(f.ID),
 				fit(plain(f.Service+"  "+f.Name), 40), fit(plain(pathText(f.Caller, f.Label, f.Steps)), 60))
 		}
 		t.write(&w, p)

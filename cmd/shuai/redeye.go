@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/fuwu-project/fuwu/internal/quantity"
 )
 
 // RedeyeCmd lists dynamic interfaces.
@@ -53,7 +55,7 @@ func (cmd *RedeyeCmd) Run(ctx context.Context, s streams) error {
 			if r.Live != nil && r.Live.Off {
 				state = "off"
 			}
-			t.add(strconv.FormatInt(r.Calls, 10), strconv.FormatInt(r.Errors, 10), duration(r.P50), duration(r.P99), strconv.FormatInt(r.Planned, 10), strconv.FormatInt(r.Sent, 10),
+			t.add(strconv.FormatInt(r.Calls, 10), strconv.FormatInt(r.Errors, 10), quantity.Duration(r.P50), quantity.Duration(r.P99), strconv.FormatInt(r.Planned, 10), strconv.FormatInt(r.Sent, 10),
 				strconv.FormatInt(r.Saved, 10), plain(state), plain(r.Service), fit(plain(r.CallSite), 40), fit(plain(strings.Join(strings.Fields(r.Program), " ")), 60))
 		}
 		t.write(&w, p)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fuwu-project/fuwu/internal/quantity"
 	"github.com/fuwu-project/fuwu/internal/store"
 )
 
@@ -83,7 +84,7 @@ func (cmd *SlowCmd) endpoints(ctx context.Context, out io.Writer, query url.Valu
 		t := table{head: []string{"share", "requests", "rate", "errors", "mean", "p50", "p95", "p99", "max", "<endpoint", "<slowest trace"}}
 		for _, e := range answer.Endpoints {
 			t.add(percent(e.Share), strconv.FormatUint(e.Count, 10), rate(e.Rate), strconv.FormatUint(e.Errors, 10),
-				duration(e.Mean), duration(e.P50), duration(e.P95), duration(e.P99), duration(e.Max),
+				quantity.Duration(e.Mean), quantity.Duration(e.P50), quantity.Duration(e.P95), quantity.Duration(e.P99), quantity.Duration(e.Max),
 				fit(plain(e.Service+"  "+e.Name), 60), plain(e.SlowestTrace))
 		}
 		t.mark = func(i int) func(string) string {
@@ -104,11 +105,11 @@ func rate(perSecond float64) string {
 	case perSecond == 0:
 		return "0"
 	case perSecond < 1.0/60:
-		return digits(perSecond*3600) + "/h"
+		return quantity.Digits(perSecond*3600) + "/h"
 	case perSecond < 1:
-		return digits(perSecond*60) + "/min"
+		return quantity.Digits(perSecond*60) + "/min"
 	case perSecond < 1000:
-		return digits(perSecond) + "/s"
+		return quantity.Digits(perSecond) + "/s"
 	}
 	return strconv.FormatFloat(perSecond, 'f', 0, 64) + "/s"
 }
@@ -156,7 +157,7 @@ func (cmd *SlowCmd) traces(ctx context.Context, out io.Writer, query url.Values)
 			if e.Root != nil {
 				root = plain(e.Root.Service + "  " + e.Root.Name)
 			}
-			t.add(duration(e.Match.Duration), fit(plain(e.Match.Service+"  "+e.Match.Name), 40), duration(e.Duration),
+			t.add(quantity.Duration(e.Match.Duration), fit(plain(e.Match.Service+"  "+e.Match.Name), 40), quantity.Duration(e.Duration),
 				strconv.Itoa(e.Spans), strconv.Itoa(e.Errors), fit(root, 40), moment(e.Match.Start), plain(e.TraceID))
 		}
 		t.mark = func(i int) func(string) string {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fuwu-project/fuwu/internal/quantity"
 	"github.com/fuwu-project/fuwu/internal/store/local"
 	"github.com/fuwu-project/fuwu/internal/wire"
 )
@@ -227,10 +228,10 @@ func byteSize(n int64) string {
 	f := float64(n)
 	for _, unit := range []string{"kB", "MB", "GB", "TB", "PB"} {
 		if f /= 1000; f < 999.5 {
-			return digits(f) + " " + unit
+			return quantity.Digits(f) + " " + unit
 		}
 	}
-	return digits(f/1000) + " EB"
+	return quantity.Digits(f/1000) + " EB"
 }
 
 // byteCount is a flag in bytes: 50GB, 512MiB, or a plain number.

@@ -135,35 +135,6 @@ func (t *table) write(w *strings.Builder, p paint) {
 	}
 }
 
-// duration shows ns with three digits and a unit.
-func duration(ns int64) string {
-	f := float64(ns)
-	switch {
-	case ns == 0:
-		return "0"
-	case ns < 1000:
-		return strconv.FormatInt(ns, 10) + " ns"
-	case ns < 999_500:
-		return digits(f/1e3) + " µs"
-	case ns < 999_500_000:
-		return digits(f/1e6) + " ms"
-	case ns < 60e9:
-		return digits(f/1e9) + " s"
-	}
-	return time.Duration(ns).Round(time.Second).String()
-}
-
-// digits shows three significant digits of a number below 1,000.
-func digits(f float64) string {
-	switch {
-	case f >= 99.95:
-		return strconv.FormatFloat(f, 'f', 0, 64)
-	case f >= 9.995:
-		return strconv.FormatFloat(f, 'f', 1, 64)
-	}
-	return strconv.FormatFloat(f, 'f', 2, 64)
-}
-
 func percent(f float64) string {
 	if f > 0 && f < 0.0995 {
 		return strconv.FormatFloat(100*f, 'f', 1, 64) + " %"

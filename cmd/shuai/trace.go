@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fuwu-project/fuwu/internal/analyze"
+	"github.com/fuwu-project/fuwu/internal/quantity"
 )
 
 // TraceCmd shows one trace: facts, the three tables, and the tree.
@@ -71,7 +72,7 @@ func (cmd *TraceCmd) Run(ctx context.Context, io streams) error {
 		fmt.Fprintf(&w, "%s\n", p.bold(heading(t.Services[t.Shapes.Service[shape]]+"  "+t.Names[t.Shapes.Name[shape]])))
 	}
 	facts := []string{
-		moment(t.Start), duration(t.Duration), count(len(t.Rows.Depth), "span"), count(len(t.Services), "service"),
+		moment(t.Start), quantity.Duration(t.Duration), count(len(t.Rows.Depth), "span"), count(len(t.Services), "service"),
 	}
 	if t.Errors > 0 {
 		facts = append(facts, p.red(count(t.Errors, "error")))
@@ -85,8 +86,8 @@ func (cmd *TraceCmd) Run(ctx context.Context, io streams) error {
 		if c.Finding != "" {
 			finding = ", finding " + plain(c.Finding)
 		}
-		fmt.Fprintf(&w, "%s: %s ×%d, %s, %s one after the other; could save about %s%s\n", p.red(plain(c.Kind)), plain(c.Label), c.Calls, duration(c.Covered),
-			percent(c.Serial), duration(c.Saving), finding)
+		fmt.Fprintf(&w, "%s: %s ×%d, %s, %s one after the other; could save about %s%s\n", p.red(plain(c.Kind)), plain(c.Label), c.Calls, quantity.Duration(c.Covered),
+			percent(c.Serial), quantity.Duration(c.Saving), finding)
 	}
 	w.WriteByte('\n')
 	writeStats(&w, p, t.Stats)
@@ -137,7 +138,7 @@ func (cmd *TraceCmd) spans(ctx context.Context, out io.Writer, path string) erro
 			status = "   " + p.red("error")
 		}
 		fmt.Fprintf(&w, "%s\nspan %s   row %d   %s   %s   self %s   %s below%s\n\n", p.bold(heading(s.Service+"  "+label(s.Name, s.Type))),
-			plain(s.SpanID), s.Row, plain(s.Kind), duration(s.Duration), duration(s.Self), count(stats.Spans-1, "span"), status)
+			plain(s.SpanID), s.Row, plain(s.Kind), quantity.Duration(s.Duration), quantity.Duration(s.Self), count(stats.Spans-1, "span"), status)
 		writeStats(&w, p, stats)
 	}
 	_, err := fmt.Fprint(out, w.String())
@@ -160,7 +161,7 @@ func writeStats(w *strings.Builder, p paint, s analyze.Stats) {
 	times := table{head: []string{"total", "self", "mean", "p50", "p95", "max", "share", "critical", "serial", "<span type"}}
 	for _, t := range s.Types {
 		counts.add(strconv.Itoa(t.Count), strconv.Itoa(t.Errors), plain(t.Type))
-		times.add(duration(t.Total), duration(t.Self), duration(t.Mean), duration(t.P50), duration(t.P95), duration(t.Max),
+		times.add(quantity.Duration(t.Total), quantity.Duration(t.Self), quantity.Duration(t.Mean), quantity.Duration(t.P50), quantity.Duration(t.P95), quantity.Duration(t.Max),
 			percent(t.Share), percent(t.CriticalShare), percent(t.Serial), plain(t.Type))
 	}
 	counts.write(w, p)
@@ -224,7 +225,7 @@ func (cmd *TraceCmd) writeTree(w *strings.Builder, p paint, t *skeleton) {
 	wide = min(wide, max(columns()-others, 20))
 
 	fmt.Fprintf(w, "%s\n", p.dim(fmt.Sprintf("%5s  %9s  %9s  %-*s  %-*s", "row", "duration", "self", wide, "span", barWidth, "│0"+
-		fmt.Sprintf("%*s", barWidth, duration(t.Duration)+"│"))))
+		fmt.Sprintf("%*s", barWidth, quantity.Duration(t.Duration)+"│"))))
 	for _, l := range shown {
 		folded += l.folded
 		text := fit(l.text, wide)
@@ -306,7 +307,7 @@ func (t *skeleton) lines(fold bool) []treeLine {
 				}
 			}
 			lines = append(lines, treeLine{
-				row: r, text: text.String(), time: duration(rows.Duration[r]), self: duration(self[r]),
+				row: r, text: text.String(), time: quantity.Duration(rows.Duration[r]), self: quantity.Duration(self[r]),
 				from: offset[r], to: offset[r] + rows.Duration[r], failed: rows.Flags[r]&rowFailed != 0,
 			})
 			r = next
@@ -321,8 +322,8 @@ func (t *skeleton) lines(fold bool) []treeLine {
 		failed = failed || rows.Flags[r]&rowFailed != 0
 		if at[gi] == 0 {
 			text := fmt.Sprintf("%s ×%d  Σ %s  serial %s  p50 %s  p95 %s", plain(t.Types[g.Type]), len(g.RowStep),
-				duration(g.Sum), percent(g.Serial), duration(g.P50), duration(g.P95))
-			lines = append(lines, treeLine{row: r, text: indent + text, time: duration(g.Sum), from: offset[r], isAGroup: true})
+				quantity.Duration(g.Sum), percent(g.Serial), quantity.Duration(g.P50), quantity.Duration(g.P95))
+			lines = append(lines, treeLine{row: r, text: indent + text, time: quantity.Duration(g.Sum), from: offset[r], isAGroup: true})
 			at[gi] = len(lines)
 		}
 		l := &lines[at[gi]-1]

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/fuwu-project/fuwu/internal/quantity"
 )
 
 // WhyCmd sets the slow requests of an endpoint beside the normal ones.
@@ -57,16 +59,16 @@ func (p population) String() string {
 	s := count(p.Requests, "request")
 	switch {
 	case p.Over > 0 && p.UpTo > 0:
-		s += " of " + duration(p.Over) + " to " + duration(p.UpTo)
+		s += " of " + quantity.Duration(p.Over) + " to " + quantity.Duration(p.UpTo)
 	case p.Over > 0:
-		s += " over " + duration(p.Over)
+		s += " over " + quantity.Duration(p.Over)
 	case p.UpTo > 0:
-		s += " up to " + duration(p.UpTo)
+		s += " up to " + quantity.Duration(p.UpTo)
 	}
 	if p.Looked < p.Requests {
 		s += fmt.Sprintf(" (looked at %d)", p.Looked)
 	}
-	return s + ", mean " + duration(int64(p.Mean))
+	return s + ", mean " + quantity.Duration(int64(p.Mean))
 }
 
 type means struct{ Calls, Self, Critical, Serial float64 }
@@ -155,7 +157,7 @@ func (cmd *WhyCmd) Run(ctx context.Context, io streams) error {
 		_, err := fmt.Fprint(io.out, w.String())
 		return err
 	}
-	fmt.Fprintf(&w, "\n%s  slow requests take %s longer\nslow    %v\nnormal  %v\n", p.bold("WHY"), duration(int64(answer.Extra)), answer.A, answer.B)
+	fmt.Fprintf(&w, "\n%s  slow requests take %s longer\nslow    %v\nnormal  %v\n", p.bold("WHY"), quantity.Duration(int64(answer.Extra)), answer.A, answer.B)
 	writeDifferences(&w, p, &answer.differences, "normal", "slow")
 	if len(answer.Traits) > 0 {
 		fmt.Fprintf(&w, "\n%s  attributes that slow requests have more often\n", p.bold("WHO"))
@@ -165,7 +167,7 @@ func (cmd *WhyCmd) Run(ctx context.Context, io streams) error {
 			if tr.Service != "" {
 				text = tr.Service + ": " + text
 			}
-			t.add(percent(tr.A), percent(tr.B), digits(min(tr.Times, 999)), fit(plain(text), max(columns()-26, 30)))
+			t.add(percent(tr.A), percent(tr.B), quantity.Digits(min(tr.Times, 999)), fit(plain(text), max(columns()-26, 30)))
 		}
 		t.write(&w, p)
 	}
@@ -182,7 +184,7 @@ func (cmd *WhyCmd) Run(ctx context.Context, io streams) error {
 		of   []request
 	}{{"slowest", answer.Examples.Slowest}, {"typical slow", answer.Examples.A}, {"typical normal", answer.Examples.B}} {
 		for _, r := range list.of {
-			examples.add(list.what, duration(r.Duration), plain(r.TraceID))
+			examples.add(list.what, quantity.Duration(r.Duration), plain(r.TraceID))
 		}
 	}
 	examples.write(&w, p)
@@ -219,7 +221,7 @@ func (cmd *WhyCmd) choose(ctx context.Context) error {
 func writeRed(w *strings.Builder, p paint, now red, before *red) {
 	t := table{head: []string{"<", "requests", "rate", "errors", "mean", "p50", "p95", "p99", "share"}}
 	add := func(name string, r *red, share string) {
-		t.add(name, strconv.FormatUint(r.Requests, 10), rate(r.Rate), percent(r.ErrorRatio), duration(r.Mean), duration(r.P50), duration(r.P95), duration(r.P99), share)
+		t.add(name, strconv.FormatUint(r.Requests, 10), rate(r.Rate), percent(r.ErrorRatio), quantity.Duration(r.Mean), quantity.Duration(r.P50), quantity.Duration(r.P95), quantity.Duration(r.P99), share)
 	}
 	add("now", &now, percent(now.Share))
 	if before != nil {
@@ -229,9 +231,9 @@ func writeRed(w *strings.Builder, p paint, now red, before *red) {
 				if b == 0 {
 					return ""
 				}
-				return "×" + digits(min(float64(a)/float64(b), 999))
+				return "×" + quantity.Digits(min(float64(a)/float64(b), 999))
 			}
-			t.add("change", "×"+digits(min(float64(now.Requests)/float64(before.Requests), 999)), "", "", times(now.Mean, before.Mean), times(now.P50, before.P50),
+			t.add("change", "×"+quantity.Digits(min(float64(now.Requests)/float64(before.Requests), 999)), "", "", times(now.Mean, before.Mean), times(now.P50, before.P50),
 				times(now.P95, before.P95), times(now.P99, before.P99), "")
 		}
 	}
@@ -242,7 +244,7 @@ func writeRed(w *strings.Builder, p paint, now red, before *red) {
 func writeDifferences(w *strings.Builder, p paint, d *differences, b, a string) {
 	t := table{head: []string{"extra", "share", "calls " + b, a, "waited " + b, a, "serial", "<path"}}
 	for _, x := range d.Paths {
-		t.add(signed(x.Extra), percentOf(x.Share), calls(x.B.Calls), calls(x.A.Calls), duration(int64(x.B.Critical)), duration(int64(x.A.Critical)), serial(x.A),
+		t.add(signed(x.Extra), percentOf(x.Share), calls(x.B.Calls), calls(x.A.Calls), quantity.Duration(int64(x.B.Critical)), quantity.Duration(int64(x.A.Critical)), serial(x.A),
 			fit(plain(pathText(x.Service, x.Label, x.Steps)), max(columns()-70, 30)))
 	}
 	if d.Rest.Paths > 0 {
@@ -276,9 +278,9 @@ func calls(f float64) string {
 // signed shows ns with their sign.
 func signed(ns float64) string {
 	if ns < 0 {
-		return "−" + duration(int64(-ns))
+		return "−" + quantity.Duration(int64(-ns))
 	}
-	return "+" + duration(int64(ns))
+	return "+" + quantity.Duration(int64(ns))
 }
 
 func percentOf(f float64) string {
@@ -320,7 +322,7 @@ func (cmd *WhyCmd) patterns(ctx context.Context, io streams, query url.Values) e
 	for _, x := range answer.Patterns {
 		was, p95, is := "", "", ""
 		if x.Before.Requests > 0 {
-			was, p95 = percent(x.Before.Part), duration(x.Before.P95)
+			was, p95 = percent(x.Before.Part), quantity.Duration(x.Before.P95)
 		}
 		if x.New {
 			is = "new"
@@ -332,7 +334,7 @@ func (cmd *WhyCmd) patterns(ctx context.Context, io streams, query url.Values) e
 		for _, s := range x.Lacks {
 			differs = append(differs, "−"+s)
 		}
-		t.add(percent(x.Now.TimeShare), percent(x.Now.Part), was, duration(x.Now.P50), duration(x.Now.P95), p95, strconv.Itoa(x.Spans), is, plain(x.Typical.TraceID),
+		t.add(percent(x.Now.TimeShare), percent(x.Now.Part), was, quantity.Duration(x.Now.P50), quantity.Duration(x.Now.P95), p95, strconv.Itoa(x.Spans), is, plain(x.Typical.TraceID),
 			fit(plain(strings.Join(differs, ", ")), 60))
 	}
 	t.mark = func(i int) func(string) string {
@@ -380,7 +382,7 @@ func (cmd *DiffCmd) Run(ctx context.Context, io streams) error {
 		if s.Typical != nil {
 			what = "the usual: " + s.Typical.String()
 		}
-		fmt.Fprintf(&w, "%s  %s  %s spans  %s  %s\n", p.bold(name), duration(int64(s.Duration)), calls(s.Spans), fit(plain(s.Service+"  "+s.Name), 50), what)
+		fmt.Fprintf(&w, "%s  %s  %s spans  %s  %s\n", p.bold(name), quantity.Duration(int64(s.Duration)), calls(s.Spans), fit(plain(s.Service+"  "+s.Name), 50), what)
 	}
 	show("a", answer.A)
 	show("b", answer.B)
@@ -391,7 +393,7 @@ func (cmd *DiffCmd) Run(ctx context.Context, io streams) error {
 	if answer.Extra < 0 {
 		than = "less"
 	}
-	fmt.Fprintf(&w, "a takes %s %s than b\n\n", duration(int64(math.Abs(answer.Extra))), than)
+	fmt.Fprintf(&w, "a takes %s %s than b\n\n", quantity.Duration(int64(math.Abs(answer.Extra))), than)
 	writeDifferences(&w, p, &answer.differences, "b", "a")
 	_, err := fmt.Fprint(io.out, w.String())
 	return err

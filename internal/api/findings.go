@@ -14,6 +14,7 @@ import (
 
 	"github.com/fuwu-project/fuwu/internal/analyze"
 	"github.com/fuwu-project/fuwu/internal/findings"
+	"github.com/fuwu-project/fuwu/internal/quantity"
 	"github.com/fuwu-project/fuwu/internal/span"
 )
 
@@ -131,7 +132,8 @@ func newFindingRow(f *findings.Finding, now time.Time) findingRow {
 // wordsFor says what a finding is and what could be done.
 func wordsFor(f *findings.Finding, x findings.Figures) (title, advice string) {
 	const batch = "Ask for all of them in one call."
-	saves := fmt.Sprintf(" Saves about %v of each of these requests, by estimate.", time.Duration(x.Saving).Round(100*time.Microsecond))
+	saving := quantity.Duration(int64(x.Saving))
+	saves := " Saves about " + saving + " of each of these requests, by estimate."
 	switch f.Shown() {
 	case analyze.Chatty:
 		times := fmt.Sprintf("%d times", int64(x.Calls))
@@ -146,7 +148,7 @@ func wordsFor(f *findings.Finding, x findings.Figures) (title, advice string) {
 		}
 		return fmt.Sprintf("%s makes %d calls one after the other", f.Label, int64(x.Calls)), "Make those at once that do not need each other's answers." + saves
 	case analyze.SlowCall:
-		return fmt.Sprintf("requests wait for %s in %s", f.Label, f.Caller), fmt.Sprintf("Make it faster: %v of each of these requests go into it.", time.Duration(x.Saving).Round(100*time.Microsecond))
+		return fmt.Sprintf("requests wait for %s in %s", f.Label, f.Caller), "Make it faster: " + saving + " of each of these requests go into it."
 	case analyze.RetryStorm:
 		return fmt.Sprintf("%s calls %s %d times because it fails", f.Caller, f.Label, int64(x.Calls)), "Fail sooner, or mend what fails." + saves
 	}

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fuwu-project/fuwu/internal/analyze"
 	"github.com/fuwu-project/fuwu/internal/findings"
 	"github.com/fuwu-project/fuwu/internal/store/storetest"
 )
@@ -139,4 +140,22 @@ func TestFindings(t *testing.T) {
 			t.Errorf("%d %s", r.Code, r.Body)
 		}
 	})
+}
+
+// TestWordsForTimes: advice writes a time as the terminal and the page do.
+func TestWordsForTimes(t *testing.T) {
+	for _, c := range []struct {
+		kind   analyze.CauseKind
+		saving float64
+		says   string
+	}{
+		{analyze.Chatty, 320_600_000, "Saves about 321 ms of each"},
+		{analyze.SlowCall, 1_234_000_000, "Make it faster: 1.23 s of each"},
+		{analyze.RetryStorm, 45_678, "Saves about 45.7 µs of each"},
+	} {
+		f := &findings.Finding{Kind: c.kind}
+		if _, advice := wordsFor(f, findings.Figures{Saving: c.saving}); !strings.Contains(advice, c.says) {
+			t.Errorf("%v: %q, want %q", c.kind, advice, c.says)
+		}
+	}
 }
