@@ -31,7 +31,9 @@ type pipeline struct {
 	exporter    *exporter
 }
 
-var defaultTracer atomic.Pointer[Tracer]
+// defaultTracer makes the spans of those who name no tracer; lastTracer is the same, or was until it was stopped: at the end of a program
+// people ask what became of the spans.
+var defaultTracer, lastTracer atomic.Pointer[Tracer]
 
 // New returns a tracer that runs until its Stop.
 func New(cfg Config) (*Tracer, error) {
@@ -70,6 +72,7 @@ func Start(cfg Config) (stop func(context.Context) error, err error) {
 	if err != nil {
 		return nil, err
 	}
+	lastTracer.Store(t)
 	defaultTracer.Store(t)
 	return func(ctx context.Context) error {
 		defaultTracer.CompareAndSwap(t, nil)
@@ -106,7 +109,7 @@ func StartRoot(ctx context.Context, name string, kind Kind) (context.Context, *S
 	if t := SpanFromContext(ctx).Tracer(); t != nil {
 		return t.StartRoot(ctx, name, kind)
 	}
-	return Default().StartRoot(ctx, name, kind)
+	return defaultTracer.Load().StartRoot(ctx, name, kind)
 }
 
 // StartRoot starts a new trace. See the function [StartRoot].
@@ -117,8 +120,8 @@ func (t *Tracer) StartRoot(ctx context.Context, name string, kind Kind) (context
 	return t.start(ctx, nil, name, kind)
 }
 
-// Default is the tracer of the last [Start], or nil, whose methods may be called.
-func Default() *Tracer { return defaultTracer.Load() }
+// Default is the tracer of the last [Start], after its stop too, for its [Tracer.Stats]; or nil, whose methods may be called.
+func Default() *Tracer { return lastTracer.Load() }
 
 // Unscoped is the tracer that New returned, for one that Scope did.
 func (t *Tracer) Unscoped() *Tracer {

@@ -366,7 +366,63 @@ func TestStartIsDefault(t *testing.T) {
 		t.Errorf("exported %q", names)
 	}
 	if _, s := StartSpan(t.Context(), "x", KindInternal); s != noSpan {
-		t.Error("a stopped tracer is still the default")
+		t.Error("a stopped tracer still makes spans")
+	}
+	if _, s := StartRoot(t.Context(), "x", KindInternal); s != noSpan {
+		t.Error("a stopped tracer still makes roots")
+	}
+}
+
+// What became of the spans is asked at the end of a program, after stop.
+func TestDefaultAfterStop(t *testing.T) {
+	defer lastTracer.Store(nil) // other tests have no default tracer
+	start := func(spans int) (stop func(context.Context) error) {
+		stop, err := Start(Config{Service: "test", Ratio: 1, Transport: &collector{}, Send: []string{"b3"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range spans {
+			_, s := StartSpan(t.Context(), "x", KindInternal)
+			s.End()
+		}
+		return stop
+	}
+	check := func(when string, exported uint64) {
+		t.Helper()
+		if s := Default().Stats(); s.Exported != exported || s.Sampled != exported {
+			t.Errorf("%s: %+v, want %d exported", when, s, exported)
+		}
+	}
+	first := start(1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range 1000 {
+			if Default() == nil {
+				t.Error("no default tracer while it is stopped")
+				return
+			}
+		}
+	})
+	if err := first(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	check("stopped", 1)
+	second := start(2)
+	if err := first(t.Context()); err != nil { // as a deferred one may be
+		t.Fatal(err)
+	}
+	if _, s := StartSpan(t.Context(), "x", KindInternal); s == noSpan {
+		t.Error("the stop of an earlier tracer ends the later one")
+	}
+	if err := errors.Join(second(t.Context()), first(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	check("stopped again", 2)
+	out := MapCarrier{}
+	Inject(Extract(t.Context(), MapCarrier{"traceparent": "00-" + hexTrace + "-" + hexSpan + "-01"}), out)
+	if out["b3"] == "" {
+		t.Errorf("a trace is passed on as %v, not as the tracer was told", out)
 	}
 }
 
