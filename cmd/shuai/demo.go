@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fuwu-project/fuwu/internal/catalog"
@@ -41,6 +44,9 @@ waits for a slow statement; a search that fails; with --fault, a Redeye query th
 
 // Run runs the demonstration until ctx ends.
 func (cmd *DemoCmd) Run(ctx context.Context, out streams) (err error) {
+	if err := cmd.checkAddresses(ctx); err != nil {
+		return err
+	}
 	logger := slog.New(slog.NewTextHandler(out.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	serve := ServeCmd{
 		Data: cmd.Data, HTTP: cmd.HTTP, OTLPHTTP: cmd.OTLPHTTP, OTLPGRPC: cmd.OTLPGRPC,
@@ -112,6 +118,31 @@ func (cmd *DemoCmd) Run(ctx context.Context, out streams) (err error) {
 	case err := <-s.failed:
 		return err
 	}
+}
+
+// checkAddresses says of all addresses at once which are taken, so that nobody moves one after the other. What else is wrong with an address
+// says who listens there.
+func (cmd *DemoCmd) checkAddresses(ctx context.Context) error {
+	var taken, instead []string
+	for _, a := range []struct{ flag, addr string }{
+		{"--http", cmd.HTTP}, {"--otlp-http", cmd.OTLPHTTP}, {"--otlp-grpc", cmd.OTLPGRPC}, {"--web", cmd.Web},
+	} {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.addr)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			taken = append(taken, a.flag+" "+a.addr)
+			instead = append(instead, a.flag+" 127.0.0.1:0")
+		}
+		if err == nil {
+			if err := l.Close(); err != nil {
+				return err
+			}
+		}
+	}
+	if len(taken) == 0 {
+		return nil
+	}
+	return fmt.Errorf("taken by other programs (another shuai?): %s; stop those, or add these flags, which pick free ports: %s",
+		strings.Join(taken, ", "), strings.Join(instead, " "))
 }
 
 // exampleTrace waits for the first visitor's request to be stored whole and returns its trace id; "" if that
