@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -157,5 +158,28 @@ func TestWordsForTimes(t *testing.T) {
 		if _, advice := wordsFor(f, findings.Figures{Saving: c.saving}); !strings.Contains(advice, c.says) {
 			t.Errorf("%v: %q, want %q", c.kind, advice, c.says)
 		}
+	}
+}
+
+// TestFindingsByExpectedSaving: what is likely to save much comes before what might save more.
+func TestFindingsByExpectedSaving(t *testing.T) {
+	saves := func(id uint64, kind analyze.CauseKind, perHour time.Duration) *findings.Finding {
+		f := &findings.Finding{ID: id, Kind: kind, First: now.Add(-time.Hour).UnixNano()}
+		f.Days.Hours[0].At, f.Days.Hours[0].Saving = now.Unix()/3600, float64(perHour)
+		return f
+	}
+	list := []*findings.Finding{ // less sure from the first to the last
+		saves(1, analyze.RetryStorm, time.Second),
+		saves(2, analyze.SlowCall, 3*time.Second),
+		saves(3, analyze.SerialFanOut, 4*time.Second),
+	}
+	s := &server{Config: Config{Now: func() time.Time { return now }}}
+	rows := s.findingRows(list, func(*findings.Finding, findings.State) bool { return true })
+	got := make([]string, len(rows))
+	for i := range rows {
+		got[i] = rows[i].ID[15:]
+	}
+	if !slices.Equal(got, []string{"2", "3", "1"}) {
+		t.Errorf("the order is %v", got)
 	}
 }

@@ -296,12 +296,12 @@ export const en = {
     },
     defined: {
       saving: 'What each request that has it would save, by estimate.',
-      savingPerDay: 'What all requests of a day would save together, by estimate.',
+      savingPerDay: 'What all requests of a day would save together, by estimate. Findings are listed by this × confidence, unless another order is chosen.',
       requests: 'Examined requests of the endpoint that have it.',
       confidence: 'From the variance of the number of calls between requests, its correlation with the duration, and how distinct the calls are.',
     },
     filters: { state: 'State', insight: 'To look at', all: 'All', kind: 'Kind', allKinds: 'All kinds', sort: 'Order' },
-    sorts: { saving: 'most saved', new: 'newest', confidence: 'most certain', requests: 'most requests' } as Record<string, string>,
+    sorts: { saving: 'saved a day × confidence', new: 'newest', confidence: 'most certain', requests: 'most requests' } as Record<string, string>,
     of: (n: string, of: string) => `${n} of ${of}`,
     facts: {
       endpoint: 'Endpoint',

@@ -284,12 +284,12 @@ export const zh: Messages = {
     },
     defined: {
       saving: '每次有此问题的请求可节省的时间，估计值。',
-      savingPerDay: '一天内所有请求合计可节省的时间，估计值。',
+      savingPerDay: '一天内所有请求合计可节省的时间，估计值。除非另选顺序，发现按此值 × 可信度排列。',
       requests: '该接口被检查的请求中有此问题的次数。',
       confidence: '依据调用次数在请求间的变化、它与耗时的相关性，以及调用的差异程度。',
     },
     filters: { state: '状态', insight: '待查看', all: '全部', kind: '种类', allKinds: '所有种类', sort: '顺序' },
-    sorts: { saving: '节省最多', new: '最新', confidence: '最可信', requests: '请求最多' },
+    sorts: { saving: '每天节省 × 可信度', new: '最新', confidence: '最可信', requests: '请求最多' },
     of: (n, of) => `${n} / ${of}`,
     facts: {
       endpoint: '接口',
