@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 
 import type { MapEdge } from '../../api/analysis.ts'
 import { useMessages } from '../../app/preferences.ts'
+import { labelHeights } from '../../charts/labels.ts'
 import { layers, type Placed } from '../../charts/layers.ts'
 import { formatCount, formatDuration, formatRate, formatShare, rateUnit } from '../../text/format.ts'
 import { plain } from '../../text/hostile.ts'
@@ -12,8 +13,12 @@ const nodeHeight = 34
 const columnWidth = 370
 const rowHeight = 56
 const margin = 16
-const labelHeight = 14
+const labelHeight = 16
+const labelRoom = columnWidth - nodeWidth
 const nameLength = 20 // characters that fit into a node
+
+const x = ({ column }: Placed) => column * columnWidth
+const y = ({ row }: Placed) => row * rowHeight
 
 /** The calls as a drawing from left to right; a service leads to its neighbourhood. */
 export function Drawing({ edges, search }: { edges: readonly MapEdge[]; search: MapSearch }) {
@@ -21,17 +26,16 @@ export function Drawing({ edges, search }: { edges: readonly MapEdge[]; search: 
   const placed = layers(edges, search.service)
   const stores = new Set(edges.filter(({ store }) => store).map(({ callee }) => callee))
   const at = new Map(placed.map((node) => [node.name, node]))
-  const top = Math.min(...placed.map(({ row }) => row), 0)
-  const x = ({ column }: Placed) => margin + column * columnWidth
-  const y = ({ row }: Placed) => margin + (row - top) * rowHeight
-  const width = margin * 2 + Math.max(...placed.map(({ column }) => column), 0) * columnWidth + nodeWidth
-  const height = margin * 2 + (Math.max(...placed.map(({ row }) => row), 0) - top) * rowHeight + nodeHeight
+  const heights = labelHeights(edges, new Map(placed.map((node) => [node.name, { column: node.column, y: y(node) + nodeHeight / 2 }])), labelHeight)
+  const left = edges.some(({ callee }) => at.get(callee)?.column === 0) ? -labelRoom : 0
+  const top = Math.min(...placed.map(y), ...heights.map((height) => height - labelHeight))
+  const width = Math.max(...placed.map(x)) + nodeWidth - left + 2 * margin
+  const height = Math.max(...placed.map((node) => y(node) + nodeHeight), ...heights) - top + 2 * margin
   const unit = rateUnit(edges.map(({ rate }) => rate))
-  const labels = new Map<string, number>() // labels before each callee so far: they stand below each other
   const busiest = Math.max(...edges.map(({ rate }) => rate), 0)
   return (
     <div className="panel map-drawing" tabIndex={0} role="region" aria-label={t.map.title}>
-      <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="group" aria-label={t.map.label(formatCount(placed.length), formatCount(edges.length))}>
+      <svg width={width} height={height} viewBox={`${left - margin} ${top - margin} ${width} ${height}`} role="group" aria-label={t.map.label(formatCount(placed.length), formatCount(edges.length))}>
         {edges.map((edge) => {
           const from = at.get(edge.caller)
           const to = at.get(edge.callee)
@@ -45,14 +49,11 @@ export function Drawing({ edges, search }: { edges: readonly MapEdge[]; search: 
             </g>
           )
         })}
-        {edges.map((edge) => {
-          const from = at.get(edge.caller)
+        {edges.map((edge, i) => {
           const to = at.get(edge.callee)
-          if (from === undefined || to === undefined) return null
-          const place = (labels.get(edge.callee) ?? 0) + 1
-          labels.set(edge.callee, place)
+          if (to === undefined) return null
           return (
-            <text key={`${edge.caller}\u0000${edge.callee}`} className="edge-label" x={x(to) - 14} y={y(to) + nodeHeight / 2 + labelHeight * (place - 1) - 6} textAnchor="end" aria-hidden>
+            <text key={`${edge.caller}\u0000${edge.callee}`} className="edge-label" x={x(to) - 14} y={heights[i] - 6} textAnchor="end" aria-hidden>
               {formatRate(edge.rate, unit)} · p95 {formatDuration(edge.p95)}
               {edge.errors > 0 && <tspan className="bad"> · ▲ {formatShare(edge.errors / edge.calls)}</tspan>}
             </text>
