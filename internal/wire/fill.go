@@ -33,6 +33,11 @@ const manyKeys = 32
 
 var seed = maphash.MakeSeed()
 
+// reset makes the filler ready for a request. It keeps its memory.
+func (f *filler) reset(lim Limits, b *span.Batch) {
+	f.b, f.lim, f.rep, f.elements = b, lim, Report{}, 0
+}
+
 // beginAttrs starts the attributes of an owner.
 func (f *filler) beginAttrs() {
 	f.attrsFrom, f.dropped = len(f.b.Values), 0
@@ -47,6 +52,11 @@ func (f *filler) attrs() span.Range {
 // cut counts one thing that a limit kept out of the owner at work.
 func (f *filler) cut() {
 	f.dropped++
+	f.beyond()
+}
+
+// beyond counts one thing that a limit kept out.
+func (f *filler) beyond() {
 	f.rep.Cut++
 	f.rep.Limited = true
 }
@@ -110,6 +120,12 @@ func (f *filler) find(key []byte) int {
 		}
 	}
 	return -1
+}
+
+// has says that the owner has an attribute of that key.
+func (f *filler) has(key []byte) bool {
+	h := keyHash(key)
+	return f.seen[h>>6&3]&(1<<(h&63)) != 0 && f.find(key) >= 0
 }
 
 func (f *filler) buildIndex() {
@@ -204,8 +220,7 @@ func (f *filler) room(n, limit int) bool {
 		f.elements++
 		return true
 	}
-	f.rep.Cut++
-	f.rep.Limited = true
+	f.beyond()
 	return false
 }
 

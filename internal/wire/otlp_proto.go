@@ -37,14 +37,24 @@ type protoRegion struct{ from, to int }
 func decodeProto(body []byte, lim Limits, b *span.Batch) (Report, error) {
 	d, _ := protoDecoders.Get().(*protoDecoder)
 	defer protoDecoders.Put(d)
-	d.b, d.lim, d.rep, d.elements = b, lim, Report{}, 0
+	d.begin(body, lim, b)
+	err := d.request(len(body))
+	return d.end(), err
+}
+
+// begin makes the decoder ready for a body that becomes the text of b.
+func (d *protoDecoder) begin(body []byte, lim Limits, b *span.Batch) {
+	d.reset(lim, b)
 	d.buf, d.spare = body, len(body)+anyParts
 	d.flat = lim.KeyBytes >= 0x7f && lim.ValueBytes >= 0x7f
 	b.SetText(body)
-	err := d.request(len(body))
+}
+
+func (d *protoDecoder) end() Report {
 	rep := d.rep
-	d.b, d.buf, d.rep = nil, nil, Report{}
-	return rep, err
+	d.buf = nil
+	d.reset(Limits{}, nil)
+	return rep
 }
 
 func (d *protoDecoder) request(end int) error {
@@ -637,7 +647,7 @@ func (d *protoDecoder) skip(tag uint64, at, next, end int) (int, error) {
 		_, next, err := d.fixed32(next, end)
 		return next, err
 	case 3, 4:
-		return 0, d.fail(at, "a group, which OTLP does not have")
+		return 0, d.fail(at, "a group, which no format here has")
 	}
 	return 0, d.fail(at, "wire type %d, which protobuf does not have", tag&7)
 }

@@ -403,7 +403,7 @@ func TestBroken(t *testing.T) {
 		{wire.OTLPProto, "\x0a\x05\x12", "byte 1: a length of 5 where 1 bytes are left"},
 		{wire.OTLPProto, "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "byte 1: an integer of more than 64 bits"},
 		{wire.OTLPProto, "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "byte 1: a length of 18446744073709551615 where 0 bytes are left"},
-		{wire.OTLPProto, "\x0b\x0c", "byte 0: a group, which OTLP does not have"},
+		{wire.OTLPProto, "\x0b\x0c", "byte 0: a group, which no format here has"},
 		{wire.OTLPProto, "\x0f", "byte 0: wire type 7, which protobuf does not have"},
 		{wire.OTLPProto, "\x02\x00", "byte 0: no field has the number 0"},
 		{wire.OTLPJSON, ``, "byte 0: the text ends where an object should be"},
