@@ -73,6 +73,8 @@ func BenchmarkDecode(b *testing.B) {
 		var req collectorpb.ExportTraceServiceRequest
 		return proto.Unmarshal(body, &req)
 	})
+	run("zipkin-proto", zipkinProto(realisticZipkin(benchSpans)...), ours(wire.ZipkinProto))
+	run("zipkin-json", zipkinJSON(b, realisticZipkin(benchSpans)...), ours(wire.ZipkinJSON))
 	run("gunzip", gzipped(b, body), func(body []byte) (err error) {
 		text, err = wire.Gunzip(text[:0], body, 64<<20)
 		return err

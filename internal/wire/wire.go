@@ -35,9 +35,11 @@ type Format byte
 
 // The formats. Gzip is a bit on top of another format.
 const (
-	OTLPProto Format = 1 // opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest
-	OTLPJSON  Format = 2 // the same as OTLP/JSON
-	Gzip      Format = 0x80
+	OTLPProto   Format = 1 // opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest
+	OTLPJSON    Format = 2 // the same as OTLP/JSON
+	ZipkinJSON  Format = 3 // a list of Zipkin's spans of version 2, or a list of such lists, which are traces
+	ZipkinProto Format = 4 // zipkin.proto3.ListOfSpans
+	Gzip        Format = 0x80
 )
 
 // maxBody is the largest body that is decoded at all, so that every offset into a batch's text fits
@@ -154,6 +156,10 @@ func decode(f Format, body []byte, lim Limits, b *span.Batch) (Report, error) {
 		return decodeProto(body, lim, b)
 	case OTLPJSON:
 		return decodeJSON(body, lim, b)
+	case ZipkinJSON:
+		return decodeZipkinJSON(body, lim, b)
+	case ZipkinProto:
+		return decodeZipkinProto(body, lim, b)
 	default:
 		return Report{}, &Error{0, fmt.Sprintf("unknown format %#x", byte(f))}
 	}

@@ -1,0 +1,565 @@
+package wire
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"hash/maphash"
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"unsafe"
+
+	"github.com/fuwu-project/fuwu/internal/span"
+)
+
+// This file makes rows of spans in Zipkin's model of version 2 (zipkin-api, zipkin.proto), whatever encoding they came
+// in. The model is poorer than OpenTelemetry's, whose exporters put what it cannot say into tags and annotations; it is
+// taken back from there:
+//
+//   - The local endpoint is the resource: service.name, network.local.address, network.local.port. The remote one is the
+//     span's attributes peer.service, network.peer.address and network.peer.port, unless a tag has the name.
+//   - A span without a kind is internal, and every span is sampled: what was not is not sent.
+//   - otel.status_code and otel.status_description are the status. Without a code the tag error is (its text is the
+//     message; "false" is no error), and without that http.status_code or http.response.status_code.
+//   - otel.scope.name and otel.scope.version (once otel.library.…) are the scope, w3c.tracestate is the trace state,
+//     otlp.link.N is a link: trace|span|state|{attributes}|dropped.
+//   - An annotation name|{attributes}|dropped is an event with attributes; any other's text is the name of one.
+//   - A span without a timestamp starts at its first annotation.
+//
+// "shared" changes nothing: both halves of a call keep the id that they share and the parent that they say. The store
+// tells them apart by kind, and the analysis draws the server's below the client's. "debug" asks not to be sampled away,
+// and nothing that arrives is.
+
+// zipkinFiller makes rows of spans. A decoder begins one, tells in any order what it reads of it, and ends it. Texts are
+// given as they lie in the arena, neither checked nor shortened.
+type zipkinFiller struct {
+	*filler
+	span      zipkinSpan
+	resources rowsByKey
+	scopes    rowsByKey
+	names     [len(zipkinNames)]span.Text // where the arena has them; empty: not yet
+	buf       []byte
+}
+
+// zipkinSpan is what is known of the span at work beyond the columns of its row.
+type zipkinSpan struct {
+	before mark
+	row    int
+	ids    zipkinIDs
+
+	start, duration int64 // µs
+	first           int64 // when the earliest annotation was, µs; 0: none says
+	local, remote   zipkinEndpoint
+
+	code                span.Status
+	coded, failed       bool // there is a status code, a tag error
+	description, reason span.Text
+	http                span.Text // the status code of a response
+	scope, version      span.Text
+
+	events  []zipkinEvent
+	links   []zipkinLink
+	dropped span.Dropped
+}
+
+// zipkinIDs are a span's ids, and how many bytes each has, as filler.valid wants it.
+type zipkinIDs struct {
+	trace                       span.TraceID
+	id, parent                  span.ID
+	traceSize, size, parentSize int
+}
+
+type zipkinEvent struct {
+	at   int64 // µs
+	text span.Text
+}
+
+type zipkinLink struct {
+	number uint64
+	text   span.Text
+}
+
+type zipkinEndpoint struct {
+	service span.Text
+	ip      netip.Addr // not valid: none
+	port    uint16     // 0: none
+}
+
+// address takes an address of the endpoint. It has at most one of each kind, of which we keep that of version 4.
+func (e *zipkinEndpoint) address(ip netip.Addr) {
+	if ip = ip.Unmap().WithZone(""); ip.IsValid() && !e.ip.Is4() {
+		e.ip = ip
+	}
+}
+
+// addressText is address for one in text.
+func (e *zipkinEndpoint) addressText(p []byte) {
+	if ip, err := netip.ParseAddr(unsafe.String(unsafe.SliceData(p), len(p))); err == nil { // keeps nothing of the text
+		e.address(ip)
+	}
+}
+
+func (e *zipkinEndpoint) setPort(v int64) {
+	if 0 <= v && v <= math.MaxUint16 {
+		e.port = uint16(v)
+	}
+}
+
+// What attributes made of endpoints are called.
+const (
+	serviceName = iota
+	localAddress
+	localPort
+	peerService
+	peerAddress
+	peerPort
+)
+
+var zipkinNames = [...]string{
+	serviceName:  "service.name",
+	localAddress: "network.local.address",
+	localPort:    "network.local.port",
+	peerService:  "peer.service",
+	peerAddress:  "network.peer.address",
+	peerPort:     "network.peer.port",
+}
+
+// reset makes ready for a request that f fills.
+func (z *zipkinFiller) reset(f *filler) {
+	z.filler = f
+	z.resources.reset()
+	z.scopes.reset()
+	clear(z.names[:])
+}
+
+func (z *zipkinFiller) begin() {
+	s := &z.span
+	*s = zipkinSpan{before: z.mark(), row: z.b.Add(), events: s.events[:0], links: s.links[:0]}
+	z.b.Kind[s.row], z.b.Flags[s.row] = span.KindInternal, span.FlagSampled
+	z.beginAttrs()
+}
+
+// at is a text as the batch shall have it: repaired and shortened.
+func (z *zipkinFiller) at(t span.Text) span.Text { return z.text(z.b.Bytes(t), int(t.Off)) }
+
+func (z *zipkinFiller) name(t span.Text) { z.b.Name[z.span.row] = z.at(t) }
+
+// kind takes a kind as JSON has it.
+func (z *zipkinFiller) kind(name []byte) {
+	for k := span.KindServer; k <= span.KindConsumer; k++ {
+		if bytes.EqualFold(name, zipkinKinds[k]) {
+			z.b.Kind[z.span.row] = k
+		}
+	}
+}
+
+var zipkinKinds = [...][]byte{
+	span.KindServer:   []byte("SERVER"),
+	span.KindClient:   []byte("CLIENT"),
+	span.KindProducer: []byte("PRODUCER"),
+	span.KindConsumer: []byte("CONSUMER"),
+}
+
+func (z *zipkinFiller) tag(key, value span.Text) {
+	s := &z.span
+	name := z.b.Bytes(key)
+	switch string(name) {
+	case "otel.status_code":
+		if z.code(z.b.Bytes(value)) {
+			return
+		}
+	case "otel.status_description":
+		s.description = value
+		return
+	case "error":
+		s.failed, s.reason = true, value
+		return
+	case "http.status_code", "http.response.status_code":
+		s.http = value
+	case "otel.scope.name", "otel.library.name":
+		s.scope = value
+		return
+	case "otel.scope.version", "otel.library.version":
+		s.version = value
+		return
+	case "w3c.tracestate":
+		z.b.TraceState[s.row] = z.at(value)
+		return
+	default:
+		if number, ok := bytes.CutPrefix(name, []byte("otlp.link.")); ok {
+			z.noteLink(number, value)
+			return
+		}
+	}
+	if len(name) > z.lim.KeyBytes {
+		z.cut()
+		return
+	}
+	a := span.Attr{Key: z.at(key), Type: span.String, Num: span.TextNum(z.at(value))}
+	z.add(z.b.Bytes(a.Key), a)
+}
+
+// code takes a status code, and says whether it is one.
+func (z *zipkinFiller) code(name []byte) bool {
+	switch string(name) {
+	case "OK":
+		z.span.code = span.StatusOK
+	case "ERROR":
+		z.span.code = span.StatusError
+	case "UNSET":
+		z.span.code = span.StatusUnset
+	default:
+		return false
+	}
+	z.span.coded = true
+	return true
+}
+
+// noteLink and annotation note what is made when the span has all its attributes: an owner's lie in one run.
+func (z *zipkinFiller) noteLink(number []byte, value span.Text) {
+	s := &z.span
+	if !z.room(len(s.links), z.lim.Links) {
+		s.dropped.Links++
+		return
+	}
+	n, ok := digits(number)
+	if !ok {
+		n = math.MaxUint64
+	}
+	s.links = append(s.links, zipkinLink{n, value})
+}
+
+// annotation takes one of a time in µs.
+func (z *zipkinFiller) annotation(at int64, value span.Text) {
+	s := &z.span
+	if at > 0 && (s.first == 0 || at < s.first) {
+		s.first = at
+	}
+	if !z.room(len(s.events), z.lim.Events) {
+		s.dropped.Events++
+		return
+	}
+	s.events = append(s.events, zipkinEvent{at, value})
+}
+
+// end completes the span, or takes it back if it is not valid.
+func (z *zipkinFiller) end() {
+	s, b := &z.span, z.b
+	ids, row := &s.ids, s.row
+	b.TraceID[row], b.SpanID[row] = ids.trace, ids.id
+	if ids.parent != ids.id { // so some say that there is none
+		b.Parent[row] = ids.parent
+	}
+	if !z.valid(row, ids.traceSize, ids.size, ids.parentSize) {
+		z.undo(s.before)
+		return
+	}
+	z.endpoint(&s.remote, peerService)
+	z.status()
+	b.Attrs[row] = z.attrs()
+	s.dropped.Attrs = plus(s.dropped.Attrs, z.dropped)
+	b.Resource[row], b.Scope[row] = z.resource(), z.scopeRow()
+	z.makeEvents()
+	z.makeLinks()
+	b.Dropped[row] = s.dropped
+	z.times()
+}
+
+func (z *zipkinFiller) times() {
+	s := &z.span
+	if s.start <= 0 {
+		s.start = s.first
+	}
+	start := fromMicros(s.start)
+	if z.b.SetTimes(s.row, start, start+fromMicros(s.duration)) || s.duration < 0 {
+		z.rep.Clamped++
+	}
+}
+
+// fromMicros is a time of µs in ns, held within an int64.
+func fromMicros(us int64) uint64 { return uint64(min(max(us, 0), math.MaxInt64/1000)) * 1000 }
+
+func (z *zipkinFiller) status() {
+	s, b := &z.span, z.b
+	reason := b.Bytes(s.reason)
+	no := string(reason) == "false"
+	switch {
+	case s.coded:
+		b.Status[s.row] = s.code
+	case s.failed && !no:
+		b.Status[s.row] = span.StatusError
+	case !s.failed && httpFailed(b.Kind[s.row], b.Bytes(s.http)):
+		b.Status[s.row] = span.StatusError
+	}
+	switch {
+	case s.description.Len > 0:
+		b.StatusMessage[s.row] = z.at(s.description)
+	case !no && string(reason) != "true":
+		b.StatusMessage[s.row] = z.at(s.reason)
+	}
+}
+
+// httpFailed says whether a status code of HTTP is an error (OpenTelemetry's conventions for HTTP spans): one of the
+// client's is none of the server's.
+func httpFailed(kind span.Kind, code []byte) bool {
+	if _, ok := digits(code); !ok || len(code) != 3 {
+		return false
+	}
+	return kind == span.KindServer && code[0] == '5' || kind == span.KindClient && (code[0] == '4' || code[0] == '5')
+}
+
+// endpoint makes attributes of an endpoint: from name on they are service, address and port.
+func (z *zipkinFiller) endpoint(e *zipkinEndpoint, name int) {
+	if e.service.Len > 0 {
+		z.own(name, span.String, func() uint64 { return span.TextNum(z.at(e.service)) })
+	}
+	if e.ip.IsValid() {
+		z.own(name+1, span.String, func() uint64 {
+			z.buf = e.ip.AppendTo(z.buf[:0])
+			return span.TextNum(z.b.PutBytes(z.buf))
+		})
+	}
+	if e.port > 0 {
+		z.own(name+2, span.Int, func() uint64 { return uint64(e.port) })
+	}
+}
+
+// own adds an attribute of a name of ours, unless there is one.
+func (z *zipkinFiller) own(name int, typ span.ValueType, num func() uint64) {
+	if z.names[name].Len == 0 {
+		z.names[name] = z.b.PutText(zipkinNames[name])
+	}
+	key := z.names[name]
+	if !z.has(z.b.Bytes(key)) {
+		a := span.Attr{Key: key, Type: typ, Num: num()}
+		z.add(z.b.Bytes(key), a)
+	}
+}
+
+// resource is the row of the local endpoint.
+func (z *zipkinFiller) resource() uint32 {
+	e := &z.span.local
+	ip := e.ip.As16()
+	key := append(z.buf[:0], byte(e.ip.BitLen()), byte(e.port>>8), byte(e.port))
+	key = append(append(key, ip[:]...), z.b.Bytes(e.service)...)
+	z.buf = key
+	row, ok := z.resources.find(key)
+	if !ok {
+		row = uint32(len(z.b.Resources))
+		z.resources.put(key, row)
+		z.beginAttrs()
+		z.endpoint(e, serviceName)
+		z.b.Resources = append(z.b.Resources, span.ResourceRow{Attrs: z.attrs(), Dropped: z.dropped})
+	}
+	return row
+}
+
+func (z *zipkinFiller) scopeRow() uint32 {
+	s := &z.span
+	key := binary.AppendUvarint(z.buf[:0], uint64(s.scope.Len))
+	key = append(append(key, z.b.Bytes(s.scope)...), z.b.Bytes(s.version)...)
+	z.buf = key
+	row, ok := z.scopes.find(key)
+	if !ok {
+		row = uint32(len(z.b.Scopes))
+		z.scopes.put(key, row)
+		z.beginAttrs()
+		made := span.ScopeRow{Name: z.at(s.scope), Version: z.at(s.version)}
+		made.Dropped = z.dropped
+		z.b.Scopes = append(z.b.Scopes, made)
+	}
+	return row
+}
+
+func (z *zipkinFiller) makeEvents() {
+	s, b := &z.span, z.b
+	from := uint32(len(b.Events))
+	for _, e := range s.events {
+		z.beginAttrs()
+		row := span.EventRow{Time: int64(fromMicros(e.at))}
+		if name, attrs, dropped, ok := z.unpack(e.text); ok {
+			row.Name, row.Dropped = z.at(name), dropped
+			z.addAll(attrs)
+		} else {
+			row.Name = z.at(e.text)
+		}
+		row.Attrs, row.Dropped = z.attrs(), plus(row.Dropped, z.dropped)
+		b.Events = append(b.Events, row)
+	}
+	b.EventsOf[s.row] = span.Range{From: from, To: uint32(len(b.Events))}
+}
+
+// makeLinks makes the links in order of their numbers. One that is none is dropped, and counted like one over a limit.
+func (z *zipkinFiller) makeLinks() {
+	s, b := &z.span, z.b
+	from := uint32(len(b.Links))
+	slices.SortStableFunc(s.links, func(x, y zipkinLink) int { return cmp.Compare(x.number, y.number) })
+	for _, l := range s.links {
+		z.beginAttrs()
+		row, attrs, ok := z.link(l.text)
+		if !ok {
+			z.elements--
+			z.rep.Cut++
+			s.dropped.Links++
+			continue
+		}
+		z.addAll(attrs)
+		row.Attrs, row.Dropped = z.attrs(), plus(row.Dropped, z.dropped)
+		b.Links = append(b.Links, row)
+	}
+	b.LinksOf[s.row] = span.Range{From: from, To: uint32(len(b.Links))}
+}
+
+// link reads trace|span|state|{attributes}|dropped.
+func (z *zipkinFiller) link(t span.Text) (row span.LinkRow, attrs []span.Attribute, ok bool) {
+	head, attrs, dropped, ok := z.unpack(t)
+	if !ok {
+		return row, nil, false
+	}
+	traceID, rest, _ := bytes.Cut(z.b.Bytes(head), []byte("|"))
+	spanID, state, ok := bytes.Cut(rest, []byte("|"))
+	var traceSize, size int
+	row.TraceID, traceSize = zipkinTraceID(traceID)
+	row.SpanID, size = zipkinID(spanID)
+	row.TraceState = z.at(span.Text{Off: head.Off + head.Len - uint32(len(state)), Len: uint32(len(state))})
+	row.Dropped = dropped
+	return row, attrs, ok && traceSize == 16 && size == 8
+}
+
+// unpack takes apart what OpenTelemetry's exporters write for an event or a link: head|{attributes}|dropped. Hardly any
+// text is of that form, so that it is made of objects does not matter.
+func (z *zipkinFiller) unpack(t span.Text) (head span.Text, attrs []span.Attribute, dropped uint32, ok bool) {
+	p := z.b.Bytes(t)
+	from, to := bytes.Index(p, []byte("|{")), bytes.LastIndexByte(p, '|')
+	if from < 0 || from >= to || len(p) > z.lim.ValueBytes {
+		return head, nil, 0, false
+	}
+	n, err := strconv.ParseUint(string(p[to+1:]), 10, 32)
+	if err != nil {
+		return head, nil, 0, false
+	}
+	inner := p[from+1 : to]
+	if jsonNesting(inner) > z.lim.Depth+1 {
+		z.cut()
+		return head, nil, 0, false
+	}
+	attrs, err = span.ParseJSONMap(string(inner))
+	return span.Text{Off: t.Off, Len: uint32(from)}, attrs, uint32(n), err == nil
+}
+
+// jsonNesting is how deep lists and maps in a JSON text are nested.
+func jsonNesting(p []byte) (most int) {
+	depth, quoted := 0, false
+	for i := 0; i < len(p); i++ {
+		switch c := p[i]; {
+		case c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+			most = max(most, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return most
+}
+
+func (z *zipkinFiller) addAll(attrs []span.Attribute) {
+	for _, a := range attrs {
+		if len(a.Key) > z.lim.KeyBytes {
+			z.cut()
+			continue
+		}
+		row := span.Attr{Key: z.b.PutText(a.Key), Type: a.Value.Type, Num: a.Value.Num}
+		if a.Value.Type.IsText() {
+			row.Num = span.TextNum(z.b.PutText(a.Value.Str))
+		}
+		z.add(z.b.Bytes(row.Key), row)
+	}
+}
+
+// zipkinTraceID reads a trace id of up to 32 hex digits, and says how many bytes it has: 16 if it is one, 0 if there is
+// none, -1 if something else is among them.
+func zipkinTraceID(p []byte) (id span.TraceID, size int) {
+	id.Hi, id.Lo, size = zipkinHex(p, 16)
+	return id, size
+}
+
+// zipkinID is zipkinTraceID for the id of a span, which has up to 16 digits and then 8 bytes.
+func zipkinID(p []byte) (id span.ID, size int) {
+	_, lo, size := zipkinHex(p, 8)
+	return span.ID(lo), size
+}
+
+func zipkinHex(p []byte, size int) (hi, lo uint64, n int) {
+	if n = (len(p) + 1) / 2; n == 0 || n > size {
+		return 0, 0, n
+	}
+	for _, c := range p {
+		v := hexValue(c)
+		if v > 15 {
+			return 0, 0, -1
+		}
+		hi, lo = hi<<4|lo>>60, lo<<4|uint64(v)
+	}
+	return hi, lo, size
+}
+
+func hexValue(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c|0x20 && c|0x20 <= 'f':
+		return c | 0x20 - 'a' + 10
+	}
+	return 0xff
+}
+
+// rowsByKey finds the row that was made for the same bytes before. It allocates nothing once it has had as many.
+type rowsByKey struct {
+	rows map[uint64]keyedRow // by hash; of two with the same one is not found
+	keys []byte
+	last keyedRow
+}
+
+// keyedRow has its key at [from, to) of keys, which is never empty.
+type keyedRow struct {
+	from, to int
+	row      uint32
+}
+
+// manyRows is how many rows a request may have without its successors paying for it: a map is as slow to clear as it
+// ever was large.
+const manyRows = 4096
+
+func (r *rowsByKey) reset() {
+	if r.rows == nil || len(r.rows) > manyRows {
+		r.rows, r.keys = map[uint64]keyedRow{}, nil
+	}
+	clear(r.rows)
+	r.keys, r.last = r.keys[:0], keyedRow{}
+}
+
+func (r *rowsByKey) find(key []byte) (row uint32, ok bool) {
+	if k := r.last; string(r.keys[k.from:k.to]) == string(key) {
+		return k.row, true
+	}
+	k, ok := r.rows[maphash.Bytes(seed, key)]
+	if !ok || string(r.keys[k.from:k.to]) != string(key) {
+		return 0, false
+	}
+	r.last = k
+	return k.row, true
+}
+
+func (r *rowsByKey) put(key []byte, row uint32) {
+	k := keyedRow{len(r.keys), len(r.keys) + len(key), row}
+	r.keys = append(r.keys, key...)
+	r.rows[maphash.Bytes(seed, key)] = k
+	r.last = k
+}
