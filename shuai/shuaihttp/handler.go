@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/fuwu-project/fuwu/shuai"
 )
@@ -17,7 +19,8 @@ import (
 // by method and route, as "GET /subject/{id}", where [Config.Route] says the route, or next is, or leads with the same request to, an
 // [http.ServeMux]; another router calls SetName on [shuai.SpanFromContext] and sets http.route. A name that the application
 // gives stays. Where it is for this service to decide whether the trace is recorded, and next itself is the ServeMux, or
-// Config.Route is set, the name is known when that is decided, so that each route can have its own share. A status of 500 and above
+// Config.Route is set, the name is known when that is decided, so that each route can have its own share. With the ServeMux of Go 1.21
+// (GODEBUG=httpmuxgo121=1) next has to be it: behind another handler it gives no route. A status of 500 and above
 // and a panic, which goes on, make it an error.
 //
 // The response writer that next sees has Unwrap, for [http.ResponseController], and is an
@@ -35,12 +38,22 @@ type handler struct {
 	names pairs
 }
 
+// silentMux says that a ServeMux tells a request nothing of its pattern: that of Go 1.21, with GODEBUG=httpmuxgo121=1, which net/http reads
+// when it starts.
+var silentMux = sync.OnceValue(func() bool {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {})
+	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}}
+	mux.ServeHTTP(nil, r)
+	return r.Pattern == ""
+})
+
 // route is that of a request, if it is known before it is served and somebody needs it: the server's mux would have to match twice.
 func (h *handler) route(r *http.Request, decided bool) string {
 	switch {
 	case h.cfg.Route != nil:
 		return h.cfg.Route(r)
-	case h.mux != nil && !decided:
+	case h.mux != nil && (!decided || silentMux()):
 		_, pattern := h.mux.Handler(r)
 		return routeOf(pattern)
 	}

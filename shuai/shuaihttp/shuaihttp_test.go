@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -220,6 +221,38 @@ func TestNames(t *testing.T) {
 				if s := c.spans(t); len(s) != 1 || s[0].name != want {
 					t.Errorf("%s, called by %q, behind another handler %v: %+v", path, caller, behind, s)
 				}
+			}
+		}
+	}
+}
+
+// The ServeMux of Go 1.21 tells requests nothing, so it is asked, whoever decided that the request is recorded.
+func TestOldServeMux(t *testing.T) {
+	const setting = "httpmuxgo121=1" // net/http reads it once
+	if !strings.Contains(os.Getenv("GODEBUG"), setting) {
+		again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+		again.Env = append(os.Environ(), "GODEBUG="+setting)
+		if out, err := again.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	for _, caller := range []string{"", "00-6b0349c00a112a079f3b6c1de85a7042-1503bc5349c04000-01"} {
+		for path, want := range map[string]string{
+			"/subject/1": "GET /subject/", "/subject": "GET /subject/", "/exact": "GET /exact", "/a/../exact": "GET /exact", "/moved/1": "GET /moved/", "/none": "GET",
+		} {
+			c := newCollector(t, 1)
+			mux := http.NewServeMux()
+			mux.HandleFunc("/subject/", func(http.ResponseWriter, *http.Request) {})
+			mux.HandleFunc("/exact", func(http.ResponseWriter, *http.Request) {})
+			mux.HandleFunc("/moved/", func(_ http.ResponseWriter, r *http.Request) { r.URL.Path = "/exact" })
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+			if caller != "" {
+				r.Header.Set("traceparent", caller)
+			}
+			shuaihttp.NewHandler(mux, shuaihttp.Config{Tracer: c.tracer}).ServeHTTP(httptest.NewRecorder(), r)
+			if s := c.spans(t); len(s) != 1 || s[0].name != want || s[0].attrs["http.route"] != strings.TrimPrefix(want[len("GET"):], " ") {
+				t.Errorf("%s, called by %q: %+v", path, caller, s)
 			}
 		}
 	}
