@@ -3,6 +3,8 @@ package tracefile
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/fuwu-project/fuwu/internal/span"
@@ -98,7 +100,7 @@ func decodeJaeger(data []byte, b *span.Batch) (rep wire.Report, err error) {
 				rep.Clamped++
 			}
 			if !ids(&s, j.TraceID, j.SpanID, j.ParentSpanID) {
-				reject(&rep, "span", i)
+				reject(&rep, i)
 				continue
 			}
 			for _, r := range j.References {
@@ -155,4 +157,51 @@ func jaegerTags(s *span.Span, tags []jaegerTag) {
 	if failed {
 		s.Status = span.StatusError
 	}
+}
+
+// ids reads the ids of a span; ok is false when it has none.
+func ids(s *span.Span, trace, id, parent string) (ok bool) {
+	var err1, err2 error
+	s.TraceID, err1 = span.ParseTraceID(trace)
+	s.SpanID, err2 = span.ParseID(id)
+	if parent != "" {
+		s.Parent, _ = span.ParseID(parent) // of zeros: a root
+	}
+	return err1 == nil && err2 == nil
+}
+
+// reject counts a span that is left out.
+func reject(rep *wire.Report, i int) {
+	if rep.Rejected++; rep.Reason == "" {
+		rep.Reason = fmt.Sprintf("span %d has no valid ids", i)
+	}
+}
+
+// micros is a time of µs in ns, held within what a time can be.
+func micros(us int64) int64 {
+	return min(max(us, 0), math.MaxInt64/2000) * 1000
+}
+
+// statusFrom takes a status apart that OpenTelemetry's exporters put into tags. It says whether the tag was one.
+func statusFrom(s *span.Span, key, value string) bool {
+	switch key {
+	case "otel.status_code":
+		switch value {
+		case "OK":
+			s.Status = span.StatusOK
+		case "ERROR":
+			s.Status = span.StatusError
+		}
+	case "otel.status_description":
+		s.StatusMessage = value
+	case "otel.scope.name", "otel.library.name":
+		s.Scope.Name = value
+	case "otel.scope.version", "otel.library.version":
+		s.Scope.Version = value
+	case "w3c.tracestate":
+		s.TraceState = value
+	default:
+		return false
+	}
+	return true
 }

@@ -3,8 +3,8 @@
 // its resource (Zipkin), and only text (Zipkin), so what cannot be said in them is put as OpenTelemetry's exporters
 // put it.
 //
-// These are for single traces and a person who waits: they are read whole, and not with package wire's care for
-// speed.
+// These are for single traces and a person who waits: what package wire does not read, which is Jaeger's, is read whole,
+// and all is written without its care for speed.
 package tracefile
 
 import (
@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/fuwu-project/fuwu/internal/span"
 	"github.com/fuwu-project/fuwu/internal/wire"
@@ -43,7 +42,7 @@ func Decode(body []byte, lim wire.Limits) (Form, *span.Batch, wire.Report, error
 		return "", nil, wire.Report{}, wire.ErrTooLarge
 	}
 	if trimmed[0] == '[' {
-		rep, err := decodeZipkin(trimmed, b)
+		rep, err := wire.Decode(wire.ZipkinJSON, bytes.Clone(trimmed), lim, b)
 		return Zipkin, b, rep, err
 	}
 	var top struct {
@@ -83,51 +82,4 @@ func jsonError(err error) error {
 		return &wire.Error{Offset: int(e.Offset), Msg: fmt.Sprintf("%s is a %s here", e.Field, e.Value)}
 	}
 	return err
-}
-
-// ids reads the ids of a span; ok is false when it has none.
-func ids(s *span.Span, trace, id, parent string) (ok bool) {
-	var err1, err2 error
-	s.TraceID, err1 = span.ParseTraceID(trace)
-	s.SpanID, err2 = span.ParseID(id)
-	if parent != "" {
-		s.Parent, _ = span.ParseID(parent) // of zeros: a root
-	}
-	return err1 == nil && err2 == nil
-}
-
-// reject counts a span that is left out.
-func reject(rep *wire.Report, what string, i int) {
-	if rep.Rejected++; rep.Reason == "" {
-		rep.Reason = fmt.Sprintf("%s %d has no valid ids", what, i)
-	}
-}
-
-// micros is a time of µs in ns, held within what a time can be.
-func micros(us int64) int64 {
-	return min(max(us, 0), math.MaxInt64/2000) * 1000
-}
-
-// statusFrom takes a status apart that OpenTelemetry's exporters put into tags. It says whether the tag was one.
-func statusFrom(s *span.Span, key, value string) bool {
-	switch key {
-	case "otel.status_code":
-		switch value {
-		case "OK":
-			s.Status = span.StatusOK
-		case "ERROR":
-			s.Status = span.StatusError
-		}
-	case "otel.status_description":
-		s.StatusMessage = value
-	case "otel.scope.name", "otel.library.name":
-		s.Scope.Name = value
-	case "otel.scope.version", "otel.library.version":
-		s.Scope.Version = value
-	case "w3c.tracestate":
-		s.TraceState = value
-	default:
-		return false
-	}
-	return true
 }

@@ -185,7 +185,7 @@ func TestOtherShapes(t *testing.T) {
 		{"7", "cannot"},
 		{"{", "byte"},
 		{"<html>", "byte 1"},
-		{`[{"traceId": 7}]`, "traceId is a number"},
+		{`[{"traceId": 7}]`, "byte 13: '7' where a string should be"},
 		{`{"data": [{"spans": [{"startTime": "x"}]}]}`, "StartTime is a string"},
 		{`{"resourceSpans": 7}`, "byte"},
 	} {
@@ -193,11 +193,14 @@ func TestOtherShapes(t *testing.T) {
 			t.Errorf("%q: %v, want %q", c.text, err, c.says)
 		}
 	}
+	if _, _, rep, err := Decode([]byte(`{"data":[{"spans":[{"traceID":"0","spanID":"1"}]}]}`), wire.Limits{}); err != nil || rep.Rejected != 1 || rep.Reason != "span 0 has no valid ids" {
+		t.Errorf("%+v, %v", rep, err)
+	}
 	if _, _, _, err := Decode(otlp, wire.Limits{RequestBytes: 10}); !errors.Is(err, wire.ErrTooLarge) {
 		t.Errorf("too large: %v", err)
 	}
 	_, b, rep, err := Decode([]byte(`[{"traceId":"0","id":"1"},{"traceId":"1","id":"1"}]`), wire.Limits{})
-	if err != nil || b.Len() != 1 || rep.Rejected != 1 || rep.Reason != "span 0 has no valid ids" {
+	if err != nil || b.Len() != 1 || rep.Rejected != 1 || rep.Reason != `span "": its trace id is nothing but zeros, want 16 bytes` {
 		t.Errorf("%+v, %v", rep, err)
 	}
 }

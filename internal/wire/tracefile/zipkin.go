@@ -1,20 +1,15 @@
 package tracefile
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/netip"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/fuwu-project/fuwu/internal/span"
-	"github.com/fuwu-project/fuwu/internal/wire"
 )
 
-// zipkinSpan is a span of Zipkin's v2 JSON.
+// zipkinSpan is a span of Zipkin's v2 JSON. Package wire reads it, and says what stands for what it has no words for.
 type zipkinSpan struct {
 	TraceID        string             `json:"traceId"`
 	ParentID       string             `json:"parentId,omitempty"`
@@ -41,120 +36,6 @@ type zipkinEndpoint struct {
 type zipkinAnnotation struct {
 	Timestamp int64  `json:"timestamp"` // µs
 	Value     string `json:"value"`
-}
-
-// decodeZipkin reads a list of spans, or a list of such lists.
-func decodeZipkin(body []byte, b *span.Batch) (rep wire.Report, err error) {
-	var list []json.RawMessage
-	if err := json.Unmarshal(body, &list); err != nil {
-		return rep, jsonError(err)
-	}
-	var spans []zipkinSpan
-	for _, raw := range list {
-		var some []zipkinSpan
-		if raw = bytes.TrimLeft(raw, " \t\r\n"); len(raw) > 0 && raw[0] != '[' {
-			raw = append(append([]byte("["), raw...), ']')
-		}
-		if err := json.Unmarshal(raw, &some); err != nil {
-			return rep, jsonError(err)
-		}
-		spans = append(spans, some...)
-	}
-	for i := range spans {
-		z := &spans[i]
-		s := span.Span{Name: z.Name, Start: micros(z.Timestamp), Duration: micros(z.Duration), Kind: span.KindInternal, Flags: span.FlagSampled}
-		if !ids(&s, z.TraceID, z.ID, z.ParentID) {
-			reject(&rep, "span", i)
-			continue
-		}
-		if k, ok := span.ParseKind(strings.ToLower(z.Kind)); ok && z.Kind != "" {
-			s.Kind = k
-		}
-		if e := z.LocalEndpoint; e != nil {
-			s.Resource.Attrs = e.attrs(s.Resource.Attrs, "service.name", "network.local")
-		}
-		if e := z.RemoteEndpoint; e != nil {
-			s.Attrs = e.attrs(s.Attrs, "peer.service", "network.peer")
-		}
-		z.tags(&s)
-		for _, a := range z.Annotations {
-			s.Events = append(s.Events, eventFrom(micros(a.Timestamp), a.Value))
-		}
-		b.Append(&s)
-	}
-	return rep, nil
-}
-
-func (e *zipkinEndpoint) attrs(attrs []span.Attribute, service, network string) []span.Attribute {
-	put := func(key string, v span.Value) { attrs = append(attrs, span.Attribute{Key: key, Value: v}) }
-	if e.ServiceName != "" {
-		put(service, span.StringValue(e.ServiceName))
-	}
-	if e.IPv4 != "" {
-		put(network+".address", span.StringValue(e.IPv4))
-	} else if e.IPv6 != "" {
-		put(network+".address", span.StringValue(e.IPv6))
-	}
-	if e.Port != 0 {
-		put(network+".port", span.IntValue(int64(e.Port)))
-	}
-	return attrs
-}
-
-// tags makes attributes of them, in order of the keys, but for those that OpenTelemetry has fields for.
-func (z *zipkinSpan) tags(s *span.Span) {
-	for _, key := range slices.Sorted(maps.Keys(z.Tags)) {
-		value := z.Tags[key]
-		switch {
-		case statusFrom(s, key, value):
-		case strings.HasPrefix(key, "otlp.link."):
-			if l, ok := linkFrom(value); ok {
-				s.Links = append(s.Links, l)
-			}
-		case key == "error":
-			if value != "false" && s.Status == span.StatusUnset {
-				s.Status = span.StatusError
-				if value != "" && value != "true" && s.StatusMessage == "" {
-					s.StatusMessage = value
-				}
-			}
-		default:
-			s.Attrs = append(s.Attrs, span.Attribute{Key: key, Value: span.StringValue(value)})
-		}
-	}
-}
-
-// eventFrom takes an annotation apart that OpenTelemetry made of an event: name|{attributes}|dropped.
-func eventFrom(at int64, value string) span.Event {
-	e := span.Event{Time: at, Name: value}
-	parts := strings.Split(value, "|")
-	if len(parts) < 3 {
-		return e
-	}
-	last := len(parts) - 1
-	dropped, err := strconv.ParseUint(parts[last], 10, 32)
-	attrs, err2 := span.ParseJSONMap(strings.Join(parts[1:last], "|"))
-	if err != nil || err2 != nil {
-		return e
-	}
-	return span.Event{Time: at, Name: parts[0], Attrs: attrs, Dropped: uint32(dropped)}
-}
-
-// linkFrom reads trace|span|state|{attributes}|dropped.
-func linkFrom(value string) (l span.Link, ok bool) {
-	parts := strings.Split(value, "|")
-	if len(parts) < 5 {
-		return l, false
-	}
-	last := len(parts) - 1
-	var err [4]error
-	l.TraceID, err[0] = span.ParseTraceID(parts[0])
-	l.SpanID, err[1] = span.ParseID(parts[1])
-	l.TraceState = parts[2]
-	l.Attrs, err[2] = span.ParseJSONMap(strings.Join(parts[3:last], "|"))
-	dropped, e := strconv.ParseUint(parts[last], 10, 32)
-	l.Dropped, err[3] = uint32(dropped), e
-	return l, err == [4]error{}
 }
 
 // EncodeZipkin writes a batch as a list of Zipkin's v2 spans.
