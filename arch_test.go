@@ -26,6 +26,7 @@ var mayImport = map[string]string{
 	"internal/vfs":             "",
 	"internal/quantity":        "",
 	"internal/realdb":          "",
+	"internal/testcert":        "",
 	"internal/wire":            "internal/span",
 	"internal/store":           "internal/span",
 	"internal/store/storetest": "internal/span internal/store internal/workload",

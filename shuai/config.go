@@ -1,6 +1,8 @@
 package shuai
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -66,7 +68,12 @@ type Config struct {
 	// Logger is told of export problems, at most one record of a kind every 30 s. Default: none.
 	Logger *slog.Logger
 
-	// Transport carries the requests to the collector, for those who need client certificates, a socket of another kind or a
+	// TLS is how a collector at an https address is spoken to. Default: the certificates in the files that
+	// OTEL_EXPORTER_OTLP_CERTIFICATE (whose signatures are trusted), OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and
+	// OTEL_EXPORTER_OTLP_CLIENT_KEY name, else what the system trusts and no certificate of our own.
+	TLS *tls.Config
+
+	// Transport carries the requests to the collector in place of one with TLS, for those who need a socket of another kind or a
 	// test without one. It may be used by several goroutines, and ends a request when its context does, or stopping may take longer
 	// than its deadline. It is not to be one that traces: sending spans would make spans. Default: one of its own.
 	Transport http.RoundTripper
@@ -107,6 +114,7 @@ type settings struct {
 	flushEvery time.Duration
 	limit      int64
 	log        *slog.Logger
+	tls        *tls.Config
 	transport  http.RoundTripper
 }
 
@@ -153,6 +161,9 @@ func (c Config) resolve(getenv func(string) string) (settings, error) {
 
 	var err error
 	if s.url, err = c.tracesURL(getenv); err != nil {
+		errs = append(errs, err)
+	}
+	if s.tls, err = c.resolveTLS(getenv); err != nil {
 		errs = append(errs, err)
 	}
 	ratio, given, err := c.ratio(getenv, s.log)
@@ -246,6 +257,43 @@ func (c Config) resolveStatistics(s *settings, ratioGiven bool, getenv func(stri
 	}
 	s.maxTraces = max(0, s.maxTraces)
 	return nil
+}
+
+// resolveTLS reads the files that OpenTelemetry's specification of exporters names ("OpenTelemetry Protocol Exporter").
+func (c Config) resolveTLS(getenv func(string) string) (*tls.Config, error) {
+	file := func(what string) (name, from string) {
+		for _, from := range []string{"OTEL_EXPORTER_OTLP_TRACES_" + what, "OTEL_EXPORTER_OTLP_" + what} {
+			if name := getenv(from); name != "" {
+				return name, from
+			}
+		}
+		return "", ""
+	}
+	ca, caFrom := file("CERTIFICATE")
+	cert, certFrom := file("CLIENT_CERTIFICATE")
+	key, _ := file("CLIENT_KEY")
+	if c.TLS != nil || ca == "" && cert == "" && key == "" {
+		return c.TLS.Clone(), nil // net/http changes it
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", caFrom, err)
+		}
+		if cfg.RootCAs = x509.NewCertPool(); !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s: %s has no certificate in PEM", caFrom, ca)
+		}
+	}
+	if cert == "" && key == "" {
+		return cfg, nil
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("%s and its key: %w", first(certFrom, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"), err)
+	}
+	cfg.Certificates = []tls.Certificate{pair}
+	return cfg, nil
 }
 
 func (c Config) tracesURL(getenv func(string) string) (string, error) {

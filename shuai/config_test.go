@@ -97,6 +97,9 @@ func TestConfigErrors(t *testing.T) {
 		{Config{Headers: map[string]string{"x": "a\nb"}}, nil, `"x" is not a valid`},
 		{Config{Compression: "zstd"}, nil, `"zstd" is neither gzip nor none`},
 		{Config{IDs: "uuid"}, nil, `"uuid" is neither structured nor random`},
+		{Config{}, map[string]string{"OTEL_EXPORTER_OTLP_CERTIFICATE": "nowhere.pem"}, "OTEL_EXPORTER_OTLP_CERTIFICATE: open nowhere.pem"},
+		{Config{}, map[string]string{"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": "config_test.go"}, "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE: config_test.go has no certificate in PEM"},
+		{Config{}, map[string]string{"OTEL_EXPORTER_OTLP_CLIENT_KEY": "key.pem"}, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and its key"},
 	} {
 		_, err := tt.cfg.resolve(func(k string) string { return tt.env[k] })
 		if err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -135,6 +135,7 @@ func (e *exporter) run() {
 		t := &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
 			DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+			TLSClientConfig:       e.tls,
 			TLSHandshakeTimeout:   5 * time.Second,
 			ResponseHeaderTimeout: sendTimeout,
 			IdleConnTimeout:       90 * time.Second,

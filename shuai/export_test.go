@@ -3,12 +3,18 @@ package shuai
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -343,6 +349,45 @@ func TestHeaders(t *testing.T) {
 	}
 	if p := <-path; p != "https://collector.example/base/v1/traces" {
 		t.Errorf("sent to %s", p)
+	}
+}
+
+// TestPrivateAuthority: a collector whose certificate no public authority has signed is trusted by its file, or by Config.TLS, and else not.
+func TestPrivateAuthority(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
+	defer srv.Close()
+	pool := x509.NewCertPool()
+	pool.AddCert(srv.Certificate())
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		tls  *tls.Config
+		file string
+		want uint64
+	}{
+		"nothing":    {nil, "", 0},
+		"a file":     {nil, file, 1},
+		"Config.TLS": {&tls.Config{RootCAs: pool}, "nowhere", 1}, // in the place of the environment
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", tt.file)
+			tr, err := New(Config{Endpoint: srv.URL, Ratio: 1, Statistics: "off", TLS: tt.tls})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, span := tr.StartSpan(t.Context(), "work", KindInternal)
+			span.End()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_ = tr.Stop(ctx) // Stats says what became of it
+			if s := tr.Stats(); s.Exported != tt.want {
+				t.Errorf("%+v", s)
+			}
+		})
 	}
 }
 

@@ -2,17 +2,17 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"runtime/pprof"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -27,7 +27,7 @@ import (
 	"github.com/fuwu-project/fuwu/internal/vfs"
 	"github.com/fuwu-project/fuwu/internal/views"
 	"github.com/fuwu-project/fuwu/internal/wire"
-	"github.com/fuwu-project/fuwu/ui"
+	webui "github.com/fuwu-project/fuwu/ui"
 )
 
 // stopTimeout is how long requests that are under way may take once the server is told to stop.
@@ -49,13 +49,18 @@ type ServeCmd struct {
 	OTLPHTTP string `name:"otlp-http" default:"127.0.0.1:4318" placeholder:"ADDR" env:"SHUAI_OTLP_HTTP" help:"Take OTLP over HTTP here: POST /v1/traces, protobuf or JSON. (${default})"`
 	OTLPGRPC string `name:"otlp-grpc" default:"127.0.0.1:4317" placeholder:"ADDR" env:"SHUAI_OTLP_GRPC" help:"Take OTLP over gRPC here. (${default})"`
 
+	Token       []string `placeholder:"TOKEN" env:"SHUAI_TOKEN" help:"Take spans and metrics only from senders that have this bearer token, as by OTEL_EXPORTER_OTLP_HEADERS='Authorization=Bearer TOKEN'. May be repeated, so that one can follow another. Better in the environment, where nobody sees it. (they need none)"`
+	TLSCert     string   `name:"tls-cert" type:"path" placeholder:"FILE" env:"SHUAI_TLS_CERT" help:"Speak TLS on every listener, with this certificate, in PEM, those between it and the root behind it. It is read again when it changes. (no TLS)"`
+	TLSKey      string   `name:"tls-key" type:"path" placeholder:"FILE" env:"SHUAI_TLS_KEY" help:"The key of --tls-cert."`
+	TLSClientCA string   `name:"tls-client-ca" type:"path" placeholder:"FILE" env:"SHUAI_TLS_CLIENT_CA" help:"Take spans only from senders with a certificate that one of this file's has signed. Browsers need none for the UI."`
+
 	Host             []string  `placeholder:"NAME" env:"SHUAI_HOST" help:"While --http listens on localhost, also answer requests for this name, as a proxy in front of it sends them. May be repeated. (localhost and IP addresses only, so that no web page can read your traces by DNS rebinding)"`
 	Fsync            string    `default:"interval" enum:"interval,batch" env:"SHUAI_FSYNC" help:"When the log goes to the disk itself. \"interval\": every 100 ms, so a crash of the process loses nothing and a power cut at most the last 100 ms. \"batch\": before every reply, so neither loses anything. (${default})"`
 	Retention        period    `default:"7d" placeholder:"PERIOD" env:"SHUAI_RETENTION" help:"Drop spans that started longer ago than this: 36h, 7d, 2w; 0 keeps them for ever. (${default})"`
 	MaxBytes         byteCount `default:"0" placeholder:"SIZE" env:"SHUAI_MAX_BYTES" help:"Drop the oldest spans while the data directory takes more than this: 50GB, 512MiB; 0 is no bound. (${default})"`
 	MaxRequestBytes  byteCount `default:"64MiB" placeholder:"SIZE" env:"SHUAI_MAX_REQUEST_BYTES" help:"Refuse a request that is larger than this after decompression, with 413 or RESOURCE_EXHAUSTED; at most 512MiB. (${default})"`
 	MaxInFlightBytes byteCount `default:"256MiB" placeholder:"SIZE" env:"SHUAI_MAX_IN_FLIGHT_BYTES" help:"Ask clients to come again (503, UNAVAILABLE) while requests under way hold more than this. (${default})"`
-	MaxConnections   int       `default:"4096" placeholder:"N" env:"SHUAI_MAX_CONNECTIONS" help:"Turn away (503) connections beyond this many of --otlp-http and --otlp-grpc together. (${default})"`
+	MaxConnections   int       `default:"4096" placeholder:"N" env:"SHUAI_MAX_CONNECTIONS" help:"Turn away (503) connections beyond this many of all the listeners that take spans. (${default})"`
 	TracesPerMinute  float64   `default:"60" placeholder:"N" env:"SHUAI_TRACES_PER_MINUTE" help:"Tell the tracers to keep about so many traces a minute of each endpoint of a service, all of a rarer one; 0 leaves it to their own ratio. (${default})"`
 	Redeye           []string  `placeholder:"NAME=URL" env:"SHUAI_REDEYE" help:"A service that is asked with Redeye, under the name by which it sends spans: its schema makes queries of findings, and its call sites and breakers are shown. May be repeated. No other address is ever asked."`
 	RedeyeToken      string    `placeholder:"TOKEN" env:"SHUAI_REDEYE_TOKEN" help:"Sent to the services of --redeye as a bearer token, for those that show their call sites to operators only. Better in the environment, where nobody sees it."`
@@ -113,8 +118,8 @@ func (cmd *ServeCmd) Run(ctx context.Context, io streams) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "ui         %s\notlp/http  %s\notlp/grpc  %s\ndata       %s\nkept       %s\n",
-		s.UI, s.OTLPHTTP, s.OTLPGRPC, cmd.Data, kept(cmd.Retention, cmd.MaxBytes))
+	fmt.Fprintf(io.out, "ui         %s\notlp/http  %s\notlp/grpc  %s\nsenders    %s\ndata       %s\nkept       %s\n",
+		s.UI, s.OTLPHTTP, s.OTLPGRPC, cmd.senders(), cmd.Data, kept(cmd.Retention, cmd.MaxBytes))
 	select {
 	case <-ctx.Done():
 	case err = <-s.failed:
@@ -155,28 +160,20 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 			return nil, fmt.Errorf("--redeye: %w", err)
 		}
 	}
-	listen := func(flag, addr string) net.Listener {
-		if err != nil {
-			return nil
-		}
-		var l net.Listener
-		if l, err = (&net.ListenConfig{}).Listen(ctx, "tcp", addr); err != nil {
-			err = listenError(flag, addr, err)
-			return nil
-		}
-		opened = append(opened, func() error {
-			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
-				return err
-			}
-			return nil // its server closed it
-		})
-		return l
-	}
-	uiListener := listen("--http", cmd.HTTP)
-	httpListener := listen("--otlp-http", cmd.OTLPHTTP)
-	grpcListener := listen("--otlp-grpc", cmd.OTLPGRPC)
+	secure, secureUI, err := cmd.tls(logger)
 	if err != nil {
 		return nil, err
+	}
+	ui, otlpHTTP, otlpGRPC := &door{flag: "--http", addr: cmd.HTTP}, &door{flag: "--otlp-http", addr: cmd.OTLPHTTP}, &door{flag: "--otlp-grpc", addr: cmd.OTLPGRPC}
+	doors := []*door{ui, otlpHTTP, otlpGRPC}
+	if err := openDoors(ctx, doors...); err != nil {
+		return nil, err
+	}
+	for _, d := range doors {
+		opened = append(opened, d.close)
+		if len(cmd.Token) > 0 && secure == nil && !d.local() {
+			logger.Warn("tokens travel in the clear to this address: anybody on the way can read them; see --tls-cert", "address", d.addr)
+		}
 	}
 
 	spans, err := local.Open(local.Options{
@@ -212,31 +209,29 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 		MaxInFlightBytes: int64(cmd.MaxInFlightBytes),
 		MaxConnections:   cmd.MaxConnections,
 		CORSOrigins:      cmd.CORSOrigin,
+		Tokens:           cmd.Token,
 		Logger:           logger,
 	})
+	scheme := "http"
+	if secure != nil {
+		scheme = "https"
+	}
 	var closing atomic.Bool
 	s := &server{
-		UI:       "http://" + uiListener.Addr().String(),
-		OTLPHTTP: "http://" + httpListener.Addr().String(),
-		OTLPGRPC: grpcListener.Addr().String(),
+		UI:       ui.url(scheme),
+		OTLPHTTP: otlpHTTP.url(scheme),
+		OTLPGRPC: otlpGRPC.listener.Addr().String(),
 		catalog:  catalog.New(catalog.Config{Services: services, Token: cmd.RedeyeToken}),
-		failed:   make(chan error, 3),
+		failed:   make(chan error, len(doors)),
 		closed: sync.OnceValue(func() error {
 			closing.Store(true) // while the doors close one by one
 			return closeAll()
 		}),
 	}
-	serve := func(name string, run func() error) {
-		go func() {
-			if err := run(); err != nil && !errors.Is(err, http.ErrServerClosed) {
-				s.failed <- fmt.Errorf("%s listener: %w", name, err)
-			}
-		}()
-	}
 
 	// Closed in reverse: first the doors, last the store.
 	answers := api.New(api.Config{
-		Store: spans, Catalog: s.catalog, Findings: watcher, Views: named, UI: ui.Files(), Version: version(), Logger: logger,
+		Store: spans, Catalog: s.catalog, Findings: watcher, Views: named, UI: webui.Files(), Version: version(), Logger: logger,
 		Ingest: func() api.Ingest {
 			st := collector.Stats()
 			return api.Ingest{
@@ -252,21 +247,49 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 			return nil
 		},
 	})
-	if a, ok := uiListener.Addr().(*net.TCPAddr); ok && a.IP.IsLoopback() {
+	if ui.local() {
 		answers = api.LocalOnly(answers, cmd.Host)
 	}
-	uiServer := collect.NewHTTPServer(answers)
-	opened = append(opened, func() error { return shutdown(uiServer) })
-	serve("--http", func() error { return uiServer.Serve(uiListener) })
-
-	grpcServer := collect.NewHTTPServer(collector.GRPCHandler())
-	opened = append(opened, func() error { return shutdown(grpcServer) })
-	serve("--otlp-grpc", func() error { return grpcServer.Serve(collector.Listen(grpcListener)) })
-
-	otlpServer := collect.NewHTTPServer(collector.HTTPHandler())
-	opened = append(opened, func() error { return shutdown(otlpServer) })
-	serve("--otlp-http", func() error { return otlpServer.Serve(collector.Listen(httpListener)) })
+	serve := func(d *door, h http.Handler, secure *tls.Config) {
+		running := d.serve(h, secure, s.failed)
+		opened = append(opened, func() error { return shutdown(running) })
+	}
+	serve(ui, answers, secureUI)
+	for _, d := range doors[1:] {
+		d.bound(collector)
+	}
+	serve(otlpGRPC, collector.GRPCHandler(), secure)
+	serve(otlpHTTP, collector.HTTPHandler(), secure)
 	return s, nil
+}
+
+// senders says whose spans are taken.
+func (cmd *ServeCmd) senders() string {
+	var need []string
+	if cmd.TLSClientCA != "" {
+		need = append(need, "a certificate")
+	}
+	if len(cmd.Token) > 0 {
+		need = append(need, "a token")
+	}
+	if need == nil {
+		return "everybody"
+	}
+	return "who have " + strings.Join(need, " and ")
+}
+
+// tls is for those that send spans, and for browsers; nil: without.
+func (cmd *ServeCmd) tls(logger *slog.Logger) (senders, browsers *tls.Config, err error) {
+	files := collect.TLSFiles{Cert: cmd.TLSCert, Key: cmd.TLSKey, ClientCA: cmd.TLSClientCA}
+	if files == (collect.TLSFiles{}) {
+		return nil, nil, nil
+	}
+	if senders, err = files.Config(logger); err != nil {
+		return nil, nil, fmt.Errorf("--tls-cert, --tls-key, --tls-client-ca: %w", err)
+	}
+	files.ClientCA = ""
+	browsers, err = files.Config(logger)
+	return senders, browsers, err
 }
 
 // Close stops taking requests, lets those under way finish within stopTimeout, and closes the store.
@@ -279,14 +302,4 @@ func shutdown(s *http.Server) error {
 		return s.Close() // whoever still talks was told long enough
 	}
 	return nil
-}
-
-func listenError(flag, addr string, err error) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s %s is taken by another program (another shuai?); stop that one or choose another address with %s", flag, addr, flag)
-	}
-	if _, _, split := net.SplitHostPort(addr); split != nil {
-		return fmt.Errorf("%s %s is no address: want HOST:PORT, such as 127.0.0.1:7700 or 0.0.0.0:7700", flag, addr)
-	}
-	return fmt.Errorf("%s %s: %w", flag, addr, err)
 }

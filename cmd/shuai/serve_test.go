@@ -28,8 +28,9 @@ func shuaiRun(t *testing.T, args ...string) (code int, stdout, stderr string) {
 
 // serving is a server in this process, started as the command line would.
 type runningServer struct {
-	ui, otlpHTTP string
-	stop         func() (code int, stderr string)
+	ui, otlpHTTP, otlpGRPC string
+	printed                string
+	stop                   func() (code int, stderr string)
 }
 
 func startServe(t *testing.T, args ...string) runningServer {
@@ -59,8 +60,11 @@ func startServe(t *testing.T, args ...string) runningServer {
 			s.ui = f[1]
 		case "otlp/http":
 			s.otlpHTTP = f[1]
+		case "otlp/grpc":
+			s.otlpGRPC = f[1]
 		}
 	}
+	s.printed = string(printed)
 	go io.Copy(io.Discard, r)
 	s.stop = sync.OnceValues(func() (int, string) {
 		cancel()
@@ -132,20 +136,27 @@ func TestServeRefuses(t *testing.T) {
 		code int
 		says []string
 	}{
-		"taken port":        {[]string{"serve", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--otlp-http", taken.Addr().String()}, 1, []string{taken.Addr().String(), "is taken", "--otlp-http"}},
-		"no such address":   {append([]string{"serve", "--data", t.TempDir()}, "--http", "nonsense"), 1, []string{"--http", "nonsense", "HOST:PORT"}},
-		"data is a file":    {append([]string{"serve", "--data", file}, free...), 1, []string{file}},
-		"data below a file": {append([]string{"serve", "--data", filepath.Join(file, "x")}, free...), 1, []string{file}},
-		"data in use":       {append([]string{"serve", "--data", used}, free...), 1, []string{used, "in use"}},
-		"unknown flag":      {[]string{"serve", "--nonsense"}, 2, []string{"--nonsense", "--help"}},
-		"unknown command":   {[]string{"nonsense"}, 2, []string{"nonsense"}},
-		"bad value":         {[]string{"serve", "--fsync", "often"}, 2, []string{"--fsync", "interval", "batch"}},
-		"bad period":        {[]string{"serve", "--retention", "7 days"}, 2, []string{"--retention", "7 days", "2w"}},
-		"bad size":          {[]string{"serve", "--max-bytes", "much"}, 2, []string{"--max-bytes", "much", "50GB"}},
-		"unknown setting":   {[]string{"serve", "--config", file}, 2, []string{"bogus", "otlp-http"}},
-		"no server":         {[]string{"slow", "--server", "http://" + taken.Addr().String() + "0"}, 1, []string{"shuai serve"}},
-		"no such trace":     {[]string{"trace", "abc", "--server", running.ui}, 1, []string{"shuai trace: no span of this trace"}},
-		"no id":             {[]string{"id", "xyz"}, 1, []string{"xyz", "32 hex digits"}},
+		"taken port": {[]string{"serve", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--otlp-http", taken.Addr().String()}, 1, []string{taken.Addr().String(), "is taken", "--otlp-http"}},
+		"taken ports": {
+			[]string{"serve", "--data", t.TempDir(), "--http", taken.Addr().String(), "--otlp-http", "127.0.0.1:0", "--otlp-grpc", taken.Addr().String()},
+			1,
+			[]string{"--http " + taken.Addr().String() + " is taken", "--otlp-grpc " + taken.Addr().String() + " is taken"},
+		},
+		"certificate without key": {append([]string{"serve", "--data", t.TempDir(), "--tls-cert", file}, free...), 1, []string{"--tls-cert", "key"}},
+		"no certificate":          {append([]string{"serve", "--data", t.TempDir(), "--tls-cert", file, "--tls-key", file}, free...), 1, []string{"--tls-cert", file}},
+		"no such address":         {append([]string{"serve", "--data", t.TempDir()}, "--http", "nonsense"), 1, []string{"--http", "nonsense", "HOST:PORT"}},
+		"data is a file":          {append([]string{"serve", "--data", file}, free...), 1, []string{file}},
+		"data below a file":       {append([]string{"serve", "--data", filepath.Join(file, "x")}, free...), 1, []string{file}},
+		"data in use":             {append([]string{"serve", "--data", used}, free...), 1, []string{used, "in use"}},
+		"unknown flag":            {[]string{"serve", "--nonsense"}, 2, []string{"--nonsense", "--help"}},
+		"unknown command":         {[]string{"nonsense"}, 2, []string{"nonsense"}},
+		"bad value":               {[]string{"serve", "--fsync", "often"}, 2, []string{"--fsync", "interval", "batch"}},
+		"bad period":              {[]string{"serve", "--retention", "7 days"}, 2, []string{"--retention", "7 days", "2w"}},
+		"bad size":                {[]string{"serve", "--max-bytes", "much"}, 2, []string{"--max-bytes", "much", "50GB"}},
+		"unknown setting":         {[]string{"serve", "--config", file}, 2, []string{"bogus", "otlp-http"}},
+		"no server":               {[]string{"slow", "--server", "http://" + taken.Addr().String() + "0"}, 1, []string{"shuai serve"}},
+		"no such trace":           {[]string{"trace", "abc", "--server", running.ui}, 1, []string{"shuai trace: no span of this trace"}},
+		"no id":                   {[]string{"id", "xyz"}, 1, []string{"xyz", "32 hex digits"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, _, errs := shuaiRun(t, tt.args...)

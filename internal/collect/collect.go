@@ -6,16 +6,18 @@
 // are in memory ([Config.MaxInFlightBytes]). Beyond the bound, and while the store is full, senders
 // are asked to come again; what they send meanwhile waits at their side.
 //
-// The protocol is that of opentelemetry-proto, docs/specification.md.
+// Who sends may have to prove who it is: by a token ([Config.Tokens]), and by a certificate ([TLSFiles]).
 package collect
 
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,6 +57,9 @@ type Config struct {
 	// any. Default: none.
 	CORSOrigins []string
 
+	// Tokens are the bearer tokens (RFC 6750) of which senders must have one; default: they need none.
+	Tokens []string
+
 	// Logger hears of errors of the store, at most one line in ten seconds; default slog.Default.
 	Logger *slog.Logger
 }
@@ -71,6 +76,7 @@ type Collector struct {
 	inFlight budget
 	conns    budget
 	origins  []string
+	tokens   [][sha256.Size]byte
 	log      rarely
 	stats    counters
 }
@@ -86,7 +92,7 @@ func New(cfg Config) *Collector {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	return &Collector{
+	c := &Collector{
 		store:    cfg.Store,
 		metrics:  cfg.Metrics,
 		sampling: cfg.Sampling,
@@ -96,6 +102,23 @@ func New(cfg Config) *Collector {
 		origins:  cfg.CORSOrigins,
 		log:      rarely{logger: cfg.Logger},
 	}
+	for _, t := range cfg.Tokens {
+		c.tokens = append(c.tokens, sha256.Sum256([]byte(t)))
+	}
+	return c
+}
+
+// admit says who may send. It compares sums, which takes as long whatever the first difference is.
+func (c *Collector) admit(r *http.Request) *refusal {
+	if len(c.tokens) == 0 {
+		return nil
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	sum := sha256.Sum256([]byte(strings.TrimLeft(token, " ")))
+	if strings.EqualFold(scheme, "Bearer") && slices.Contains(c.tokens, sum) {
+		return nil
+	}
+	return refuse(unauthenticated, "this collector wants a token of its own: Authorization: Bearer TOKEN")
 }
 
 // Stats is what a collector has done since it was made.
@@ -156,16 +179,17 @@ type counters struct {
 type reason uint8
 
 const (
-	malformed   reason = iota // cannot be decoded
-	unsupported               // a method, media type or compression we do not speak
-	tooLarge                  // over the limit of one request
-	tooSlow                   // did not arrive in time
-	interrupted               // the sender went away
-	overloaded                // over the bytes in flight
-	storeFull                 // the store said so
-	storeFailed               // the store had another error
-	crowded                   // a connection over the limit
-	noRequest                 // a connection that sent something, and never a whole header
+	malformed       reason = iota // cannot be decoded
+	unsupported                   // a method, media type or compression we do not speak
+	unauthenticated               // without a token, or with a wrong one
+	tooLarge                      // over the limit of one request
+	tooSlow                       // did not arrive in time
+	interrupted                   // the sender went away
+	overloaded                    // over the bytes in flight
+	storeFull                     // the store said so
+	storeFailed                   // the store had another error
+	crowded                       // a connection over the limit
+	noRequest                     // a connection that sent something, and never a whole header
 	reasons
 )
 
@@ -176,16 +200,17 @@ var reasonTable = [reasons]struct {
 	http int
 	grpc codes.Code
 }{
-	malformed:   {"malformed", http.StatusBadRequest, codes.InvalidArgument},
-	unsupported: {"unsupported", http.StatusBadRequest, codes.InvalidArgument},
-	tooLarge:    {"too_large", http.StatusRequestEntityTooLarge, codes.ResourceExhausted},
-	tooSlow:     {"too_slow", http.StatusServiceUnavailable, codes.DeadlineExceeded},
-	interrupted: {"interrupted", http.StatusServiceUnavailable, codes.Unavailable},
-	overloaded:  {"overloaded", http.StatusServiceUnavailable, codes.Unavailable},
-	storeFull:   {"store_full", http.StatusServiceUnavailable, codes.Unavailable},
-	storeFailed: {"store_failed", http.StatusServiceUnavailable, codes.Unavailable},
-	crowded:     {"too_many_connections", http.StatusServiceUnavailable, codes.Unavailable},
-	noRequest:   {"no_request", 0, 0}, // there is nobody to tell
+	malformed:       {"malformed", http.StatusBadRequest, codes.InvalidArgument},
+	unsupported:     {"unsupported", http.StatusBadRequest, codes.InvalidArgument},
+	unauthenticated: {"unauthenticated", http.StatusUnauthorized, codes.Unauthenticated},
+	tooLarge:        {"too_large", http.StatusRequestEntityTooLarge, codes.ResourceExhausted},
+	tooSlow:         {"too_slow", http.StatusServiceUnavailable, codes.DeadlineExceeded},
+	interrupted:     {"interrupted", http.StatusServiceUnavailable, codes.Unavailable},
+	overloaded:      {"overloaded", http.StatusServiceUnavailable, codes.Unavailable},
+	storeFull:       {"store_full", http.StatusServiceUnavailable, codes.Unavailable},
+	storeFailed:     {"store_failed", http.StatusServiceUnavailable, codes.Unavailable},
+	crowded:         {"too_many_connections", http.StatusServiceUnavailable, codes.Unavailable},
+	noRequest:       {"no_request", 0, 0}, // there is nobody to tell
 }
 
 func (r reason) String() string { return reasonTable[r].name }

@@ -43,8 +43,8 @@ const maxHealthBytes = 4 << 10
 // [Collector.NewServer]. Of Watch it says that it is not implemented, which clients take for health.
 func (c *Collector) GRPCHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc(tracesMethod, c.unary(export(c.takeSpans), c.limits.MaxRequestBytes()))
-	mux.HandleFunc(metricsMethod, c.unary(export(c.takeMetrics), c.maxMetricsBytes()))
+	mux.HandleFunc(tracesMethod, c.guarded(c.unary(export(c.takeSpans), c.limits.MaxRequestBytes())))
+	mux.HandleFunc(metricsMethod, c.guarded(c.unary(export(c.takeMetrics), c.maxMetricsBytes())))
 	mux.HandleFunc(healthMethod, c.unary(checkHealth, maxHealthBytes))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		served(r)
@@ -53,6 +53,18 @@ func (c *Collector) GRPCHandler() http.Handler {
 		}
 	})
 	return mux
+}
+
+// guarded lets only those in who may send.
+func (c *Collector) guarded(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if no := c.admit(r); no != nil {
+			served(r)
+			c.refuseGRPC(w, no)
+			return
+		}
+		next(w, r)
+	}
 }
 
 // isGRPC says whether it is a call; who asks otherwise is told.

@@ -2,10 +2,8 @@ package collect
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"os"
 	"slices"
@@ -13,22 +11,14 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
-
 	"github.com/fuwu-project/fuwu/internal/wire"
-)
-
-const (
-	protoType = "application/x-protobuf"
-	jsonType  = "application/json"
 )
 
 // HTTPHandler serves POST /v1/traces and /v1/metrics in protobuf and JSON, plain or gzipped, and GET /v1/shuai/sampling.
 func (c *Collector) HTTPHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/v1/traces", c.post(c.takeSpans, c.limits.MaxRequestBytes()))
-	mux.HandleFunc("/v1/metrics", c.post(c.takeMetrics, c.maxMetricsBytes()))
+	mux.HandleFunc("/v1/traces", c.post(otlp, c.takeSpans, c.limits.MaxRequestBytes()))
+	mux.HandleFunc("/v1/metrics", c.post(otlp, c.takeMetrics, c.maxMetricsBytes()))
 	mux.HandleFunc("/v1/shuai/sampling", c.ratios)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		served(r)
@@ -49,8 +39,8 @@ type body struct {
 // taker does with a body what the service is for. Memory that it needs beyond the body's it takes from l.
 type taker func(ctx context.Context, b body, l *load) (accepted, *refusal)
 
-// post handles requests whose bodies have at most limit bytes, packed or not.
-func (c *Collector) post(take taker, limit int) http.HandlerFunc {
+// post handles requests of a dialect whose bodies have at most limit bytes, packed or not.
+func (c *Collector) post(in dialect, take taker, limit int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		served(r)
 		if c.cors(w, r) {
@@ -62,39 +52,40 @@ func (c *Collector) post(take taker, limit int) http.HandlerFunc {
 			plain(w, http.StatusMethodNotAllowed, "405 method not allowed, supported: [POST]")
 			return
 		}
-		var format wire.Format
-		mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-		switch mediaType {
-		case protoType:
-			format = wire.OTLPProto
-		case jsonType:
-			format = wire.OTLPJSON
-		default:
+		format, known := in.format(r)
+		if !known {
 			c.stats.refused[unsupported].Add(1)
-			plain(w, http.StatusUnsupportedMediaType, "415 unsupported media type, supported: [application/json, application/x-protobuf]")
+			plain(w, http.StatusUnsupportedMediaType, "415 unsupported media type, supported: ["+in.types+"]")
 			return
 		}
-		w.Header().Set("Content-Type", mediaType)
-		l := load{c: c}
-		defer l.release()
-		b, no := l.receive(w, r, format, limit)
-		var verdict accepted
-		if no == nil {
-			verdict, no = take(r.Context(), b, &l)
-		}
+		verdict, no := c.receive(w, r, format, take, limit)
 		if no != nil {
 			c.stats.refused[no.reason].Add(1)
-			writeRefusal(w, format, no)
+			switch reasonTable[no.reason].http {
+			case http.StatusServiceUnavailable:
+				w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
+			case http.StatusUnauthorized:
+				w.Header().Set("WWW-Authenticate", "Bearer")
+			}
+			in.refuse(w, format, no)
 			return
 		}
-		writeAccepted(w, format, verdict)
+		in.accept(w, format, verdict)
 	}
 }
 
-func plain(w http.ResponseWriter, code int, text string) {
-	w.Header().Set("Content-Type", "text/plain")
-	w.WriteHeader(code)
-	_, _ = io.WriteString(w, text) // a client that is gone needs no answer
+// receive takes the body of a request to who wants it.
+func (c *Collector) receive(w http.ResponseWriter, r *http.Request, format wire.Format, take taker, limit int) (accepted, *refusal) {
+	if no := c.admit(r); no != nil {
+		return accepted{}, no
+	}
+	l := load{c: c}
+	defer l.release()
+	b, no := l.receive(w, r, format, limit)
+	if no != nil {
+		return accepted{}, no
+	}
+	return take(r.Context(), b, &l)
 }
 
 // receive reads and unpacks the body of a request.
@@ -204,57 +195,4 @@ func (c *Collector) cors(w http.ResponseWriter, r *http.Request) bool {
 	h.Set("Access-Control-Max-Age", "7200")
 	w.WriteHeader(http.StatusNoContent)
 	return true
-}
-
-// writeAccepted writes an ExportTraceServiceResponse. Its type is in the header.
-func writeAccepted(w http.ResponseWriter, format wire.Format, a accepted) {
-	if format == wire.OTLPJSON {
-		type partialSuccess struct {
-			RejectedSpans int    `json:"rejectedSpans,string,omitempty"`
-			ErrorMessage  string `json:"errorMessage"`
-		}
-		var answer struct {
-			PartialSuccess *partialSuccess `json:"partialSuccess,omitempty"`
-		}
-		if a.message != "" {
-			answer.PartialSuccess = &partialSuccess{a.rejected, a.message}
-		}
-		p, _ := json.Marshal(answer) // a struct of strings and numbers always marshals
-		_, _ = w.Write(p)
-		return
-	}
-	_, _ = w.Write(appendResponse(nil, a))
-}
-
-// appendResponse appends an ExportTraceServiceResponse in protobuf.
-func appendResponse(dst []byte, a accepted) []byte {
-	if a.message == "" {
-		return dst
-	}
-	var partial []byte
-	if a.rejected > 0 {
-		partial = protowire.AppendVarint(protowire.AppendTag(partial, 1, protowire.VarintType), uint64(a.rejected))
-	}
-	partial = protowire.AppendString(protowire.AppendTag(partial, 2, protowire.BytesType), a.message)
-	return protowire.AppendBytes(protowire.AppendTag(dst, 1, protowire.BytesType), partial)
-}
-
-// writeRefusal writes a google.rpc.Status. Its type is in the header.
-func writeRefusal(w http.ResponseWriter, format wire.Format, no *refusal) {
-	code := reasonTable[no.reason].http
-	if code == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
-	}
-	w.WriteHeader(code)
-	st := no.status()
-	var p []byte
-	if format == wire.OTLPJSON {
-		p, _ = json.Marshal(struct {
-			Code    int32  `json:"code"`
-			Message string `json:"message"`
-		}{st.Code, st.Message})
-	} else {
-		p, _ = proto.Marshal(st) // valid UTF-8 always marshals
-	}
-	_, _ = w.Write(p)
 }

@@ -108,6 +108,12 @@ func (c *Collector) ratios(w http.ResponseWriter, r *http.Request) {
 		plain(w, http.StatusMethodNotAllowed, "405 method not allowed, supported: [GET]")
 		return
 	}
+	if no := c.admit(r); no != nil {
+		c.stats.refused[no.reason].Add(1)
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		refusePlain(w, 0, no)
+		return
+	}
 	type endpoint struct {
 		Kind  string  `json:"kind"`
 		Name  string  `json:"name"`

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -13,8 +14,8 @@ import (
 // readTimeout is how long a request may take to arrive.
 const readTimeout = time.Minute
 
-// NewHTTPServer returns a server for h that holds its own against slow and hostile clients: HTTP/1.1, and
-// HTTP/2 without TLS for clients that know beforehand (h2c). A header must arrive within 10 s and a request
+// NewHTTPServer returns a server for h that holds its own against slow and hostile clients: HTTP/1.1 and HTTP/2, the
+// latter without TLS for clients that know beforehand (h2c). A header must arrive within 10 s and a request
 // within a minute; idle connections are kept for 3 minutes, and of HTTP/2 closed earlier if the other end is gone.
 // A connection of HTTP/2 has at most 128 requests at once, and 512 KiB of bodies that nobody has read yet. The
 // caller serves and shuts it down.
@@ -35,6 +36,9 @@ func NewHTTPServer(h http.Handler) *http.Server {
 			WriteByteTimeout:              time.Minute,
 		},
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			if t, ok := c.(*tls.Conn); ok {
+				c = t.NetConn()
+			}
 			if d, ok := c.(*door); ok {
 				return context.WithValue(ctx, doorKey{}, d)
 			}
@@ -42,6 +46,7 @@ func NewHTTPServer(h http.Handler) *http.Server {
 		},
 	}
 	s.Protocols.SetHTTP1(true)
+	s.Protocols.SetHTTP2(true)
 	s.Protocols.SetUnencryptedHTTP2(true)
 	return s
 }
@@ -80,12 +85,14 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// turnAway answers the beginning of a request of HTTP/1; a client of HTTP/2 understands a connection that closes. What
+// turnAway answers the beginning of a request of HTTP/1; a client of HTTP/2, or one that would begin with TLS, understands a connection that closes. What
 // else comes is read for a second, since closing a connection that has unread bytes destroys the answer on its way.
 func turnAway(conn net.Conn) {
 	const text = "503 too many connections; come again later"
 	_ = conn.SetDeadline(time.Now().Add(time.Second)) // what fails from here on fails for a client that is told to go
-	if n, err := conn.Read(make([]byte, 512)); n > 0 && err == nil {
+	begin := make([]byte, 512)
+	const handshake = 22 // the first byte of TLS (RFC 8446, section 5.1)
+	if n, err := conn.Read(begin); n > 0 && err == nil && begin[0] != handshake {
 		_, _ = io.WriteString(conn, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: "+strconv.Itoa(len(text))+
 			"\r\nRetry-After: "+strconv.Itoa(int(retryAfter/time.Second))+"\r\nConnection: close\r\n\r\n"+text)
 		if half, ok := conn.(interface{ CloseWrite() error }); ok {

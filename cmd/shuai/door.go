@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+
+	"github.com/fuwu-project/fuwu/internal/collect"
+)
+
+// door is an address at which the server listens: it is opened before anything is behind it, so that a taken one is found out early.
+type door struct {
+	flag, addr string
+	listener   net.Listener
+}
+
+// openDoors opens them all, or none; the error names each that cannot be.
+func openDoors(ctx context.Context, doors ...*door) error {
+	var errs []error
+	for _, d := range doors {
+		var err error
+		if d.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", d.addr); err != nil {
+			errs = append(errs, listenError(d.flag, d.addr, err))
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	for _, d := range doors {
+		_ = d.close() // the errors are told
+	}
+	return errors.Join(errs...)
+}
+
+// close closes the door if its server has not.
+func (d *door) close() error {
+	if d.listener == nil {
+		return nil // it could not be opened
+	}
+	if err := d.listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// bound makes the door one of the collector's.
+func (d *door) bound(c *collect.Collector) { d.listener = c.Listen(d.listener) }
+
+// local says whether only programs of this machine can come.
+func (d *door) local() bool {
+	a, ok := d.listener.Addr().(*net.TCPAddr)
+	return ok && a.IP.IsLoopback()
+}
+
+// url is the door's address for a scheme.
+func (d *door) url(scheme string) string {
+	return scheme + "://" + d.listener.Addr().String()
+}
+
+// serve answers at the door, with TLS unless secure is nil, until the server is shut down. failed hears of a listener that broke.
+func (d *door) serve(h http.Handler, secure *tls.Config, failed chan<- error) *http.Server {
+	s := collect.NewHTTPServer(h)
+	s.TLSConfig = secure
+	go func() {
+		var err error
+		if secure != nil {
+			err = s.ServeTLS(d.listener, "", "")
+		} else {
+			err = s.Serve(d.listener)
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("%s listener: %w", d.flag, err)
+		}
+	}()
+	return s
+}
+
+func listenError(flag, addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s %s is taken by another program (another shuai?); stop that one or choose another address with %s", flag, addr, flag)
+	}
+	if _, _, split := net.SplitHostPort(addr); split != nil {
+		return fmt.Errorf("%s %s is no address: want HOST:PORT, such as 127.0.0.1:7700 or 0.0.0.0:7700", flag, addr)
+	}
+	return fmt.Errorf("%s %s: %w", flag, addr, err)
+}
