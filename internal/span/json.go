@@ -185,7 +185,7 @@ func isEscapeKey(k string) bool { return k == bytesKey || k == doubleKey || k ==
 // ParseJSONMap reads what AppendJSONMap wrote. Errors name the byte offset.
 func ParseJSONMap(text string) ([]Attribute, error) {
 	p := jsonParser{text: text}
-	v, attrs, err := p.object(0)
+	v, attrs, err := p.object(0, true)
 	if err == nil && v.Type != Map {
 		err = errors.New("a single value, not a map")
 	}
@@ -243,7 +243,7 @@ func (p *jsonParser) value(depth int) (Value, error) {
 	from := p.at
 	switch c := p.text[p.at]; {
 	case c == '{':
-		v, _, err := p.object(depth)
+		v, _, err := p.object(depth, false)
 		return v, err
 	case c == '[':
 		_, err := p.array(depth)
@@ -263,8 +263,9 @@ func (p *jsonParser) value(depth int) (Value, error) {
 	return Value{}, fmt.Errorf("unexpected %q", p.text[p.at])
 }
 
-// object reads a map, or the object form of another value. The attributes are those of a map.
-func (p *jsonParser) object(depth int) (Value, []Attribute, error) {
+// object reads a map, or the object form of another value. The attributes are those of a map, and good only if they
+// are wanted: a map that is wrapped is read twice for them, and would be 2ⁿ times where n are wrapped in each other.
+func (p *jsonParser) object(depth int, wanted bool) (Value, []Attribute, error) {
 	p.space()
 	from := p.at
 	attrs, last, err := p.members(depth)
@@ -284,7 +285,7 @@ func (p *jsonParser) object(depth int) (Value, []Attribute, error) {
 		if f, err := strconv.ParseFloat(only.Str, 64); err == nil {
 			return DoubleValue(f), nil, nil
 		}
-	case key == kvlistKey && p.text[last] == '{':
+	case key == kvlistKey && p.text[last] == '{' && wanted:
 		// The value's text stays wrapped, for it must read back as this map wherever it is embedded;
 		// inside the wrapping every key is plain.
 		inner := jsonParser{text: p.text[last:p.at]}

@@ -51,6 +51,16 @@ func TestParseJSONRefuses(t *testing.T) {
 	}
 }
 
+// Maps that are wrapped in each other take no longer than others. (A parser that reads each twice does not come to an end.)
+func TestParseJSONNested(t *testing.T) {
+	text := strings.Repeat(`{"kvlistValue":`, maxJSONDepth) + "1" + strings.Repeat("}", maxJSONDepth)
+	attrs, err := ParseJSONMap(text)
+	inner := strings.TrimSuffix(strings.TrimPrefix(text, `{"kvlistValue":{"kvlistValue":`), "}}")
+	if err != nil || !cmp.Equal(attrs, []Attribute{{kvlistKey, TextValue(Map, inner)}}) {
+		t.Errorf("%v, %v", attrs, err)
+	}
+}
+
 // Whatever is appended reads back equal: types, order, and keys that look like escapes.
 func TestJSONRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
