@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/uber/jaeger-client-go/thrift-gen/jaeger"
 	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
 
@@ -11,10 +12,8 @@ import (
 	"github.com/fuwu-project/fuwu/internal/wire"
 )
 
-// realistic is a request as the SDKs send it: spans of HTTP, SQL and cache calls with ten attributes each, of one
-// resource and scope.
-func realistic(spans int) *collectorpb.ExportTraceServiceRequest {
-	var out []span.Span
+// realisticSpans are HTTP calls with ten attributes each.
+func realisticSpans(spans int) (out []span.Span) {
 	for i := range spans {
 		out = append(out, span.Span{
 			TraceID: span.TraceID{Hi: 0x69c7f3000a000001, Lo: uint64(i/20 + 1)}, SpanID: span.ID(i + 1), Parent: span.ID(i / 2),
@@ -33,13 +32,41 @@ func realistic(spans int) *collectorpb.ExportTraceServiceRequest {
 			},
 		})
 	}
-	req := toProto(out)
+	return out
+}
+
+// realistic is a request as the SDKs send it, of one resource and scope.
+func realistic(spans int) *collectorpb.ExportTraceServiceRequest {
+	req := toProto(realisticSpans(spans))
 	for _, rs := range req.ResourceSpans[1:] {
 		req.ResourceSpans[0].ScopeSpans[0].Spans = append(req.ResourceSpans[0].ScopeSpans[0].Spans, rs.ScopeSpans[0].Spans...)
 	}
 	req.ResourceSpans = req.ResourceSpans[:1]
 	req.ResourceSpans[0].Resource.Attributes = toKeyValues([]span.Attribute{{Key: "service.name", Value: span.StringValue("movie-web")}})
 	return req
+}
+
+// realisticJaeger is the same as Jaeger's clients send it.
+func realisticJaeger(spans int) *jaeger.Batch {
+	batch := &jaeger.Batch{Process: &jaeger.Process{ServiceName: "movie-web"}}
+	for _, s := range realisticSpans(spans) {
+		tags := []*jaeger.Tag{stringTag("span.kind", s.Kind.String())}
+		for _, a := range s.Attrs {
+			switch a.Value.Type {
+			case span.Bool:
+				tags = append(tags, boolTag(a.Key, a.Value.Bool()))
+			case span.Int:
+				tags = append(tags, longTag(a.Key, a.Value.Int()))
+			default:
+				tags = append(tags, stringTag(a.Key, a.Value.Str))
+			}
+		}
+		batch.Spans = append(batch.Spans, &jaeger.Span{
+			TraceIdHigh: int64(s.TraceID.Hi), TraceIdLow: int64(s.TraceID.Lo), SpanId: int64(s.SpanID), ParentSpanId: int64(s.Parent),
+			OperationName: s.Name, Flags: 1, StartTime: s.Start / 1000, Duration: s.Duration / 1000, Tags: tags,
+		})
+	}
+	return batch
 }
 
 const benchSpans = 400
@@ -69,6 +96,8 @@ func BenchmarkDecode(b *testing.B) {
 	body := marshal(b, req)
 	run("proto", body, ours(wire.OTLPProto))
 	run("json", toJSON(b, req), ours(wire.OTLPJSON))
+	thrift := jaegerBody(b, realisticJaeger(benchSpans))
+	run("jaeger", append(make([]byte, 0, len(thrift)+100), thrift...), ours(wire.JaegerThrift))
 	run("proto-generated-types", body, func(body []byte) error {
 		var req collectorpb.ExportTraceServiceRequest
 		return proto.Unmarshal(body, &req)

@@ -108,6 +108,55 @@ func FuzzDecodeJSON(f *testing.F) {
 	})
 }
 
+// FuzzDecodeJaegerThrift: whatever is accepted can be written as protobuf and is then read as the same spans, and its log
+// replays as the same.
+func FuzzDecodeJaegerThrift(f *testing.F) {
+	f.Add(jaegerGolden(f))
+	f.Add(jaegerBody(f, jaegerOne()))
+	f.Add(jaegerBody(f, realisticJaeger(2)))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var b, again span.Batch
+		rep, err := wire.Decode(wire.JaegerThrift, bytes.Clone(body), wire.Limits{}, &b)
+		if err != nil {
+			var e *wire.Error
+			if !errors.As(err, &e) || e.Offset < 0 || e.Offset > len(body) {
+				t.Fatalf("an error without a place: %v", err)
+			}
+			return
+		}
+		if rep.Rejected < 0 || rep.Rejected > 0 && rep.Reason == "" {
+			t.Fatalf("%+v", rep)
+		}
+		for i := range b.Len() {
+			if b.TraceID[i].IsZero() || b.SpanID[i] == 0 || b.Start[i] < 0 || b.Duration[i] < 0 || b.End(i) < 0 {
+				t.Fatalf("span %+v", b.Span(i))
+			}
+		}
+		if err := wire.Replay(byte(wire.JaegerThrift), body, &again); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(rows(&b), rows(&again)); diff != "" && !rep.Limited {
+			t.Fatalf("decoded (-), replayed (+):\n%s", diff)
+		}
+		_, encoded := wire.Encode(&b)
+		again.Reset()
+		if err := wire.Replay(byte(wire.OTLPProto), encoded, &again); err != nil {
+			t.Fatal(err)
+		}
+		want, got := rows(&b), rows(&again)
+		if len(b.Scopes) > 1 { // Encode groups, so the order may differ
+			want, got = nil, nil
+		}
+		if diff := cmp.Diff(want, got); diff != "" || b.Len() != again.Len() {
+			t.Fatalf("as Thrift (-), through protobuf (+):\n%s", diff)
+		}
+		again.Reset()
+		if _, err := wire.Decode(wire.JaegerThrift, body, wire.Limits{Attributes: 2, Events: 1, Links: 1, KeyBytes: 3, ValueBytes: 5}, &again); err == nil {
+			_ = rows(&again) // every text is in the arena
+		}
+	})
+}
+
 // FuzzGunzip: we unpack what the standard library unpacks, and never more than the limit.
 func FuzzGunzip(f *testing.F) {
 	f.Add(gzipped(f, []byte("hello, hello, hello")), 100)

@@ -413,7 +413,7 @@ func TestBroken(t *testing.T) {
 		{wire.OTLPJSON, request(`{"kind":"SPAN_KIND_CLIENT"}`), `byte 51: "SPAN_KIND_CLIENT" is not an integer that fits here (enums are numbers, not names)`},
 		{wire.OTLPJSON, request(`{"attributes":[{"value":{"bytesValue":"*"}}]}`), "byte 81: bytesValue is not base64"},
 		{wire.OTLPJSON, `{"x":` + strings.Repeat("[", 5000), "byte 1004: nested deeper than 1000"},
-		{7, "", "byte 0: unknown format 0x7"},
+		{8, "", "byte 0: unknown format 0x8"},
 	} {
 		var b span.Batch
 		if _, err := wire.Decode(c.format, []byte(c.body), wire.Limits{}, &b); err == nil || err.Error() != c.err {
@@ -468,7 +468,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-func gzipped(t testing.TB, p []byte) []byte {
+func gzipped(t rapid.TB, p []byte) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	w := gzip.NewWriter(&buf)

@@ -189,6 +189,13 @@ func (r *thriftReader) skipBytes(n int) {
 	r.at += n
 }
 
+// seek goes to a place that was noted, unless after an error.
+func (r *thriftReader) seek(at int) {
+	if r.err == nil {
+		r.at = at
+	}
+}
+
 // end refuses what stands behind the value that a body is.
 func (r *thriftReader) end() {
 	if r.at < len(r.body) {

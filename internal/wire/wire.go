@@ -19,6 +19,17 @@
 //     zero ids are allowed there, as OpenTelemetry allows them.
 //   - What exceeds [Limits] is cut, and counted in [Report.Cut] and in the owner's dropped count.
 //   - Fields unknown to us are skipped, except protobuf's groups, which OTLP never had: those are refused.
+//
+// Jaeger's spans become such ones by these rules, which package tracefile follows for its JSON:
+//
+//   - The process's tags are the resource's attributes, and its serviceName service.name, if it has one.
+//   - The tag span.kind is the kind, and the tags in which OpenTelemetry's exporters put status, scope and tracestate are
+//     those. The status that otel.status_code says counts; without it, a tag error that is true makes it an error, as does an HTTP
+//     status of 400 or more for a client, of 500 or more for a server.
+//   - The parent is parentSpanId, or else the first CHILD_OF of the same trace. Other references are links with the
+//     attribute opentracing.ref_type; one without ids is dropped like a link above.
+//   - A log is an event. Its field event is the name, or else its field message.
+//   - Flags are sampled (1), which debug (2) implies. A negative duration is 0, counted in [Report.Clamped].
 package wire
 
 import (
@@ -35,11 +46,12 @@ type Format byte
 
 // The formats. Gzip is a bit on top of another format.
 const (
-	OTLPProto   Format = 1 // opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest
-	OTLPJSON    Format = 2 // the same as OTLP/JSON
-	ZipkinJSON  Format = 3 // a list of Zipkin's spans of version 2, or a list of such lists, which are traces
-	ZipkinProto Format = 4 // zipkin.proto3.ListOfSpans
-	Gzip        Format = 0x80
+	OTLPProto    Format = 1 // opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest
+	OTLPJSON     Format = 2 // the same as OTLP/JSON
+	ZipkinJSON   Format = 3 // a list of Zipkin's spans of version 2, or a list of such lists, which are traces
+	ZipkinProto  Format = 4 // zipkin.proto3.ListOfSpans
+	JaegerThrift Format = 7 // jaeger.thrift's Batch in Thrift's binary protocol
+	Gzip         Format = 0x80
 )
 
 // maxBody is the largest body that is decoded at all, so that every offset into a batch's text fits
@@ -160,6 +172,8 @@ func decode(f Format, body []byte, lim Limits, b *span.Batch) (Report, error) {
 		return decodeZipkinJSON(body, lim, b)
 	case ZipkinProto:
 		return decodeZipkinProto(body, lim, b)
+	case JaegerThrift:
+		return decodeJaegerThrift(body, lim, b)
 	default:
 		return Report{}, &Error{0, fmt.Sprintf("unknown format %#x", byte(f))}
 	}

@@ -272,14 +272,11 @@ func (z *zipkinFiller) times() {
 	if s.start <= 0 {
 		s.start = s.first
 	}
-	start := fromMicros(s.start)
-	if z.b.SetTimes(s.row, start, start+fromMicros(s.duration)) || s.duration < 0 {
+	start := uint64(Micros(s.start))
+	if z.b.SetTimes(s.row, start, start+uint64(Micros(s.duration))) || s.duration < 0 {
 		z.rep.Clamped++
 	}
 }
-
-// fromMicros is a time of µs in ns, held within an int64.
-func fromMicros(us int64) uint64 { return uint64(min(max(us, 0), math.MaxInt64/1000)) * 1000 }
 
 func (z *zipkinFiller) status() {
 	s, b := &z.span, z.b
@@ -290,7 +287,7 @@ func (z *zipkinFiller) status() {
 		b.Status[s.row] = s.code
 	case s.failed && !no:
 		b.Status[s.row] = span.StatusError
-	case !s.failed && httpFailed(b.Kind[s.row], b.Bytes(s.http)):
+	case !s.failed && httpFailed(b.Kind[s.row], httpStatus(b.Bytes(s.http))):
 		b.Status[s.row] = span.StatusError
 	}
 	switch {
@@ -299,15 +296,6 @@ func (z *zipkinFiller) status() {
 	case !no && string(reason) != "true":
 		b.StatusMessage[s.row] = z.at(s.reason)
 	}
-}
-
-// httpFailed says whether a status code of HTTP is an error (OpenTelemetry's conventions for HTTP spans): one of the
-// client's is none of the server's.
-func httpFailed(kind span.Kind, code []byte) bool {
-	if _, ok := digits(code); !ok || len(code) != 3 {
-		return false
-	}
-	return kind == span.KindServer && code[0] == '5' || kind == span.KindClient && (code[0] == '4' || code[0] == '5')
 }
 
 // endpoint makes attributes of an endpoint: from name on they are service, address and port.
@@ -378,7 +366,7 @@ func (z *zipkinFiller) makeEvents() {
 	from := uint32(len(b.Events))
 	for _, e := range s.events {
 		z.beginAttrs()
-		row := span.EventRow{Time: int64(fromMicros(e.at))}
+		row := span.EventRow{Time: Micros(e.at)}
 		if name, attrs, dropped, ok := z.unpack(e.text); ok {
 			row.Name, row.Dropped = z.at(name), dropped
 			z.addAll(attrs)

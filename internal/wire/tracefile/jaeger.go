@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/fuwu-project/fuwu/internal/span"
@@ -93,10 +94,11 @@ func decodeJaeger(data []byte, b *span.Batch) (rep wire.Report, err error) {
 		for i := range traces[t].Spans {
 			j := &traces[t].Spans[i]
 			s := span.Span{
-				Name: j.OperationName, Start: micros(j.StartTime), Duration: micros(j.Duration), Flags: j.Flags & span.FlagSampled,
+				Name: j.OperationName, Start: wire.Micros(j.StartTime), Duration: wire.Micros(j.Duration), Flags: wire.JaegerFlags(j.Flags),
 				Resource: resources[j.ProcessID],
 			}
-			if j.Duration < 0 {
+			if most := math.MaxInt64 - s.Start; j.Duration < 0 || s.Duration > most {
+				s.Duration = min(s.Duration, most)
 				rep.Clamped++
 			}
 			if !ids(&s, j.TraceID, j.SpanID, j.ParentSpanID) {
@@ -109,27 +111,18 @@ func decodeJaeger(data []byte, b *span.Batch) (rep wire.Report, err error) {
 				if err1 != nil || err2 != nil {
 					continue
 				}
-				if r.RefType == "CHILD_OF" && trace == s.TraceID && s.Parent == 0 {
-					s.Parent = id
+				how := wire.FollowsFrom
+				if r.RefType == "CHILD_OF" {
+					how = wire.ChildOf
+				}
+				if how == wire.ChildOf && trace == s.TraceID && wire.TakeParent(&s.Parent, s.SpanID, id) {
 					continue
 				}
-				l := span.Link{TraceID: trace, SpanID: id}
-				if r.RefType == "CHILD_OF" {
-					l.Attrs = []span.Attribute{{Key: "opentracing.ref_type", Value: span.StringValue("child_of")}}
-				}
-				s.Links = append(s.Links, l)
+				s.Links = append(s.Links, span.Link{TraceID: trace, SpanID: id, Attrs: []span.Attribute{{Key: wire.RefType, Value: span.StringValue(how)}}})
 			}
 			jaegerTags(&s, j.Tags)
 			for _, log := range j.Logs {
-				e := span.Event{Time: micros(log.Timestamp)}
-				for _, a := range jaegerAttrs(log.Fields) {
-					if a.Key == "event" && e.Name == "" && a.Value.Type == span.String {
-						e.Name = a.Value.Str
-					} else {
-						e.Attrs = append(e.Attrs, a)
-					}
-				}
-				s.Events = append(s.Events, e)
+				s.Events = append(s.Events, jaegerEvent(log.Timestamp, log.Fields))
 			}
 			b.Append(&s)
 		}
@@ -137,26 +130,51 @@ func decodeJaeger(data []byte, b *span.Batch) (rep wire.Report, err error) {
 	return rep, nil
 }
 
-// jaegerTags makes attributes of tags, but for those that OpenTelemetry has fields for.
-func jaegerTags(s *span.Span, tags []jaegerTag) {
-	failed := false
-	for _, a := range jaegerAttrs(tags) {
-		text := a.Value.String()
-		kind, isKind := span.ParseKind(text)
-		switch {
-		case a.Key == "span.kind" && isKind:
-			s.Kind = kind
-		case a.Key == "error" && a.Value == span.BoolValue(true):
-			failed = true
-		case a.Value.Type == span.String && statusFrom(s, a.Key, text):
-		default:
-			failed = failed || a.Key == "error" && text == "true"
-			s.Attrs = append(s.Attrs, a)
+// jaegerEvent makes an event of a log. The field event is its name, or else the field message.
+func jaegerEvent(us int64, fields []jaegerTag) span.Event {
+	e := span.Event{Time: wire.Micros(us)}
+	for _, a := range jaegerAttrs(fields) {
+		if a.Key == "event" && e.Name == "" && a.Value.Type == span.String {
+			e.Name = a.Value.Str
+		} else {
+			e.Attrs = append(e.Attrs, a)
 		}
 	}
-	if failed {
-		s.Status = span.StatusError
+	if e.Name == "" {
+		message := func(a span.Attribute) bool { return a.Key == "message" && a.Value.Type == span.String }
+		if i := slices.IndexFunc(e.Attrs, message); i >= 0 {
+			e.Name = e.Attrs[i].Value.Str
+			e.Attrs = slices.Delete(e.Attrs, i, i+1)
+		}
 	}
+	return e
+}
+
+// jaegerTags makes attributes of tags, but for those that OpenTelemetry has fields for.
+func jaegerTags(s *span.Span, tags []jaegerTag) {
+	var o wire.Outcome
+	for _, a := range jaegerAttrs(tags) {
+		text := a.Value.Str
+		kind, isKind := span.ParseKind(text)
+		switch {
+		case a.Key == "span.kind" && a.Value.Type == span.String && isKind:
+			s.Kind = kind
+			continue
+		case a.Value.Type == span.String && fieldFrom(s, a.Key, text):
+			continue
+		case a.Key == "error" && a.Value == span.BoolValue(true):
+			o.Failed = true
+			continue
+		case a.Key == "error":
+			o.Failed = o.Failed || text == "true" && a.Value.Type == span.String
+		case wire.IsHTTPStatus([]byte(a.Key)) && a.Value.Type == span.Int:
+			o.HTTP = a.Value.Int()
+		case wire.IsHTTPStatus([]byte(a.Key)) && a.Value.Type == span.String:
+			o.HTTPFrom([]byte(text))
+		}
+		s.Attrs = append(s.Attrs, a)
+	}
+	s.Status = o.Status(s.Status, s.Kind)
 }
 
 // ids reads the ids of a span; ok is false when it has none.
@@ -177,30 +195,22 @@ func reject(rep *wire.Report, i int) {
 	}
 }
 
-// micros is a time of µs in ns, held within what a time can be.
-func micros(us int64) int64 {
-	return min(max(us, 0), math.MaxInt64/2000) * 1000
-}
-
-// statusFrom takes a status apart that OpenTelemetry's exporters put into tags. It says whether the tag was one.
-func statusFrom(s *span.Span, key, value string) bool {
-	switch key {
-	case "otel.status_code":
-		switch value {
-		case "OK":
-			s.Status = span.StatusOK
-		case "ERROR":
-			s.Status = span.StatusError
+// fieldFrom takes a tag that stands for what OpenTelemetry has a field for. It says whether the tag was one.
+func fieldFrom(s *span.Span, key, value string) bool {
+	switch wire.FieldOf([]byte(key)) {
+	case wire.StatusCode:
+		if status, ok := wire.StatusNamed([]byte(value)); ok {
+			s.Status = status
 		}
-	case "otel.status_description":
+	case wire.StatusMessage:
 		s.StatusMessage = value
-	case "otel.scope.name", "otel.library.name":
+	case wire.ScopeName:
 		s.Scope.Name = value
-	case "otel.scope.version", "otel.library.version":
+	case wire.ScopeVersion:
 		s.Scope.Version = value
-	case "w3c.tracestate":
+	case wire.TraceState:
 		s.TraceState = value
-	default:
+	case wire.NoField:
 		return false
 	}
 	return true
