@@ -126,6 +126,9 @@ func (s *series) mean() float64 {
 	return s.Sum / s.Weight
 }
 
+// median is a sketch's, which is near to it, but not beyond the ends.
+func (s *series) median() float64 { return float64(min(max(s.Spread.Quantile(0.5), s.Least), s.Most)) }
+
 // moments are the sums of which the variance of x and its correlation with y are made, kept around their means as
 // they come (Welford 1962), so that large numbers do not cancel.
 type moments struct {
@@ -310,7 +313,7 @@ func (f *Finding) FiguresAt(now time.Time) Figures {
 	x := Figures{
 		State: f.StateAt(now), Requests: f.Calls.N, Of: int64(f.Counts.N),
 		PerDay: day.Touched / part, SavingPerDay: day.Saving / part,
-		Calls: float64(f.Calls.Spread.Quantile(0.5)), MostCalls: f.Calls.Most, LeastCalls: f.Calls.Least,
+		Calls: f.Calls.median(), MostCalls: f.Calls.Most, LeastCalls: f.Calls.Least,
 		Variation: f.Counts.variation(), Correlation: f.Counts.correlation(), Serial: 1, Saving: f.Saving.mean(), Confidence: f.Confidence(),
 	}
 	if day.Examined > 0 {

@@ -704,3 +704,14 @@ func TestOddsFile(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
+
+// The number of calls in the middle is never more than the largest, nor less than the smallest, though a sketch rounds it.
+func TestMedianWithinItsEnds(t *testing.T) {
+	for n := range int64(1000) {
+		var f Finding
+		f.Calls.add(n, 1)
+		if x := f.FiguresAt(time.Unix(0, 0)); x.Calls != float64(n) {
+			t.Errorf("of %d calls, %v are in the middle", n, x.Calls)
+		}
+	}
+}
