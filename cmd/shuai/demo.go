@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/fuwu-project/fuwu/internal/catalog"
@@ -120,29 +117,19 @@ func (cmd *DemoCmd) Run(ctx context.Context, out streams) (err error) {
 	}
 }
 
-// checkAddresses says of all addresses at once which are taken, so that nobody moves one after the other. What else is wrong with an address
-// says who listens there.
+// checkAddresses finds out about all addresses at once, the site's too, so that nobody moves one after the other.
 func (cmd *DemoCmd) checkAddresses(ctx context.Context) error {
-	var taken, instead []string
-	for _, a := range []struct{ flag, addr string }{
-		{"--http", cmd.HTTP}, {"--otlp-http", cmd.OTLPHTTP}, {"--otlp-grpc", cmd.OTLPGRPC}, {"--web", cmd.Web},
-	} {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.addr)
-		if errors.Is(err, syscall.EADDRINUSE) {
-			taken = append(taken, a.flag+" "+a.addr)
-			instead = append(instead, a.flag+" 127.0.0.1:0")
-		}
-		if err == nil {
-			if err := l.Close(); err != nil {
-				return err
-			}
-		}
+	doors := []*door{
+		{flag: "--http", addr: cmd.HTTP}, {flag: "--otlp-http", addr: cmd.OTLPHTTP}, {flag: "--otlp-grpc", addr: cmd.OTLPGRPC}, {flag: "--web", addr: cmd.Web},
 	}
-	if len(taken) == 0 {
-		return nil
+	if err := openDoors(ctx, doors...); err != nil {
+		return err
 	}
-	return fmt.Errorf("taken by other programs (another shuai?): %s; stop those, or add these flags, which pick free ports: %s",
-		strings.Join(taken, ", "), strings.Join(instead, " "))
+	var errs []error
+	for _, d := range doors {
+		errs = append(errs, d.close())
+	}
+	return errors.Join(errs...)
 }
 
 // exampleTrace waits for the first visitor's request to be stored whole and returns its trace id; "" if that

@@ -81,7 +81,7 @@ func (d *door) serve(h http.Handler, secure *tls.Config, failed chan<- error) *h
 
 func listenError(flag, addr string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s %s is taken by another program (another shuai?); stop that one or choose another address with %s", flag, addr, flag)
+		return fmt.Errorf("%s %s is taken by another program (another shuai?); stop that one or choose another address with %s; port 0 picks a free one", flag, addr, flag)
 	}
 	if _, _, split := net.SplitHostPort(addr); split != nil {
 		return fmt.Errorf("%s %s is no address: want HOST:PORT, such as 127.0.0.1:7700 or 0.0.0.0:7700", flag, addr)
