@@ -104,6 +104,7 @@ func BenchmarkDecode(b *testing.B) {
 	})
 	run("zipkin-proto", zipkinProto(realisticZipkin(benchSpans)...), ours(wire.ZipkinProto))
 	run("zipkin-json", zipkinJSON(b, realisticZipkin(benchSpans)...), ours(wire.ZipkinJSON))
+	run("zipkin-thrift", v1Thrift(realisticV1(benchSpans)...), ours(wire.ZipkinThrift))
 	run("gunzip", gzipped(b, body), func(body []byte) (err error) {
 		text, err = wire.Gunzip(text[:0], body, 64<<20)
 		return err

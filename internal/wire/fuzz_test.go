@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
@@ -153,6 +154,102 @@ func FuzzDecodeJaegerThrift(f *testing.F) {
 		again.Reset()
 		if _, err := wire.Decode(wire.JaegerThrift, body, wire.Limits{Attributes: 2, Events: 1, Links: 1, KeyBytes: 3, ValueBytes: 5}, &again); err == nil {
 			_ = rows(&again) // every text is in the arena
+		}
+	})
+}
+
+// The four of Zipkin: see fuzzZipkin.
+
+func FuzzDecodeZipkinJSON(f *testing.F) {
+	f.Add(zipkinJSON(f, zipkinSeeds()...))
+	f.Add([]byte(`[[{"traceId":"1","id":"2","tags":{"a":1.5e3,"b":true,"c":null,"otlp.link.1":"1|2|s|{}|3"},"timestamp":"5","annotations":[{"value":"e|{\"k\":[1]}|2"}]}],[]]`))
+	fuzzZipkin(f, wire.ZipkinJSON)
+}
+
+func FuzzDecodeZipkinProto(f *testing.F) {
+	f.Add(zipkinProto(zipkinSeeds()...))
+	fuzzZipkin(f, wire.ZipkinProto)
+}
+
+func FuzzDecodeZipkinV1JSON(f *testing.F) {
+	body, err := json.Marshal(v1Seeds())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(body)
+	fuzzZipkin(f, wire.ZipkinV1JSON)
+}
+
+func FuzzDecodeZipkinThrift(f *testing.F) {
+	f.Add(v1Thrift(v1Seeds()...))
+	fuzzZipkin(f, wire.ZipkinThrift)
+}
+
+func zipkinSeeds() []zipkinSpan {
+	return append(realisticZipkin(2), zipkinSpan{
+		TraceID: zipkinTrace, ID: zipkinID, ParentID: zipkinID, Kind: "SERVER", Shared: true, LocalEndpoint: &zipkinEndpoint{"é", "10.0.0.1", "2001:db8::1", 65535},
+		Annotations: []zipkinAnnotation{{3, "x"}, {2, `e|{"k":{"kvlistValue":{"bytesValue":"x"}}}|1`}},
+		Tags:        map[string]string{"error": "no", "otel.status_code": "ERROR", "otel.scope.name": "lib", "w3c.tracestate": "a=b", "otlp.link.0": `1|2|s=t|{"a":1}|0`, "http.status_code": "500"},
+	})
+}
+
+func v1Seeds() []v1Span {
+	web, api := &zipkinEndpoint{"web", "10.0.0.1", "", 80}, &zipkinEndpoint{"api", "", "2001:db8::1", 0}
+	return []v1Span{
+		{
+			TraceID: zipkinTrace, ID: zipkinID, ParentID: "c", Name: "get", Timestamp: 10, Duration: 30, Debug: true,
+			Annotations:       []v1Annotation{{10, "cs", web}, {20, "sr", api}, {25, "x", nil}, {30, "ss", api}, {40, "cr", web}},
+			BinaryAnnotations: []v1Binary{{"sa", true, api}, {"ca", "1", web}, {"error", "", nil}, {"lc", "", web}},
+		},
+		{TraceID: "a", ID: "b", Annotations: []v1Annotation{{10, "ms", web}, {20, "wr", web}, {30, "mr", web}}, BinaryAnnotations: []v1Binary{{"ma", true, api}}},
+	}
+}
+
+// fuzzZipkin: an error has a place; a replay makes the batch that decoding made; it has valid spans, within limits; and
+// it can be written and read again.
+func fuzzZipkin(f *testing.F, format wire.Format) {
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var b, again span.Batch
+		rep, err := wire.Decode(format, bytes.Clone(body), wire.Limits{}, &b)
+		if err != nil {
+			var e *wire.Error
+			if !errors.As(err, &e) || e.Offset < 0 || e.Offset > len(body) {
+				t.Fatalf("an error without a place: %v", err)
+			}
+			return
+		}
+		if rep.Rejected < 0 || rep.Rejected > 0 && rep.Reason == "" {
+			t.Fatalf("%+v", rep)
+		}
+		for i := range b.Len() {
+			if b.TraceID[i].IsZero() || b.SpanID[i] == 0 || b.Start[i] < 0 || b.Duration[i] < 0 || b.End(i) < 0 {
+				t.Fatalf("span %+v", b.Span(i))
+			}
+		}
+		if err := wire.Replay(byte(format), bytes.Clone(body), &again); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(rows(&b), rows(&again)); diff != "" && !rep.Limited {
+			t.Fatalf("decoded (-), replayed (+):\n%s", diff)
+		}
+		again.Reset()
+		_, encoded := wire.Encode(&b)
+		if err := wire.Replay(byte(wire.OTLPProto), encoded, &again); err != nil || again.Len() != b.Len() {
+			t.Fatalf("%d spans written, %d read, %v", b.Len(), again.Len(), err)
+		}
+		b.Reset()
+		lim := wire.Limits{Spans: 3, Elements: 9, Attributes: 2, Events: 1, Links: 1, KeyBytes: 3, ValueBytes: 5, Depth: 2}
+		if _, err := wire.Decode(format, bytes.Clone(body), lim, &b); err != nil {
+			t.Fatal(err)
+		}
+		elements := len(b.Values) + len(b.Events) + len(b.Links)
+		if b.Len() > lim.Spans || elements > lim.Elements {
+			t.Fatalf("%d spans, %d elements", b.Len(), elements)
+		}
+		for i, s := range rows(&b) {
+			if len(s.Attrs) > lim.Attributes || len(s.Events) > lim.Events || len(s.Links) > lim.Links || len(s.Name) > lim.ValueBytes {
+				t.Fatalf("span %d: %+v", i, s)
+			}
 		}
 	})
 }

@@ -8,7 +8,8 @@
 // A body that is not well-formed is refused whole, with an [*Error] that names the byte. A
 // well-formed span that is not valid is left out by itself and counted in [Report.Rejected]: its trace
 // id must be 16 bytes, its span id 8, neither all zeros, and its parent id empty or 8 bytes (zeros mean
-// none). Everything else is kept, with these rules:
+// none). Zipkin's trace ids may be of 8 bytes too, and its hex may leave leading zeros out.
+// Everything else is kept, with these rules:
 //
 //   - Equal keys among the attributes of one owner, or within one map: the last value wins, at the
 //     place of the first.
@@ -18,7 +19,7 @@
 //   - A link whose ids have a wrong length is dropped and counted like one over a limit; empty or
 //     zero ids are allowed there, as OpenTelemetry allows them.
 //   - What exceeds [Limits] is cut, and counted in [Report.Cut] and in the owner's dropped count.
-//   - Fields unknown to us are skipped, except protobuf's groups, which OTLP never had: those are refused.
+//   - Fields unknown to us are skipped, except protobuf's groups, which no format here has: those are refused.
 //
 // Jaeger's spans become such ones by these rules, which package tracefile follows for its JSON:
 //
@@ -30,6 +31,10 @@
 //     attribute opentracing.ref_type; one without ids is dropped like a link above.
 //   - A log is an event. Its field event is the name, or else its field message.
 //   - Flags are sampled (1), which debug (2) implies. A negative duration is 0, counted in [Report.Clamped].
+//
+// Zipkin's spans of version 2 become such ones by the rules in zipkin.go; its spans of version 1 become spans of
+// version 2 first, by those in zipkin_v1.go. "debug" and "shared" are not kept. JSON of one version where the other is
+// expected is refused, and the error says which it is.
 package wire
 
 import (
@@ -50,6 +55,8 @@ const (
 	OTLPJSON     Format = 2 // the same as OTLP/JSON
 	ZipkinJSON   Format = 3 // a list of Zipkin's spans of version 2, or a list of such lists, which are traces
 	ZipkinProto  Format = 4 // zipkin.proto3.ListOfSpans
+	ZipkinV1JSON Format = 5 // as ZipkinJSON, of spans of version 1
+	ZipkinThrift Format = 6 // list<zipkincore.Span> in Thrift's binary protocol, which are of version 1
 	JaegerThrift Format = 7 // jaeger.thrift's Batch in Thrift's binary protocol
 	Gzip         Format = 0x80
 )
@@ -169,9 +176,13 @@ func decode(f Format, body []byte, lim Limits, b *span.Batch) (Report, error) {
 	case OTLPJSON:
 		return decodeJSON(body, lim, b)
 	case ZipkinJSON:
-		return decodeZipkinJSON(body, lim, b)
+		return decodeZipkinJSON(body, lim, b, (*zipkinJSON).span)
 	case ZipkinProto:
 		return decodeZipkinProto(body, lim, b)
+	case ZipkinV1JSON:
+		return decodeZipkinJSON(body, lim, b, (*zipkinJSON).spanV1)
+	case ZipkinThrift:
+		return decodeZipkinThrift(body, lim, b)
 	case JaegerThrift:
 		return decodeJaegerThrift(body, lim, b)
 	default:

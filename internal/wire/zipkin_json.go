@@ -7,35 +7,32 @@ import (
 	"github.com/fuwu-project/fuwu/internal/span"
 )
 
-// This file reads Zipkin's JSON of version 2 (zipkin-api, zipkin2-api.yaml): a list of spans, or a list of traces, which
-// are lists of spans. Unknown keys are ignored, null is as if the key were absent; the last of equal keys counts, but a
-// list or map of tags that comes twice is one.
+// This file reads Zipkin's JSON (zipkin-api, zipkin2-api.yaml and zipkin-api.yaml): a list of spans, or a list of traces,
+// which are lists of spans. Unknown keys are ignored, null is as if the key were absent; the last of equal keys counts,
+// but a list or map that comes twice is one.
 
 type zipkinJSON struct {
 	jsonDecoder
 	out zipkinFiller
+	v1  zipkinV1
 }
 
 var zipkinJSONs = sync.Pool{New: func() any { return new(zipkinJSON) }}
 
-func decodeZipkinJSON(body []byte, lim Limits, b *span.Batch) (Report, error) {
+// decodeZipkinJSON reads spans of the version that one reads.
+func decodeZipkinJSON(body []byte, lim Limits, b *span.Batch, one func(*zipkinJSON)) (Report, error) {
 	d, _ := zipkinJSONs.Get().(*zipkinJSON)
 	defer zipkinJSONs.Put(d)
 	d.begin(body, lim, b)
 	d.out.reset(&d.filler)
-	d.spans(d.span)
-	return d.end()
-}
-
-// spans reads a list of spans, or of lists of them.
-func (d *zipkinJSON) spans(one func()) {
 	d.array(func() {
 		if d.peek() == '[' {
-			d.array(one)
+			d.array(func() { one(d) })
 		} else {
-			one()
+			one(d)
 		}
 	})
+	return d.end()
 }
 
 func (d *zipkinJSON) span() {
@@ -157,6 +154,84 @@ func (d *zipkinJSON) endpoint() (e zipkinEndpoint) {
 		}
 	})
 	return e
+}
+
+// spanV1 reads a span of version 1.
+func (d *zipkinJSON) spanV1() {
+	if d.full() {
+		d.skip()
+		return
+	}
+	v := &d.v1
+	v.begin(&d.out)
+	d.object(func(key []byte) {
+		switch string(key) {
+		case "traceId":
+			v.ids.trace, v.ids.traceSize = zipkinTraceID(d.hexText())
+		case "id":
+			v.ids.id, v.ids.size = zipkinID(d.hexText())
+		case "parentId":
+			v.ids.parent, v.ids.parentSize = zipkinID(d.hexText())
+		case "name":
+			v.name = d.place()
+		case "timestamp":
+			v.start = int64(d.integer(-64))
+		case "duration":
+			v.duration = int64(d.integer(-64))
+		case "annotations":
+			d.array(d.annotationV1)
+		case "binaryAnnotations":
+			d.array(d.binaryAnnotation)
+		case "localEndpoint", "remoteEndpoint", "kind", "shared", "tags":
+			d.otherVersion(string(key), 2)
+		default:
+			d.skip()
+		}
+	})
+	if d.err == nil {
+		v.end()
+	}
+}
+
+func (d *zipkinJSON) annotationV1() {
+	var (
+		at    int64
+		value span.Text
+		host  zipkinEndpoint
+	)
+	d.object(func(key []byte) {
+		switch string(key) {
+		case "timestamp":
+			at = int64(d.integer(-64))
+		case "value":
+			value = d.place()
+		case "endpoint":
+			host = d.endpoint()
+		default:
+			d.skip()
+		}
+	})
+	d.v1.annotation(at, value, host)
+}
+
+func (d *zipkinJSON) binaryAnnotation() {
+	var (
+		name, value span.Text
+		host        zipkinEndpoint
+	)
+	d.object(func(key []byte) {
+		switch string(key) {
+		case "key":
+			name = d.place()
+		case "value":
+			value, _ = d.scalar()
+		case "endpoint":
+			host = d.endpoint()
+		default:
+			d.skip()
+		}
+	})
+	d.v1.tag(name, value, host)
 }
 
 // otherVersion refuses what belongs to a span of the other version.

@@ -554,9 +554,15 @@ func TestZipkinShares(t *testing.T) {
 // TestZipkinNoAllocations: what is put behind a body is the only memory that a request takes of a reused batch. (Under the
 // race detector a pool loses some of what it is given, and a decoder is made anew.)
 func TestZipkinNoAllocations(t *testing.T) {
-	spans := realisticZipkin(200)
-	for format, body := range map[wire.Format][]byte{wire.ZipkinJSON: zipkinJSON(t, spans...), wire.ZipkinProto: zipkinProto(spans...)} {
-		body = slices.Grow(body, 16<<10)
+	spans, old := realisticZipkin(200), realisticV1(200)
+	asJSON, err := json.Marshal(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for format, body := range map[wire.Format][]byte{
+		wire.ZipkinJSON: zipkinJSON(t, spans...), wire.ZipkinProto: zipkinProto(spans...), wire.ZipkinV1JSON: asJSON, wire.ZipkinThrift: v1Thrift(old...),
+	} {
+		body = slices.Grow(body, 32<<10)
 		var b span.Batch
 		decode := func() {
 			b.Reset()
@@ -579,6 +585,11 @@ func TestZipkinHostileSizes(t *testing.T) {
 	for i := range 20_000 {
 		services = append(services, fmt.Sprintf(`{%s,"localEndpoint":{"serviceName":"%d"}}`, ids, i))
 	}
+	var annotated []string
+	for i := range 20 {
+		annotated = append(annotated, fmt.Sprintf(`{"endpoint":{"serviceName":"%d"}}`, i))
+	}
+	empty := message(thriftField(thriftI64, 1, int64(1)), thriftField(thriftI64, 4, int64(1)), thriftField(thriftList, 6, thriftStructs(make([][]byte, 1000)...)))
 	for _, c := range []struct {
 		name   string
 		format wire.Format
@@ -591,6 +602,8 @@ func TestZipkinHostileSizes(t *testing.T) {
 		{"empty annotations in protobuf", wire.ZipkinProto, strings.Repeat(string(textField(1, string(message(textField(1, "12345678"), textField(3, "12345678"), []byte(strings.Repeat("\x52\x00", 1000)))))), 1000), 32, true},
 		{"a service for each span", wire.ZipkinJSON, "[" + strings.Join(services, ",") + "]", 64, false},
 		{"a list in each annotation", wire.ZipkinJSON, several(1000, `{`+ids+`,"annotations":`+several(20, `{"value":"|{\"a\":`+strings.Repeat("[", 30)+strings.Repeat("]", 30)+`}|0"}`)+`}`), 64, false},
+		{"annotations of several services", wire.ZipkinV1JSON, several(2000, `{`+ids+`,"annotations":[`+strings.Join(annotated, ",")+`]}`), 64, false},
+		{"empty annotations in Thrift", wire.ZipkinThrift, string(thriftStructs(slices.Repeat([][]byte{empty}, 2000)...)), 64, true},
 		{"nothing but spans", wire.ZipkinProto, strings.Repeat(string(textField(1, string(message(textField(1, "12345678"), textField(3, "12345678"))))), 100_000), 64, false},
 	} {
 		var (
