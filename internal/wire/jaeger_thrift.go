@@ -12,8 +12,8 @@ import (
 // This file reads Jaeger's Batch (jaeger-idl, thrift/jaeger.thrift). It has no events, links, scopes or status, but logs,
 // references and tags; opentracing.go has the rules by which the former are made of the latter.
 //
-// A span's tags become its attributes as they come. Its references and logs are stepped over and read once the
-// attributes, which have to lie together, are complete; so is each log's name, which is one of its fields.
+// A span's tags become its attributes as they come. Its references and logs, which have attributes of their own, are stepped
+// over and read once the span's, which have to lie together, are complete.
 
 type jaegerDecoder struct {
 	filler
