@@ -199,6 +199,10 @@ func TestJaegerRules(t *testing.T) {
 		{"another error", tags(stringTag("error", "dial")), func(s *span.Span) { s.Attrs = attr("error", span.StringValue("dial")) }},
 		{"status", tags(stringTag("otel.status_code", "ERROR"), stringTag("otel.status_description", "gone")), func(s *span.Span) { s.Status, s.StatusMessage = span.StatusError, "gone" }},
 		{"a status that is OK outweighs an error", tags(boolTag("error", true), stringTag("otel.status_code", "OK")), func(s *span.Span) { s.Status = span.StatusOK }},
+		{"so does one that is unset", tags(boolTag("error", true), stringTag("otel.status_code", "UNSET")), func(*span.Span) {}},
+		{"no status", tags(boolTag("error", true), stringTag("otel.status_code", "Ok")), func(s *span.Span) {
+			s.Status, s.Attrs = span.StatusError, attr("otel.status_code", span.StringValue("Ok"))
+		}},
 		{"status of another type", tags(longTag("otel.status_code", 2)), func(s *span.Span) { s.Attrs = attr("otel.status_code", span.IntValue(2)) }},
 		{"scope and state", tags(stringTag("otel.scope.name", "lib"), stringTag("otel.scope.version", "1"), stringTag("w3c.tracestate", "a=b")), func(s *span.Span) {
 			s.Scope, s.TraceState = span.Scope{Name: "lib", Version: "1"}, "a=b"

@@ -152,7 +152,7 @@ func (d *jaegerDecoder) span() {
 	}
 	d.eventsAndLinks(row, &s)
 	b.Scope[row] = d.scope(s.scope, s.version)
-	b.Status[row] = s.outcome.Status(b.Status[row], b.Kind[row])
+	b.Status[row] = s.outcome.Status(b.Kind[row])
 	start := uint64(b.Start[row])
 	if b.SetTimes(row, start, start+uint64(Micros(s.duration))) || s.duration < 0 {
 		d.rep.Clamped++
@@ -219,9 +219,7 @@ func (d *jaegerDecoder) textTag(row int, s *jaegerSpan, key []byte, text span.Te
 	b := d.b
 	switch FieldOf(key) {
 	case StatusCode:
-		if status, ok := StatusNamed(b.Bytes(text)); ok {
-			b.Status[row] = status
-		}
+		return s.outcome.Name(b.Bytes(text))
 	case StatusMessage:
 		b.StatusMessage[row] = text
 	case ScopeName:

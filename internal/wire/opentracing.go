@@ -15,7 +15,7 @@ type TagField byte
 // The fields.
 const (
 	NoField    TagField = iota
-	StatusCode          // see [StatusNamed]
+	StatusCode          // see [Outcome.Name]
 	StatusMessage
 	ScopeName
 	ScopeVersion
@@ -44,32 +44,39 @@ func IsHTTPStatus(key []byte) bool {
 	return string(key) == "http.status_code" || string(key) == "http.response.status_code"
 }
 
-// StatusNamed is the status that the text of [StatusCode] says, if it says one.
-func StatusNamed(text []byte) (s span.Status, ok bool) {
-	switch string(text) {
-	case "OK":
-		return span.StatusOK, true
-	case "ERROR":
-		return span.StatusError, true
-	}
-	return span.StatusUnset, false
+// Outcome is what the tags of a span say about how it went.
+type Outcome struct {
+	Named  bool        // there is a status code,
+	Code   span.Status // which is this one
+	Failed bool        // the tag error is true
+	HTTP   int64       // the status of HTTP, 0 if there is none
 }
 
-// Outcome is what the tags of a span, but for [StatusCode], say about how it went.
-type Outcome struct {
-	Failed bool  // the tag error is true
-	HTTP   int64 // the status of HTTP, 0 if there is none
+// Name takes the text of [StatusCode], and says whether it is a status.
+func (o *Outcome) Name(text []byte) bool {
+	switch string(text) {
+	case "OK":
+		o.Code = span.StatusOK
+	case "ERROR":
+		o.Code = span.StatusError
+	case "UNSET":
+		o.Code = span.StatusUnset
+	default:
+		return false
+	}
+	o.Named = true
+	return true
 }
 
 // HTTPFrom takes a status of HTTP that is a text.
 func (o *Outcome) HTTPFrom(text []byte) { o.HTTP = httpStatus(text) }
 
-// Status is that of a span of which one was said outright, or not.
-func (o *Outcome) Status(said span.Status, kind span.Kind) span.Status {
-	if said == span.StatusUnset && (o.Failed || httpFailed(kind, o.HTTP)) {
+// Status is that of a span of that kind: the one that was named, or else whether something failed.
+func (o *Outcome) Status(kind span.Kind) span.Status {
+	if !o.Named && (o.Failed || httpFailed(kind, o.HTTP)) {
 		return span.StatusError
 	}
-	return said
+	return o.Code
 }
 
 // httpStatus is the status that a text is, or 0.

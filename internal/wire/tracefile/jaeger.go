@@ -160,7 +160,7 @@ func jaegerTags(s *span.Span, tags []jaegerTag) {
 		case a.Key == "span.kind" && a.Value.Type == span.String && isKind:
 			s.Kind = kind
 			continue
-		case a.Value.Type == span.String && fieldFrom(s, a.Key, text):
+		case a.Value.Type == span.String && fieldFrom(s, &o, a.Key, text):
 			continue
 		case a.Key == "error" && a.Value == span.BoolValue(true):
 			o.Failed = true
@@ -174,7 +174,7 @@ func jaegerTags(s *span.Span, tags []jaegerTag) {
 		}
 		s.Attrs = append(s.Attrs, a)
 	}
-	s.Status = o.Status(s.Status, s.Kind)
+	s.Status = o.Status(s.Kind)
 }
 
 // ids reads the ids of a span; ok is false when it has none.
@@ -196,12 +196,10 @@ func reject(rep *wire.Report, i int) {
 }
 
 // fieldFrom takes a tag that stands for what OpenTelemetry has a field for. It says whether the tag was one.
-func fieldFrom(s *span.Span, key, value string) bool {
+func fieldFrom(s *span.Span, o *wire.Outcome, key, value string) bool {
 	switch wire.FieldOf([]byte(key)) {
 	case wire.StatusCode:
-		if status, ok := wire.StatusNamed([]byte(value)); ok {
-			s.Status = status
-		}
+		return o.Name([]byte(value))
 	case wire.StatusMessage:
 		s.StatusMessage = value
 	case wire.ScopeName:
