@@ -222,7 +222,7 @@ func startProcess(ctx context.Context, dir string, flags ...string) (*process, e
 	}
 	args := append([]string{
 		"serve", "--data", dir, "--log-level", "warn", "--retention", "0", // the workload's spans have times of their own
-		"--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0",
+		"--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0", "--zipkin", "127.0.0.1:0", "--jaeger", "127.0.0.1:0",
 	}, flags...)
 	p := &process{cmd: exec.CommandContext(ctx, exe, args...)}
 	p.cmd.Stderr = os.Stderr

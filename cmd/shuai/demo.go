@@ -46,7 +46,7 @@ func (cmd *DemoCmd) Run(ctx context.Context, out streams) (err error) {
 	}
 	logger := slog.New(slog.NewTextHandler(out.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	serve := ServeCmd{
-		Data: cmd.Data, HTTP: cmd.HTTP, OTLPHTTP: cmd.OTLPHTTP, OTLPGRPC: cmd.OTLPGRPC,
+		Data: cmd.Data, HTTP: cmd.HTTP, OTLPHTTP: cmd.OTLPHTTP, OTLPGRPC: cmd.OTLPGRPC, Zipkin: off, Jaeger: off,
 		MaxRequestBytes: defaultMaxRequestBytes, MaxInFlightBytes: defaultMaxInFlightBytes,
 		TracesPerMinute: defaultTracesPerMinute,
 	}

@@ -12,16 +12,23 @@ import (
 	"github.com/fuwu-project/fuwu/internal/collect"
 )
 
+// off is the address of an optional door that is not wanted.
+const off = "off"
+
 // door is an address at which the server listens: it is opened before anything is behind it, so that a taken one is found out early.
 type door struct {
 	flag, addr string
-	listener   net.Listener
+	optional   bool
+	listener   net.Listener // nil: off
 }
 
 // openDoors opens them all, or none; the error names each that cannot be.
 func openDoors(ctx context.Context, doors ...*door) error {
 	var errs []error
 	for _, d := range doors {
+		if d.optional && d.addr == off {
+			continue
+		}
 		var err error
 		if d.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", d.addr); err != nil {
 			errs = append(errs, listenError(d.flag, d.addr, err))
@@ -39,7 +46,7 @@ func openDoors(ctx context.Context, doors ...*door) error {
 // close closes the door if its server has not.
 func (d *door) close() error {
 	if d.listener == nil {
-		return nil // it could not be opened
+		return nil
 	}
 	if err := d.listener.Close(); !errors.Is(err, net.ErrClosed) {
 		return err
@@ -48,16 +55,26 @@ func (d *door) close() error {
 }
 
 // bound makes the door one of the collector's.
-func (d *door) bound(c *collect.Collector) { d.listener = c.Listen(d.listener) }
+func (d *door) bound(c *collect.Collector) {
+	if d.listener != nil {
+		d.listener = c.Listen(d.listener)
+	}
+}
 
-// local says whether only programs of this machine can come.
+// local says whether only programs of this machine can come, if anybody.
 func (d *door) local() bool {
+	if d.listener == nil {
+		return true
+	}
 	a, ok := d.listener.Addr().(*net.TCPAddr)
 	return ok && a.IP.IsLoopback()
 }
 
-// url is the door's address for a scheme.
+// url is the door's address for a scheme, or off.
 func (d *door) url(scheme string) string {
+	if d.listener == nil {
+		return off
+	}
 	return scheme + "://" + d.listener.Addr().String()
 }
 
@@ -65,6 +82,9 @@ func (d *door) url(scheme string) string {
 func (d *door) serve(h http.Handler, secure *tls.Config, failed chan<- error) *http.Server {
 	s := collect.NewHTTPServer(h)
 	s.TLSConfig = secure
+	if d.listener == nil {
+		return s
+	}
 	go func() {
 		var err error
 		if secure != nil {

@@ -129,7 +129,7 @@ func startVictim(t *testing.T, bin, data string, flags ...string) *victim {
 	p := &victim{log: log.Name(), done: make(chan struct{})}
 	p.cmd = exec.Command(bin, append([]string{
 		"serve", "--data", data, "--segment-rows", "700",
-		"--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0",
+		"--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0", "--zipkin", "127.0.0.1:0", "--jaeger", "127.0.0.1:0",
 	}, flags...)...)
 	p.cmd.Stderr = log
 	stdout, err := p.cmd.StdoutPipe()

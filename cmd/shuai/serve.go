@@ -48,6 +48,8 @@ type ServeCmd struct {
 	HTTP     string `name:"http" default:"127.0.0.1:7700" placeholder:"ADDR" env:"SHUAI_HTTP" help:"Serve the web UI and the API here. Port 0 picks a free one. (${default})"`
 	OTLPHTTP string `name:"otlp-http" default:"127.0.0.1:4318" placeholder:"ADDR" env:"SHUAI_OTLP_HTTP" help:"Take OTLP over HTTP here: POST /v1/traces, protobuf or JSON. (${default})"`
 	OTLPGRPC string `name:"otlp-grpc" default:"127.0.0.1:4317" placeholder:"ADDR" env:"SHUAI_OTLP_GRPC" help:"Take OTLP over gRPC here. (${default})"`
+	Zipkin   string `default:"127.0.0.1:9411" placeholder:"ADDR" env:"SHUAI_ZIPKIN" help:"Take spans of Zipkin's clients here: POST /api/v2/spans, JSON or protobuf, and /api/v1/spans, JSON or Thrift; \"off\" does not. (${default})"`
+	Jaeger   string `default:"127.0.0.1:14268" placeholder:"ADDR" env:"SHUAI_JAEGER" help:"Take spans of Jaeger's older clients here: POST /api/traces, Thrift; \"off\" does not. (${default})"`
 
 	Token       []string `placeholder:"TOKEN" env:"SHUAI_TOKEN" help:"Take spans and metrics only from senders that have this bearer token, as by OTEL_EXPORTER_OTLP_HEADERS='Authorization=Bearer TOKEN'. May be repeated, so that one can follow another. Better in the environment, where nobody sees it. (they need none)"`
 	TLSCert     string   `name:"tls-cert" type:"path" placeholder:"FILE" env:"SHUAI_TLS_CERT" help:"Speak TLS on every listener, with this certificate, in PEM, those between it and the root behind it. It is read again when it changes. (no TLS)"`
@@ -118,8 +120,8 @@ func (cmd *ServeCmd) Run(ctx context.Context, io streams) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "ui         %s\notlp/http  %s\notlp/grpc  %s\nsenders    %s\ndata       %s\nkept       %s\n",
-		s.UI, s.OTLPHTTP, s.OTLPGRPC, cmd.senders(), cmd.Data, kept(cmd.Retention, cmd.MaxBytes))
+	fmt.Fprintf(io.out, "ui         %s\notlp/http  %s\notlp/grpc  %s\nzipkin     %s\njaeger     %s\nsenders    %s\ndata       %s\nkept       %s\n",
+		s.UI, s.OTLPHTTP, s.OTLPGRPC, s.Zipkin, s.Jaeger, cmd.senders(), cmd.Data, kept(cmd.Retention, cmd.MaxBytes))
 	select {
 	case <-ctx.Done():
 	case err = <-s.failed:
@@ -132,6 +134,8 @@ type server struct {
 	UI       string // base URL
 	OTLPHTTP string // base URL
 	OTLPGRPC string // host:port
+	Zipkin   string // base URL, or "off"
+	Jaeger   string // base URL, or "off"
 
 	catalog *catalog.Catalog
 	failed  chan error // a listener that broke
@@ -165,7 +169,8 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 		return nil, err
 	}
 	ui, otlpHTTP, otlpGRPC := &door{flag: "--http", addr: cmd.HTTP}, &door{flag: "--otlp-http", addr: cmd.OTLPHTTP}, &door{flag: "--otlp-grpc", addr: cmd.OTLPGRPC}
-	doors := []*door{ui, otlpHTTP, otlpGRPC}
+	zipkin, jaeger := &door{flag: "--zipkin", addr: cmd.Zipkin, optional: true}, &door{flag: "--jaeger", addr: cmd.Jaeger, optional: true}
+	doors := []*door{ui, otlpHTTP, otlpGRPC, zipkin, jaeger}
 	if err := openDoors(ctx, doors...); err != nil {
 		return nil, err
 	}
@@ -221,6 +226,8 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 		UI:       ui.url(scheme),
 		OTLPHTTP: otlpHTTP.url(scheme),
 		OTLPGRPC: otlpGRPC.listener.Addr().String(),
+		Zipkin:   zipkin.url(scheme),
+		Jaeger:   jaeger.url(scheme),
 		catalog:  catalog.New(catalog.Config{Services: services, Token: cmd.RedeyeToken}),
 		failed:   make(chan error, len(doors)),
 		closed: sync.OnceValue(func() error {
@@ -259,7 +266,9 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 		d.bound(collector)
 	}
 	serve(otlpGRPC, collector.GRPCHandler(), secure)
-	serve(otlpHTTP, collector.HTTPHandler(), secure)
+	for _, d := range []*door{jaeger, zipkin, otlpHTTP} {
+		serve(d, collector.HTTPHandler(), secure)
+	}
 	return s, nil
 }
 

@@ -41,7 +41,7 @@ func startServe(t *testing.T, args ...string) runningServer {
 	codes := make(chan int, 1)
 	go func() {
 		defer w.Close()
-		codes <- run(ctx, append([]string{"serve", "--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0"}, args...), w, &errs)
+		codes <- run(ctx, append([]string{"serve", "--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0", "--zipkin", "127.0.0.1:0", "--jaeger", "127.0.0.1:0"}, args...), w, &errs)
 	}()
 	var s runningServer
 	printed := make([]byte, 0, 512)
@@ -130,7 +130,7 @@ func TestServeRefuses(t *testing.T) {
 	}
 	used := filepath.Join(t.TempDir(), "used")
 	other := startServe(t, "--data", used)
-	free := []string{"--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0"}
+	free := []string{"--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0", "--zipkin", "127.0.0.1:0", "--jaeger", "127.0.0.1:0"}
 	for name, tt := range map[string]struct {
 		args []string
 		code int

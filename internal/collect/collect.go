@@ -1,5 +1,5 @@
-// Package collect receives spans and metrics: OTLP over HTTP (port 4318 by custom) and over gRPC (4317). A request's
-// body is read into a pooled buffer, unpacked, decoded to columns and appended to the store, and only then
+// Package collect receives spans and metrics: OTLP over HTTP (port 4318 by custom) and over gRPC (4317), and spans as Zipkin's
+// clients (9411) and Jaeger's (Thrift over HTTP, 14268) send them. A request's body is read into a pooled buffer, unpacked, decoded to columns and appended to the store, and only then
 // acknowledged. Nothing is queued in between, so what a sender has been told is stored, is stored.
 //
 // Memory is bounded: by request ([wire.Limits]), and over all requests by the bytes of the bodies that
@@ -239,8 +239,8 @@ func (r *refusal) status() *spb.Status {
 
 // accepted is what the sender of an accepted request is told.
 type accepted struct {
-	rejected int
-	message  string
+	stored, rejected int
+	message          string
 }
 
 var batches = sync.Pool{New: func() any { return new(span.Batch) }}
@@ -262,7 +262,7 @@ func (c *Collector) takeSpans(ctx context.Context, in body, _ *load) (accepted, 
 	case errors.Is(err, wire.ErrTooLarge):
 		return accepted{}, refuse(tooLarge, "%v", err)
 	case err != nil:
-		return accepted{}, refuse(malformed, "the body is not an ExportTraceServiceRequest: %v", err)
+		return accepted{}, refuse(malformed, "the body is not %s: %v", expected(in.format), err)
 	}
 	if !rep.Limited { // else the log has to keep the spans as they are now, not as they were sent
 		b.Wire.Format, b.Wire.Body = byte(in.wireFormat), in.wireBody
@@ -289,12 +289,12 @@ func (c *Collector) takeSpans(ctx context.Context, in body, _ *load) (accepted, 
 	c.stats.cut.Add(int64(rep.Cut))
 	c.stats.clamped.Add(int64(rep.Clamped))
 	c.stats.replaced.Add(int64(rep.Replaced))
-	return verdict(rep), nil
+	return verdict(b.Len(), rep), nil
 }
 
 // verdict words a report for the sender. Limits that cut without rejecting a span are a warning.
-func verdict(rep wire.Report) accepted {
-	a := accepted{rejected: rep.Rejected}
+func verdict(stored int, rep wire.Report) accepted {
+	a := accepted{stored: stored, rejected: rep.Rejected}
 	switch {
 	case rep.Rejected > 0:
 		a.message = fmt.Sprintf("%d spans rejected; the first: %s", rep.Rejected, rep.Reason)

@@ -13,39 +13,82 @@ import (
 )
 
 const (
-	protoType = "application/x-protobuf"
-	jsonType  = "application/json"
+	protoType   = "application/x-protobuf"
+	jsonType    = "application/json"
+	thriftType  = "application/x-thrift"
+	thriftType2 = "application/vnd.apache.thrift.binary"
 )
 
 // dialect is what tells one protocol over HTTP from another: the types of its bodies, and how requests are answered.
 type dialect struct {
-	formats map[string]wire.Format // by media type
+	formats map[string]wire.Format // by media type; that of "" is for all others, too
 	types   string                 // what is said to who sends another
+	partial bool                   // an answer can say that some spans were rejected, so that clients hear it
 	accept  func(w http.ResponseWriter, format wire.Format, a accepted)
 	refuse  func(w http.ResponseWriter, format wire.Format, no *refusal)
 }
 
-// otlp is opentelemetry-proto, docs/specification.md.
-var otlp = dialect{
-	formats: map[string]wire.Format{protoType: wire.OTLPProto, jsonType: wire.OTLPJSON},
-	types:   jsonType + ", " + protoType, accept: acceptOTLP, refuse: refuseOTLP,
+// The dialects, each after its specification: opentelemetry-proto, docs/specification.md; zipkin-api, zipkin-api.yaml, and
+// zipkin-server's README for version 1; Jaeger's documentation, "APIs", "Thrift over HTTP". Zipkin's server takes every other media
+// type for JSON, and so do its clients.
+var (
+	otlp = dialect{
+		formats: map[string]wire.Format{protoType: wire.OTLPProto, jsonType: wire.OTLPJSON},
+		types:   jsonType + ", " + protoType, partial: true, accept: acceptOTLP, refuse: refuseOTLP,
+	}
+	zipkin   = dialect{formats: map[string]wire.Format{protoType: wire.ZipkinProto, "": wire.ZipkinJSON}, accept: acceptPlain, refuse: refusePlain}
+	zipkinV1 = dialect{formats: map[string]wire.Format{thriftType: wire.ZipkinThrift, "": wire.ZipkinV1JSON}, accept: acceptPlain, refuse: refusePlain}
+	jaeger   = dialect{
+		formats: map[string]wire.Format{thriftType: wire.JaegerThrift, thriftType2: wire.JaegerThrift},
+		types:   thriftType + ", " + thriftType2, accept: acceptPlain, refuse: refusePlain,
+	}
+)
+
+// anyType says whether all media types are taken.
+func (d *dialect) anyType() bool {
+	_, ok := d.formats[""]
+	return ok
 }
 
 // format is that of a request's body.
 func (d *dialect) format(r *http.Request) (wire.Format, bool) {
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // what is none is none that is known
-	f, ok := d.formats[mediaType]
+	if f, ok := d.formats[mediaType]; ok {
+		return f, true
+	}
+	f, ok := d.formats[""]
 	return f, ok
+}
+
+// expected says what a body of a format should have been.
+func expected(f wire.Format) string {
+	switch f {
+	case wire.ZipkinJSON:
+		return "a list of Zipkin's spans of version 2"
+	case wire.ZipkinProto:
+		return "a ListOfSpans of zipkin.proto3"
+	case wire.ZipkinV1JSON, wire.ZipkinThrift:
+		return "a list of Zipkin's spans of version 1"
+	case wire.JaegerThrift:
+		return "a Batch of jaeger.thrift"
+	default:
+		return "an ExportTraceServiceRequest"
+	}
+}
+
+// acceptPlain is for those who expect no answer; what it says is for the eyes of who tries it by hand.
+func acceptPlain(w http.ResponseWriter, _ wire.Format, a accepted) {
+	plain(w, http.StatusAccepted, a.message)
+}
+
+func refusePlain(w http.ResponseWriter, _ wire.Format, no *refusal) {
+	plain(w, reasonTable[no.reason].http, no.msg)
 }
 
 func plain(w http.ResponseWriter, code int, text string) {
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(code)
 	_, _ = io.WriteString(w, text) // a client that is gone needs no answer
-}
-
-func refusePlain(w http.ResponseWriter, _ wire.Format, no *refusal) {
-	plain(w, reasonTable[no.reason].http, no.msg)
 }
 
 // acceptOTLP writes an ExportTraceServiceResponse.

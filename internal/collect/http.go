@@ -14,15 +14,22 @@ import (
 	"github.com/fuwu-project/fuwu/internal/wire"
 )
 
-// HTTPHandler serves POST /v1/traces and /v1/metrics in protobuf and JSON, plain or gzipped, and GET /v1/shuai/sampling.
+// HTTPHandler serves OTLP, as POST /v1/traces and /v1/metrics in protobuf and JSON; Zipkin, as POST /api/v2/spans in JSON and
+// protobuf and /api/v1/spans in JSON and Thrift; Jaeger's Thrift, as POST /api/traces; all of them plain or gzipped; and
+// GET /v1/shuai/sampling.
 func (c *Collector) HTTPHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/v1/traces", c.post(otlp, c.takeSpans, c.limits.MaxRequestBytes()))
+	most := c.limits.MaxRequestBytes()
+	mux.HandleFunc("/v1/traces", c.post(otlp, c.takeSpans, most))
 	mux.HandleFunc("/v1/metrics", c.post(otlp, c.takeMetrics, c.maxMetricsBytes()))
 	mux.HandleFunc("/v1/shuai/sampling", c.ratios)
+	mux.HandleFunc("/api/v2/spans", c.post(zipkin, c.takeSpans, most))
+	mux.HandleFunc("/api/v1/spans", c.post(zipkinV1, c.takeSpans, most))
+	mux.HandleFunc("/api/traces", c.post(jaeger, c.takeSpans, most))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		served(r)
-		plain(w, http.StatusNotFound, "404 not found: this address takes spans, as POST /v1/traces, and metrics, as POST /v1/metrics, and nothing else")
+		plain(w, http.StatusNotFound, "404 not found: this address takes spans, as POST /v1/traces (OTLP), /api/v2/spans and /api/v1/spans (Zipkin) "+
+			"and /api/traces (Jaeger's Thrift), and metrics, as POST /v1/metrics, and nothing else")
 	})
 	return mux
 }
@@ -52,6 +59,12 @@ func (c *Collector) post(in dialect, take taker, limit int) http.HandlerFunc {
 			plain(w, http.StatusMethodNotAllowed, "405 method not allowed, supported: [POST]")
 			return
 		}
+		if in.anyType() && r.Header.Get("Origin") != "" && w.Header().Get("Access-Control-Allow-Origin") == "" {
+			// A browser asks before it sends a type that forms do not have. Here it would not, and any page could send spans.
+			c.stats.refused[unsupported].Add(1)
+			plain(w, http.StatusForbidden, "403 web pages of this origin may not send spans here")
+			return
+		}
 		format, known := in.format(r)
 		if !known {
 			c.stats.refused[unsupported].Add(1)
@@ -59,6 +72,9 @@ func (c *Collector) post(in dialect, take taker, limit int) http.HandlerFunc {
 			return
 		}
 		verdict, no := c.receive(w, r, format, take, limit)
+		if no == nil && verdict.stored == 0 && verdict.rejected > 0 && !in.partial {
+			no = refuse(malformed, "%s", verdict.message)
+		}
 		if no != nil {
 			c.stats.refused[no.reason].Add(1)
 			switch reasonTable[no.reason].http {

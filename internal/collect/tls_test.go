@@ -188,16 +188,21 @@ func TestTLSReload(t *testing.T) {
 func TestTokens(t *testing.T) {
 	r := start(t, collect.Config{Tokens: []string{"old", "new"}, CORSOrigins: []string{"*"}})
 	base := strings.TrimSuffix(r.url, "/v1/traces")
-	for _, path := range []string{"/v1/traces", "/v1/metrics", "/v1/shuai/sampling?service=web"} {
-		method := http.MethodPost
-		if strings.HasPrefix(path, "/v1/shuai/") {
+	for _, path := range []string{"/v1/traces", "/v1/metrics", "/api/v2/spans", "/api/v1/spans", "/api/traces", "/v1/shuai/sampling?service=web"} {
+		method, body, typ := http.MethodPost, "", asPB
+		switch path {
+		case "/api/v2/spans", "/api/v1/spans":
+			body, typ = "[]", asJSON
+		case "/api/traces":
+			body, typ = "\x0c\x00\x01\x0b\x00\x01\x00\x00\x00\x03web\x00\x0f\x00\x02\x0c\x00\x00\x00\x00\x00", "application/x-thrift"
+		case "/v1/shuai/sampling?service=web":
 			method = http.MethodGet
 		}
 		r.url = base + path
 		for header, ok := range map[string]bool{
 			"Bearer new": true, "bearer  old": true, "": false, "Bearer": false, "Bearer ": false, "Bearer oldnew": false, "Basic old": false, "old": false,
 		} {
-			code, h, p := r.do(t, method, strings.NewReader(""), "Content-Type", asPB, "Authorization", header)
+			code, h, p := r.do(t, method, strings.NewReader(body), "Content-Type", typ, "Authorization", header)
 			if ok && code/100 != 2 || !ok && (code != http.StatusUnauthorized || h.Get("WWW-Authenticate") != "Bearer" || !bytes.Contains(p, []byte("token"))) {
 				t.Errorf("%s, %q: %d %v %q", path, header, code, h, p)
 			}
@@ -222,7 +227,7 @@ func TestTokens(t *testing.T) {
 	if _, err := healthpb.NewHealthClient(r.conn).Check(t.Context(), &healthpb.HealthCheckRequest{}); err != nil {
 		t.Error(err)
 	}
-	if s := r.c.Stats(); s.Refused["unauthenticated"] != 3*6+1 || s.InFlight != 0 {
+	if s := r.c.Stats(); s.Refused["unauthenticated"] != 6*6+1 || s.InFlight != 0 {
 		t.Errorf("%+v", s)
 	}
 }

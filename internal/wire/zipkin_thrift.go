@@ -24,6 +24,9 @@ type zipkinThrift struct {
 var zipkinThrifts = sync.Pool{New: func() any { return new(zipkinThrift) }}
 
 func decodeZipkinThrift(body []byte, lim Limits, b *span.Batch) (Report, error) {
+	if len(body) == 0 {
+		return Report{}, nil // as in JSON
+	}
 	d, _ := zipkinThrifts.Get().(*zipkinThrift)
 	defer zipkinThrifts.Put(d)
 	d.reset(lim, b)
