@@ -163,11 +163,13 @@ func FuzzDecodeJaegerThrift(f *testing.F) {
 func FuzzDecodeZipkinJSON(f *testing.F) {
 	f.Add(zipkinJSON(f, zipkinSeeds()...))
 	f.Add([]byte(`[[{"traceId":"1","id":"2","tags":{"a":1.5e3,"b":true,"c":null,"otlp.link.1":"1|2|s|{}|3"},"timestamp":"5","annotations":[{"value":"e|{\"k\":[1]}|2"}]}],[]]`))
+	f.Add(zipkinRecorded(f, "zipkin-go.json"))
 	fuzzZipkin(f, wire.ZipkinJSON)
 }
 
 func FuzzDecodeZipkinProto(f *testing.F) {
 	f.Add(zipkinProto(zipkinSeeds()...))
+	f.Add(zipkinRecorded(f, "zipkin-go.proto"))
 	fuzzZipkin(f, wire.ZipkinProto)
 }
 
@@ -177,11 +179,13 @@ func FuzzDecodeZipkinV1JSON(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(body)
+	f.Add(zipkinRecorded(f, "py_zipkin-v1.json"))
 	fuzzZipkin(f, wire.ZipkinV1JSON)
 }
 
 func FuzzDecodeZipkinThrift(f *testing.F) {
 	f.Add(v1Thrift(v1Seeds()...))
+	f.Add(zipkinRecorded(f, "py_zipkin-v1.thrift"))
 	fuzzZipkin(f, wire.ZipkinThrift)
 }
 

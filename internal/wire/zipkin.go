@@ -21,10 +21,9 @@ import (
 //   - The local endpoint is the resource: service.name, network.local.address, network.local.port. The remote one is the
 //     span's attributes peer.service, network.peer.address and network.peer.port, unless a tag has the name.
 //   - A span without a kind is internal, and every span is sampled: what was not is not sent.
-//   - otel.status_code and otel.status_description are the status. Without a code the tag error is (its text is the
-//     message; "false" is no error), and without that http.status_code or http.response.status_code.
-//   - otel.scope.name and otel.scope.version (once otel.library.…) are the scope, w3c.tracestate is the trace state,
-//     otlp.link.N is a link: trace|span|state|{attributes}|dropped.
+//   - What is a field to OpenTelemetry's exporters (see FieldOf) is one. Without a status code the tag error is the
+//     status (its text is the message; "false" is no error), and without that the status of HTTP.
+//   - otlp.link.N is a link: trace|span|state|{attributes}|dropped.
 //   - An annotation name|{attributes}|dropped is an event with attributes; any other's text is the name of one.
 //   - A span without a timestamp starts at its first annotation.
 //
@@ -53,11 +52,12 @@ type zipkinSpan struct {
 	first           int64 // when the earliest annotation was, µs; 0: none says
 	local, remote   zipkinEndpoint
 
-	code                span.Status
-	coded, failed       bool // there is a status code, a tag error
-	description, reason span.Text
-	http                span.Text // the status code of a response
-	scope, version      span.Text
+	code           span.Status
+	message        span.Text
+	failed         bool // there is a tag error
+	reason         span.Text
+	http           span.Text // the status of a response
+	scope, version span.Text
 
 	events  []zipkinEvent
 	links   []zipkinLink
@@ -165,31 +165,26 @@ var zipkinKinds = [...][]byte{
 func (z *zipkinFiller) tag(key, value span.Text) {
 	s := &z.span
 	name := z.b.Bytes(key)
-	switch string(name) {
-	case "otel.status_code":
-		if z.code(z.b.Bytes(value)) {
+	switch FieldOf(name) {
+	case StatusCode:
+		if code, ok := StatusNamed(z.b.Bytes(value)); ok {
+			s.code = code
 			return
 		}
-	case "otel.status_description":
-		s.description = value
+	case StatusMessage:
+		s.message = value
 		return
-	case "error":
-		s.failed, s.reason = true, value
-		return
-	case "http.status_code", "http.response.status_code":
-		s.http = value
-	case "otel.scope.name", "otel.library.name":
+	case ScopeName:
 		s.scope = value
 		return
-	case "otel.scope.version", "otel.library.version":
+	case ScopeVersion:
 		s.version = value
 		return
-	case "w3c.tracestate":
+	case TraceState:
 		z.b.TraceState[s.row] = z.at(value)
 		return
-	default:
-		if number, ok := bytes.CutPrefix(name, []byte("otlp.link.")); ok {
-			z.noteLink(number, value)
+	case NoField:
+		if z.zipkinField(name, value) {
 			return
 		}
 	}
@@ -201,20 +196,21 @@ func (z *zipkinFiller) tag(key, value span.Text) {
 	z.add(z.b.Bytes(a.Key), a)
 }
 
-// code takes a status code, and says whether it is one.
-func (z *zipkinFiller) code(name []byte) bool {
-	switch string(name) {
-	case "OK":
-		z.span.code = span.StatusOK
-	case "ERROR":
-		z.span.code = span.StatusError
-	case "UNSET":
-		z.span.code = span.StatusUnset
-	default:
+// zipkinField takes a tag that is no attribute in Zipkin alone, and says whether it is one.
+func (z *zipkinFiller) zipkinField(name []byte, value span.Text) bool {
+	if string(name) == "error" {
+		z.span.failed, z.span.reason = true, value
+		return true
+	}
+	if IsHTTPStatus(name) {
+		z.span.http = value
 		return false
 	}
-	z.span.coded = true
-	return true
+	number, ok := bytes.CutPrefix(name, []byte("otlp.link."))
+	if ok {
+		z.noteLink(number, value)
+	}
+	return ok
 }
 
 // noteLink and annotation note what is made when the span has all its attributes: an owner's lie in one run.
@@ -281,19 +277,16 @@ func (z *zipkinFiller) times() {
 func (z *zipkinFiller) status() {
 	s, b := &z.span, z.b
 	reason := b.Bytes(s.reason)
-	no := string(reason) == "false"
-	switch {
-	case s.coded:
-		b.Status[s.row] = s.code
-	case s.failed && !no:
-		b.Status[s.row] = span.StatusError
-	case !s.failed && httpFailed(b.Kind[s.row], httpStatus(b.Bytes(s.http))):
-		b.Status[s.row] = span.StatusError
+	good := string(reason) == "false"
+	outcome := Outcome{Failed: s.failed && !good}
+	if !s.failed {
+		outcome.HTTPFrom(b.Bytes(s.http))
 	}
+	b.Status[s.row] = outcome.Status(s.code, b.Kind[s.row])
 	switch {
-	case s.description.Len > 0:
-		b.StatusMessage[s.row] = z.at(s.description)
-	case !no && string(reason) != "true":
+	case s.message.Len > 0:
+		b.StatusMessage[s.row] = z.at(s.message)
+	case !good && string(reason) != "true":
 		b.StatusMessage[s.row] = z.at(s.reason)
 	}
 }

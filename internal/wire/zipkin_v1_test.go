@@ -8,10 +8,12 @@ import (
 	"maps"
 	"math"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -510,4 +512,64 @@ func TestZipkinV1EncodingsAgree(t *testing.T) {
 			t.Fatalf("%d events of %d and %d core ones, %d tags too many, %d spans, %+v", events, want, core, tags, b.Len(), rep)
 		}
 	})
+}
+
+// zipkinRecorded is a body in testdata/zipkin, whose README says who made it.
+func zipkinRecorded(t testing.TB, name string) []byte {
+	t.Helper()
+	body, err := os.ReadFile("testdata/zipkin/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// TestZipkinRecorded: what real clients send is read, and is the same in each encoding that they have for it.
+func TestZipkinRecorded(t *testing.T) {
+	for _, c := range []struct {
+		files map[string]wire.Format
+		want  []string
+	}{
+		{map[string]wire.Format{"zipkin-go.json": wire.ZipkinJSON, "zipkin-go.proto": wire.ZipkinProto}, []string{
+			`movie 2001:db8::c001 "select" client +2ms error "deadlock \"found\"", 4 attributes; deadlock "found"`,
+			`movie 2001:db8::c001 "movie.get" server +5ms unset "", 0 attributes`,
+			`web 10.0.0.1 "movie.get" client +7ms unset "", 3 attributes`,
+			`web 10.0.0.1 "publish seen" producer +200µs unset "", 0 attributes`,
+			`movie 2001:db8::c001 "render" internal +1ms unset "", 1 attributes`,
+			`web 10.0.0.1 "get /subject/{id}" server +12ms error "", 4 attributes`,
+		}},
+		{map[string]wire.Format{
+			"py_zipkin-v2.json": wire.ZipkinJSON, "py_zipkin-v2.proto": wire.ZipkinProto, "py_zipkin-v1.json": wire.ZipkinV1JSON, "py_zipkin-v1.thrift": wire.ZipkinThrift,
+		}, []string{
+			`web 10.0.0.1 "GET /subject/{id}" server +187.5ms unset "", 4 attributes; cache miss`,
+			`web 10.0.0.1 "movie.get" client +109.375ms error "deadline überschritten", 3 attributes`,
+			`api 2001:db8::c001 "movie.get" server +78.125ms unset "", 0 attributes; found; sent`,
+			`api 2001:db8::c001 "select" internal +15.625ms unset "", 1 attributes`,
+			`api 2001:db8::c001 "query" client +15.625ms unset "", 3 attributes`,
+		}},
+	} {
+		var first []span.Span
+		for _, name := range slices.Sorted(maps.Keys(c.files)) {
+			b, rep := decodeZipkin(t, c.files[name], string(zipkinRecorded(t, name)))
+			var lines []string
+			spans := rows(b)
+			for _, s := range spans {
+				slices.SortFunc(s.Attrs, func(x, y span.Attribute) int { return strings.Compare(x.Key, y.Key) }) // protobuf's maps have no order
+				line := fmt.Sprintf("%s %s %q %s +%v %s %q, %d attributes", s.Service(), s.Resource.Attrs[1].Value, s.Name, s.Kind, time.Duration(s.Duration), s.Status, s.StatusMessage, len(s.Attrs))
+				for _, e := range s.Events {
+					line += "; " + e.Name
+				}
+				lines = append(lines, line)
+			}
+			if diff := cmp.Diff(c.want, lines); diff != "" || rep != (wire.Report{}) {
+				t.Errorf("%s: %+v, want (-), got (+):\n%s", name, rep, diff)
+			}
+			if first == nil {
+				first = spans
+			}
+			if diff := cmp.Diff(first, spans); diff != "" {
+				t.Errorf("%s is other than the first (-) of its client:\n%s", name, diff)
+			}
+		}
+	}
 }
