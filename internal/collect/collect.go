@@ -297,7 +297,11 @@ func verdict(stored int, rep wire.Report) accepted {
 	a := accepted{stored: stored, rejected: rep.Rejected}
 	switch {
 	case rep.Rejected > 0:
-		a.message = fmt.Sprintf("%d spans rejected; the first: %s", rep.Rejected, rep.Reason)
+		spans := "spans"
+		if rep.Rejected == 1 {
+			spans = "span"
+		}
+		a.message = fmt.Sprintf("%d %s rejected; the first: %s", rep.Rejected, spans, rep.Reason)
 	case rep.Cut > 0:
 		a.message = fmt.Sprintf("%d attributes, events or links were left out or shortened, being over a limit or malformed", rep.Cut)
 	}

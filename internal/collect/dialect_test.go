@@ -178,7 +178,7 @@ func TestDialectRefusals(t *testing.T) {
 		"version 1 as 2":            {"POST", "/api/v2/spans", fmt.Sprintf(zipkinV1JSON, fmt.Sprintf("%032x", 1)), nil, 400, "/api/v1/spans"},
 		"version 2 as 1":            {"POST", "/api/v1/spans", good, nil, 400, "/api/v2/spans"},
 		"no valid span":             {"POST", "/api/v2/spans", zero, nil, 400, "trace id is nothing but zeros"},
-		"one valid span of two":     {"POST", "/api/v2/spans", good[:len(good)-1] + "," + zero[1:], nil, 202, "1 spans rejected"},
+		"one valid span of two":     {"POST", "/api/v2/spans", good[:len(good)-1] + "," + zero[1:], nil, 202, "1 span rejected"},
 		"nothing":                   {"POST", "/api/v2/spans", "", nil, 202, ""},
 		"nothing, of version 1":     {"POST", "/api/v1/spans", "", nil, 202, ""},
 		"an empty list":             {"POST", "/api/v2/spans", "[]", nil, 202, ""},

@@ -475,7 +475,7 @@ func TestHostileBodies(t *testing.T) {
 		{"1,100 spans where 1,000 may be", asPB, field(1, field(2, manySpans)), 200, "100 spans rejected", false, 100},
 		{"10,000 levels", asPB, spans(attr("k", deep)), 200, "", true, 0},
 		{"10,000 levels of JSON", asJSON, json(strings.Repeat(`{"arrayValue":{"values":[`, 10_000)), 400, "nested deeper", false, 0},
-		{"a trace id of 4 bytes", asPB, field(1, field(2, field(2, append(field(1, []byte("1234")), field(2, []byte("12345678"))...)))), 200, "1 spans rejected", false, 1},
+		{"a trace id of 4 bytes", asPB, field(1, field(2, field(2, append(field(1, []byte("1234")), field(2, []byte("12345678"))...)))), 200, "1 span rejected", false, 1},
 		{"a name that is a number", asPB, spans(protowire.AppendVarint(protowire.AppendTag(nil, 5, protowire.VarintType), 7)), 200, "", false, 0},
 		{"a string that is a number, in JSON", asJSON, json(`{"stringValue":7}`), 400, "byte ", false, 0},
 		{"a length beyond its message", asPB, field(1, field(2, []byte{0x12, 0xff, 0xff, 0x03, 0x01})), 400, "a length of", false, 0},
