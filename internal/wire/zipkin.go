@@ -52,7 +52,7 @@ type zipkinSpan struct {
 	first           int64 // when the earliest annotation was, µs; 0: none says
 	local, remote   zipkinEndpoint
 
-	code           span.Status
+	outcome        Outcome
 	message        span.Text
 	failed         bool // there is a tag error
 	reason         span.Text
@@ -167,8 +167,7 @@ func (z *zipkinFiller) tag(key, value span.Text) {
 	name := z.b.Bytes(key)
 	switch FieldOf(name) {
 	case StatusCode:
-		if code, ok := StatusNamed(z.b.Bytes(value)); ok {
-			s.code = code
+		if s.outcome.Name(z.b.Bytes(value)) {
 			return
 		}
 	case StatusMessage:
@@ -278,11 +277,11 @@ func (z *zipkinFiller) status() {
 	s, b := &z.span, z.b
 	reason := b.Bytes(s.reason)
 	good := string(reason) == "false"
-	outcome := Outcome{Failed: s.failed && !good}
+	s.outcome.Failed = s.failed && !good
 	if !s.failed {
-		outcome.HTTPFrom(b.Bytes(s.http))
+		s.outcome.HTTPFrom(b.Bytes(s.http))
 	}
-	b.Status[s.row] = outcome.Status(s.code, b.Kind[s.row])
+	b.Status[s.row] = s.outcome.Status(b.Kind[s.row])
 	switch {
 	case s.message.Len > 0:
 		b.StatusMessage[s.row] = z.at(s.message)
