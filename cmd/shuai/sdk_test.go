@@ -332,7 +332,7 @@ func installJS(t *testing.T) string {
 }
 
 // realServer is the program as built, running.
-type realServer struct{ ui, otlpHTTP, otlpGRPC string }
+type realServer struct{ ui, otlpHTTP, otlpGRPC, zipkin, jaeger string }
 
 // serveReal builds and starts it with a store of its own; it must stop in good order when the test ends.
 func serveReal(t *testing.T) *realServer {
@@ -357,7 +357,7 @@ func serveReal(t *testing.T) *realServer {
 	go func() {
 		defer close(read)
 		s := &realServer{}
-		places := map[string]*string{"ui": &s.ui, "otlp/http": &s.otlpHTTP, "otlp/grpc": &s.otlpGRPC}
+		places := map[string]*string{"ui": &s.ui, "otlp/http": &s.otlpHTTP, "otlp/grpc": &s.otlpGRPC, "zipkin": &s.zipkin, "jaeger": &s.jaeger}
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			if word := strings.Fields(lines.Text()); len(word) >= 2 && places[word[0]] != nil {
 				*places[word[0]] = word[1]
