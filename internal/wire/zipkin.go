@@ -56,7 +56,6 @@ type zipkinSpan struct {
 	message        span.Text
 	failed         bool // there is a tag error
 	reason         span.Text
-	http           span.Text // the status of a response
 	scope, version span.Text
 
 	events  []zipkinEvent
@@ -202,7 +201,7 @@ func (z *zipkinFiller) zipkinField(name []byte, value span.Text) bool {
 		return true
 	}
 	if IsHTTPStatus(name) {
-		z.span.http = value
+		z.span.outcome.HTTPFrom(z.b.Bytes(value))
 		return false
 	}
 	number, ok := bytes.CutPrefix(name, []byte("otlp.link."))
@@ -277,9 +276,8 @@ func (z *zipkinFiller) status() {
 	s, b := &z.span, z.b
 	reason := b.Bytes(s.reason)
 	good := string(reason) == "false"
-	s.outcome.Failed = s.failed && !good
-	if !s.failed {
-		s.outcome.HTTPFrom(b.Bytes(s.http))
+	if s.failed {
+		s.outcome.Failed, s.outcome.HTTP = !good, 0
 	}
 	b.Status[s.row] = s.outcome.Status(b.Kind[s.row])
 	switch {

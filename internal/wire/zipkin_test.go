@@ -207,6 +207,7 @@ func TestZipkinRules(t *testing.T) {
 		"a status":                {in{Tags: tags("otel.status_code", "ERROR", "otel.status_description", "no", "error", "yes")}, out{Status: span.StatusError, StatusMessage: "no"}},
 		"a status without text":   {in{Tags: tags("otel.status_code", "ERROR", "error", "yes")}, out{Status: span.StatusError, StatusMessage: "yes"}},
 		"a status of good":        {in{Kind: "SERVER", Tags: tags("otel.status_code", "OK", "error", "true", "http.status_code", "500")}, out{Kind: span.KindServer, Status: span.StatusOK, Attrs: text("http.status_code", "500")}},
+		"a status of unset":       {in{Kind: "SERVER", Tags: tags("otel.status_code", "UNSET", "error", "", "http.status_code", "500")}, out{Kind: span.KindServer, Attrs: text("http.status_code", "500")}},
 		"a status of the future":  {in{Tags: tags("otel.status_code", "MAYBE")}, out{Attrs: text("otel.status_code", "MAYBE")}},
 		"500 of a server":         {in{Kind: "SERVER", Tags: tags("http.status_code", "503")}, out{Kind: span.KindServer, Status: span.StatusError, Attrs: text("http.status_code", "503")}},
 		"404 of a server":         {in{Kind: "SERVER", Tags: tags("http.status_code", "404")}, out{Kind: span.KindServer, Attrs: text("http.status_code", "404")}},

@@ -156,6 +156,26 @@ func TestZipkinRoundTrip(t *testing.T) {
 	}
 }
 
+// TestZipkinStatus: a status comes back, whatever a reader would make of the status of HTTP.
+func TestZipkinStatus(t *testing.T) {
+	for _, status := range []span.Status{span.StatusUnset, span.StatusOK, span.StatusError} {
+		for _, code := range []int64{200, 404, 500} {
+			for _, kind := range []span.Kind{span.KindClient, span.KindServer, span.KindInternal} {
+				s := span.Span{TraceID: span.TraceID{Lo: 1}, SpanID: 1, Kind: kind, Status: status, Attrs: []span.Attribute{{Key: "http.response.status_code", Value: span.IntValue(code)}}}
+				var b span.Batch
+				b.Append(&s)
+				text, err := EncodeZipkin(&b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, back, _, err := Decode(text, wire.Limits{}); err != nil || back.Status[0] != status {
+					t.Errorf("%v, %s: %v, %s", err, text, back.Status, status)
+				}
+			}
+		}
+	}
+}
+
 // TestOtherShapes: the ways in which files wrap the same.
 func TestOtherShapes(t *testing.T) {
 	otlp, jaeger, zipkin := read(t, "otlp.json"), read(t, "jaeger.json"), read(t, "zipkin.json")

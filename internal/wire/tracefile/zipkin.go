@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fuwu-project/fuwu/internal/span"
+	"github.com/fuwu-project/fuwu/internal/wire"
 )
 
 // zipkinSpan is a span of Zipkin's v2 JSON. Package wire reads it, and says what stands for what it has no words for.
@@ -88,7 +89,11 @@ func (z *zipkinSpan) put(s *span.Span) {
 			z.Tags[a.Key] = a.Value.String()
 		}
 	}
+	var outcome wire.Outcome // as it will be read from the tags, unless we say more
 	for _, a := range s.Attrs {
+		if wire.IsHTTPStatus([]byte(a.Key)) {
+			outcome.HTTPFrom([]byte(a.Value.String()))
+		}
 		switch {
 		case (a.Key == "service.peer.name" || a.Key == "peer.service") && a.Value.Type == span.String:
 			remote.ServiceName = a.Value.Str
@@ -110,7 +115,7 @@ func (z *zipkinSpan) put(s *span.Span) {
 	some("otel.scope.version", s.Scope.Version)
 	some("w3c.tracestate", s.TraceState)
 	some("otel.status_description", s.StatusMessage)
-	if s.Status != span.StatusUnset {
+	if s.Status != span.StatusUnset || outcome.Status(s.Kind) != span.StatusUnset {
 		z.Tags["otel.status_code"] = strings.ToUpper(s.Status.String())
 	}
 	if s.Status == span.StatusError {
