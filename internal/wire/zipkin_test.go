@@ -181,7 +181,7 @@ func TestZipkinRules(t *testing.T) {
 		"times":                         {in{Timestamp: 5, Duration: 7}, out{Start: 5000, Duration: 7000}},
 		"times before the epoch":        {in{Timestamp: -5}, out{}},
 		"times past what ns can say":    {in{Timestamp: math.MaxInt64}, out{Start: math.MaxInt64 / 1000 * 1000}},
-		"no timestamp":                  {in{Duration: 3, Annotations: []zipkinAnnotation{{0, "x"}, {9, "y"}, {8, "z"}}}, out{Start: 8000, Duration: 3000, Events: []span.Event{{Name: "x"}, {Time: 9000, Name: "y"}, {Time: 8000, Name: "z"}}}},
+		"no timestamp":                  {in{Duration: 3, Annotations: []zipkinAnnotation{{9, "x"}, {8, "y"}, {0, "z"}}}, out{Start: 8000, Duration: 3000, Events: []span.Event{{Time: 9000, Name: "x"}, {Time: 8000, Name: "y"}, {Name: "z"}}}},
 		"no timestamp, no annotation":   {in{Duration: 3}, out{Duration: 3000}},
 		"a timestamp and an annotation": {in{Timestamp: 9, Annotations: []zipkinAnnotation{{8, "x"}}}, out{Start: 9000, Events: []span.Event{{Time: 8000, Name: "x"}}}},
 
@@ -465,6 +465,11 @@ func TestZipkinLimits(t *testing.T) {
 		})
 	}
 	one := zipkinSpan{TraceID: zipkinTrace, ID: zipkinID}
+	none, tagged := one, one
+	none.Tags, tagged.Tags = map[string]string{"otlp.link.0": "none"}, map[string]string{"a": "1"}
+	if b, rep := bothZipkin(t, wire.Limits{Elements: 1}, none, tagged); b.Attrs[1].Len() != 1 || rep != (wire.Report{Cut: 1}) {
+		t.Errorf("a link that is none took the room of an attribute: %+v", rep)
+	}
 	if b, rep := bothZipkin(t, wire.Limits{Spans: 1}, one, one); b.Len() != 1 || rep != (wire.Report{Rejected: 1, Limited: true, Reason: "more than 1 spans in a request"}) {
 		t.Errorf("spans: %d, %+v", b.Len(), rep)
 	}
@@ -539,13 +544,17 @@ func realisticZipkin(spans int) (list []zipkinSpan) {
 func TestZipkinShares(t *testing.T) {
 	var spans []zipkinSpan
 	for i := range 12 {
-		s := zipkinSpan{TraceID: zipkinTrace, ID: fmt.Sprintf("%016x", i+1), LocalEndpoint: &zipkinEndpoint{ServiceName: []string{"a", "b", "aa"}[i%3], Port: 80}}
+		s := zipkinSpan{TraceID: zipkinTrace, ID: fmt.Sprintf("%016x", i+1), LocalEndpoint: &zipkinEndpoint{ServiceName: []string{"a", "b", "aa"}[i%3], Port: 80 + i%3<<8}}
 		if i%2 == 0 {
 			s.Tags = map[string]string{"otel.scope.name": "lib"}
 		}
 		spans = append(spans, s)
 	}
 	b, _ := bothZipkin(t, wire.Limits{}, spans...)
+	spans[0].LocalEndpoint.ServiceName = "b" // but of another port
+	if again, _ := bothZipkin(t, wire.Limits{}, spans[:2]...); len(again.Resources) != 2 {
+		t.Errorf("%d resources of two ports", len(again.Resources))
+	}
 	if len(b.Resources) != 3 || len(b.Scopes) != 2 || b.Resource[1] != b.Resource[10] || b.Scope[0] != b.Scope[10] || b.Service(8) != "aa" {
 		t.Errorf("%d resources, %d scopes", len(b.Resources), len(b.Scopes))
 	}

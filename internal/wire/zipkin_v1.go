@@ -223,7 +223,7 @@ func (v *zipkinV1) call() {
 	cs, cr, sr, ss := &v.core[clientSend], &v.core[clientReceive], &v.core[serverReceive], &v.core[serverSend]
 	switch {
 	case cs.ok && sr.ok:
-		v.apart(cs, sr, ss)
+		v.apart(cs, sr)
 		v.takes(cs, cr, span.KindClient)
 		v.lasts(sr, ss, span.KindServer) // the span's own times are the client's
 	case cs.ok && cr.ok:
@@ -255,11 +255,10 @@ func (v *zipkinV1) infer(first, second int) {
 	v.core[first] = c
 }
 
-// apart gives the second side of a call, which may have two annotations, a part of its own where a service calls itself.
-func (v *zipkinV1) apart(side, other, more *v1Core) {
+// apart gives the second side of a call a part of its own where a service calls itself.
+func (v *zipkinV1) apart(side, other *v1Core) {
 	if side.part == other.part {
 		other.part = v.newPart(&other.host)
-		more.part = other.part
 	}
 }
 
@@ -283,14 +282,16 @@ func (v *zipkinV1) lasts(begin, end *v1Core, kind span.Kind) {
 // message says what the span knows as one of a message. A message is sent from ms to ws and received from wr to mr.
 func (v *zipkinV1) message() {
 	ms, mr, ws, wr := &v.core[messageSend], &v.core[messageReceive], &v.core[wireSend], &v.core[wireReceive]
+	if ms.ok && mr.ok {
+		v.apart(ms, mr)
+	}
 	from := mr
 	if wr.ok {
-		wr.part = mr.part
 		from = wr
+		from.part = mr.part
 	}
 	switch {
 	case ms.ok && mr.ok:
-		v.apart(ms, mr, from)
 		v.lasts(ms, ws, span.KindProducer)
 		v.lasts(from, mr, span.KindConsumer)
 	case ms.ok:

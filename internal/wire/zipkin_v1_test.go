@@ -223,6 +223,8 @@ func TestZipkinV1Rules(t *testing.T) {
 		"consumer, from the wire":         {in{Annotations: at(api, "wr", 20, "mr", 30)}, []string{"consumer api 20+10"}},
 		"both sides of a message":         {in{Annotations: slices.Concat(at(web, "ms", 10, "ws", 15), at(api, "wr", 20, "mr", 30))}, []string{"producer web 10+5", "consumer api 20+10"}},
 		"both sides of one's own message": {in{Annotations: at(web, "ms", 10, "ws", 15, "mr", 30)}, []string{"producer web 10+5", "consumer web 30+0"}},
+		"one's own message, by the wire":  {in{Annotations: at(web, "ms", 10, "ws", 15, "wr", 20, "mr", 30)}, []string{"producer web 10+5", "consumer web 20+10"}},
+		"consumer, from another's wire":   {in{Annotations: slices.Concat(at(db, "wr", 20), at(api, "mr", 30))}, []string{"consumer api 20+10"}},
 		"from the wire alone":             {in{Annotations: at(api, "wr", 20)}, []string{"internal api 20+0 @20 wr"}},
 		"broker":                          {in{Annotations: at(web, "ms", 10), BinaryAnnotations: []v1Binary{{"ma", true, db}}}, []string{"producer web >db 10+0"}},
 
@@ -233,6 +235,7 @@ func TestZipkinV1Rules(t *testing.T) {
 		"server's address, by another end": {in{Annotations: at(web, "cr", 40), BinaryAnnotations: []v1Binary{{"sa", "1", db}}}, []string{"client web >db 40+0 @40 cr"}},
 		"server's address is its own":      {in{Annotations: at(web, "cs", 10, "cr", 40), BinaryAnnotations: []v1Binary{{"sa", true, web}}}, []string{"client web 10+30"}},
 		"client's address":                 {in{Annotations: at(api, "sr", 20, "ss", 30), BinaryAnnotations: []v1Binary{{"ca", true, web}}}, []string{"server api >web 20+10"}},
+		"client's address is its own":      {in{Annotations: at(api, "sr", 20, "ss", 30), BinaryAnnotations: []v1Binary{{"ca", true, api}}}, []string{"server api 20+10"}},
 		"client's address, as finagle":     {in{Annotations: at(api, "sr", 20, "ss", 30), BinaryAnnotations: []v1Binary{{"ca", true, socket}}}, []string{"server api >10.0.0.1:51515 20+10"}},
 		"both addresses of both sides": {
 			in{Annotations: slices.Concat(at(web, "cs", 10, "cr", 40), at(api, "sr", 20, "ss", 30)), BinaryAnnotations: []v1Binary{{"sa", true, api}, {"ca", true, web}, {"a", "1", api}, {"b", "2", nil}}},
@@ -394,7 +397,7 @@ func TestZipkinV1Limits(t *testing.T) {
 		t.Errorf("%d spans, %d and %d events, %+v", b.Len(), b.EventsOf[0].Len(), b.EventsOf[7].Len(), rep)
 	}
 	b, rep = bothV1(t, wire.Limits{Events: 3, Attributes: 2}, s)
-	if b.Len() != 3 || b.Dropped[0] != (span.Dropped{Attrs: 10, Events: 9}) || rep != (wire.Report{Cut: 19, Limited: true}) {
+	if b.Len() != 3 || b.Dropped[0] != (span.Dropped{Attrs: 10, Events: 9}) || b.Dropped[1] != (span.Dropped{}) || rep != (wire.Report{Cut: 19, Limited: true}) {
 		t.Errorf("%d spans, %+v, %+v", b.Len(), b.Dropped[0], rep)
 	}
 	b, rep = bothV1(t, wire.Limits{Spans: 3}, s, s)
@@ -444,6 +447,8 @@ func TestZipkinV1Broken(t *testing.T) {
 		{wire.ZipkinV1JSON, `[{"annotations":[{"timestamp":true}]}]`, "byte 30: 't' where a digit should be"},
 		{wire.ZipkinV1JSON, `[{"localEndpoint":{}}]`, "byte 18: localEndpoint: a span of Zipkin's version 2, which POST /api/v2/spans takes"},
 		{wire.ZipkinV1JSON, `[{"id":"1","tags":{}}]`, "byte 18: tags: a span of Zipkin's version 2, which POST /api/v2/spans takes"},
+		{wire.ZipkinV1JSON, `[{"kind":"CLIENT"}]`, "byte 9: kind: a span of Zipkin's version 2, which POST /api/v2/spans takes"},
+		{wire.ZipkinV1JSON, `[{"shared":true}]`, "byte 11: shared: a span of Zipkin's version 2, which POST /api/v2/spans takes"},
 		{wire.ZipkinThrift, "\x0c\x00\x00\x00\x00x", "byte 5: bytes after the end of the request"},
 		{wire.ZipkinThrift, "\x08\x00\x00\x00\x01\x00\x00\x00\x00", "byte 0: a list of type 8, want 12"},
 		{wire.ZipkinThrift, "\x0c\x7f\xff\xff\xff\x00", "byte 1: a length of 2147483647 where 1 bytes are left"},
