@@ -383,14 +383,15 @@ func TestJaegerGolden(t *testing.T) {
 	}
 	var lines []string
 	for _, s := range got {
-		line := fmt.Sprintf("%s %q %s %s +%d, %d attributes", s.Service(), s.Name, s.Kind, s.Status, s.Duration, len(s.Attrs))
+		var line strings.Builder
+		fmt.Fprintf(&line, "%s %q %s %s +%d, %d attributes", s.Service(), s.Name, s.Kind, s.Status, s.Duration, len(s.Attrs))
 		for _, e := range s.Events {
-			line += fmt.Sprintf("; %s (%d)", e.Name, len(e.Attrs))
+			fmt.Fprintf(&line, "; %s (%d)", e.Name, len(e.Attrs))
 		}
 		for _, l := range s.Links {
-			line += "; " + l.Attrs[0].Value.Str
+			line.WriteString("; " + l.Attrs[0].Value.Str)
 		}
-		lines = append(lines, line)
+		lines = append(lines, line.String())
 	}
 	want := []string{
 		`movie-web "SELECT subject" client unset +3000000, 3 attributes; sent (1)`,

@@ -301,33 +301,34 @@ func brief(t *testing.T, s span.Span) string {
 	if address := s.Attr("network.peer.address"); peer == "" && address.Str != "" {
 		peer = address.Str + ":" + s.Attr("network.peer.port").String()
 	}
-	out := fmt.Sprintf("%s %s", s.Kind, s.Service())
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s %s", s.Kind, s.Service())
 	if peer != "" {
-		out += " >" + peer
+		out.WriteString(" >" + peer)
 	}
-	out += fmt.Sprintf(" %d+%d", s.Start/1000, s.Duration/1000)
+	fmt.Fprintf(&out, " %d+%d", s.Start/1000, s.Duration/1000)
 	if s.Status != span.StatusUnset {
-		out += fmt.Sprintf(" %s: %s", s.Status, s.StatusMessage)
+		fmt.Fprintf(&out, " %s: %s", s.Status, s.StatusMessage)
 	}
 	show := func(attrs []span.Attribute) {
 		for _, a := range attrs {
 			if !strings.HasPrefix(a.Key, "network.peer.") && a.Key != "peer.service" {
-				out += fmt.Sprintf(" %s=%s", a.Key, a.Value)
+				fmt.Fprintf(&out, " %s=%s", a.Key, a.Value)
 			}
 		}
 	}
 	show(s.Attrs)
 	for _, e := range s.Events {
-		out += fmt.Sprintf(" @%d %s", e.Time/1000, e.Name)
+		fmt.Fprintf(&out, " @%d %s", e.Time/1000, e.Name)
 		show(e.Attrs)
 	}
 	if s.TraceID != (span.TraceID{Hi: 1, Lo: 10}) {
-		out += fmt.Sprintf(" trace %s", s.TraceID)
+		fmt.Fprintf(&out, " trace %s", s.TraceID)
 	}
 	if s.Parent != 0 {
-		out += fmt.Sprintf(" <%s", s.Parent)
+		fmt.Fprintf(&out, " <%s", s.Parent)
 	}
-	return out
+	return out.String()
 }
 
 // TestZipkinV1Endpoints: the endpoint of a part is its resource, whole.
@@ -560,11 +561,12 @@ func TestZipkinRecorded(t *testing.T) {
 			spans := rows(b)
 			for _, s := range spans {
 				slices.SortFunc(s.Attrs, func(x, y span.Attribute) int { return strings.Compare(x.Key, y.Key) }) // protobuf's maps have no order
-				line := fmt.Sprintf("%s %s %q %s +%v %s %q, %d attributes", s.Service(), s.Resource.Attrs[1].Value, s.Name, s.Kind, time.Duration(s.Duration), s.Status, s.StatusMessage, len(s.Attrs))
+				var line strings.Builder
+				fmt.Fprintf(&line, "%s %s %q %s +%v %s %q, %d attributes", s.Service(), s.Resource.Attrs[1].Value, s.Name, s.Kind, time.Duration(s.Duration), s.Status, s.StatusMessage, len(s.Attrs))
 				for _, e := range s.Events {
-					line += "; " + e.Name
+					line.WriteString("; " + e.Name)
 				}
-				lines = append(lines, line)
+				lines = append(lines, line.String())
 			}
 			if diff := cmp.Diff(c.want, lines); diff != "" || rep != (wire.Report{}) {
 				t.Errorf("%s: %+v, want (-), got (+):\n%s", name, rep, diff)
