@@ -356,12 +356,10 @@ func (z *zipkinFiller) makeEvents() {
 	from := uint32(len(b.Events))
 	for _, e := range s.events {
 		z.beginAttrs()
-		row := span.EventRow{Time: Micros(e.at)}
-		if name, attrs, dropped, ok := z.unpack(e.text); ok {
-			row.Name, row.Dropped = z.at(name), dropped
+		row := span.EventRow{Time: Micros(e.at), Name: z.at(e.text)}
+		if name, attrs, dropped, ok := z.unpack(row.Name); ok {
+			row.Name, row.Dropped = name, dropped
 			z.addAll(attrs)
-		} else {
-			row.Name = z.at(e.text)
 		}
 		row.Attrs, row.Dropped = z.attrs(), plus(row.Dropped, z.dropped)
 		b.Events = append(b.Events, row)
@@ -376,7 +374,7 @@ func (z *zipkinFiller) makeLinks() {
 	slices.SortStableFunc(s.links, func(x, y zipkinLink) int { return cmp.Compare(x.number, y.number) })
 	for _, l := range s.links {
 		z.beginAttrs()
-		row, attrs, ok := z.link(l.text)
+		row, attrs, ok := z.link(z.at(l.text))
 		if !ok {
 			z.elements--
 			z.rep.Cut++
@@ -401,17 +399,17 @@ func (z *zipkinFiller) link(t span.Text) (row span.LinkRow, attrs []span.Attribu
 	var traceSize, size int
 	row.TraceID, traceSize = zipkinTraceID(traceID)
 	row.SpanID, size = zipkinID(spanID)
-	row.TraceState = z.at(span.Text{Off: head.Off + head.Len - uint32(len(state)), Len: uint32(len(state))})
+	row.TraceState = span.Text{Off: head.Off + head.Len - uint32(len(state)), Len: uint32(len(state))}
 	row.Dropped = dropped
 	return row, attrs, ok && traceSize == 16 && size == 8
 }
 
-// unpack takes apart what OpenTelemetry's exporters write for an event or a link: head|{attributes}|dropped. Hardly any
-// text is of that form, so that it is made of objects does not matter.
+// unpack takes apart what OpenTelemetry's exporters write for an event or a link: head|{attributes}|dropped. The text is as the batch
+// has it, so its parts are too. Hardly any text is of that form, so that it is made of objects does not matter.
 func (z *zipkinFiller) unpack(t span.Text) (head span.Text, attrs []span.Attribute, dropped uint32, ok bool) {
 	p := z.b.Bytes(t)
 	from, to := bytes.Index(p, []byte("|{")), bytes.LastIndexByte(p, '|')
-	if from < 0 || from >= to || len(p) > z.lim.ValueBytes {
+	if from < 0 || from >= to {
 		return head, nil, 0, false
 	}
 	n, err := strconv.ParseUint(string(p[to+1:]), 10, 32)

@@ -376,7 +376,7 @@ func TestZipkinProtoForms(t *testing.T) {
 		textField(11, string(message(textField(2, "late key"), textField(1, "k"), varintField(9, 1)))), textField(11, ""),
 		textField(8, string(message(varintField(4, 80), textField(1, "b"), textField(3, "short"), varintField(7, 7)))), // a message in two parts is one
 		textField(5, "bad \xff"), textField(11, string(message(textField(1, "bad \xff"), textField(2, "\xfe")))),
-		textField(10, string(message(textField(2, "\xfe"), varintField(5, 5)))), varintField(4, 9),
+		textField(10, string(message(textField(2, "\xfe"), varintField(5, 5)))), textField(10, string(textField(2, "\xfe|{\"\xfd\":\"\xff\"}|0"))), varintField(4, 9),
 	)))))
 	want := []span.Span{{
 		TraceID: span.TraceID{Lo: 0x0101010101010101}, SpanID: 0x0202020202020202, Kind: span.KindInternal, Flags: span.FlagSampled, Name: "bad \ufffd",
@@ -384,9 +384,9 @@ func TestZipkinProtoForms(t *testing.T) {
 		Resource: span.Resource{Attrs: []span.Attribute{
 			{Key: "service.name", Value: span.StringValue("b")}, {Key: "network.local.address", Value: span.StringValue("10.0.0.1")}, {Key: "network.local.port", Value: span.IntValue(80)},
 		}},
-		Events: []span.Event{{Name: "\ufffd"}},
+		Events: []span.Event{{Name: "\ufffd"}, {Name: "\ufffd", Attrs: []span.Attribute{{Key: "\ufffd", Value: span.StringValue("\ufffd")}}}},
 	}}
-	if diff := cmp.Diff(want, rows(b)); diff != "" || rep != (wire.Report{Replaced: 4}) {
+	if diff := cmp.Diff(want, rows(b)); diff != "" || rep != (wire.Report{Replaced: 5}) {
 		t.Errorf("%+v\n%s", rep, diff)
 	}
 }
@@ -453,6 +453,7 @@ func TestZipkinLimits(t *testing.T) {
 		{"deep event", wire.Limits{Depth: 2}, zipkinSpan{Annotations: []zipkinAnnotation{{1, deep}}}, span.Span{Start: 1000, Events: []span.Event{{Time: 1000, Name: deep, Dropped: 1}}}, 1},
 		{"event that is not too deep", wire.Limits{Depth: 3}, zipkinSpan{Annotations: []zipkinAnnotation{{1, deep}}}, span.Span{Start: 1000, Events: []span.Event{{Time: 1000, Name: "e", Attrs: []span.Attribute{{Key: "a", Value: span.TextValue(span.List, `[[["]\\\"["]]]`)}}}}}, 0},
 		{"links", wire.Limits{Links: 1}, zipkinSpan{Tags: map[string]string{"otlp.link.0": "1|1||{}|0", "otlp.link.1": "2|2||{}|0"}}, span.Span{Links: []span.Link{{TraceID: span.TraceID{Lo: 1}, SpanID: 1}}, DroppedLinks: 1}, 1},
+		{"long link", wire.Limits{ValueBytes: 15}, zipkinSpan{Tags: map[string]string{"otlp.link.0": `1|1||{"a":"bcd"}|0`}}, span.Span{DroppedLinks: 1}, 2},
 		{"elements", wire.Limits{Elements: 2}, zipkinSpan{Tags: map[string]string{"a": "1"}, Annotations: []zipkinAnnotation{{0, "x"}, {0, "y"}}}, span.Span{Events: []span.Event{{Name: "x"}, {Name: "y"}}, DroppedAttrs: 1}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -613,6 +614,7 @@ func TestZipkinHostileSizes(t *testing.T) {
 		{"a list in each annotation", wire.ZipkinJSON, several(1000, `{`+ids+`,"annotations":`+several(20, `{"value":"|{\"a\":`+strings.Repeat("[", 30)+strings.Repeat("]", 30)+`}|0"}`)+`}`), 64, false},
 		{"annotations of several services", wire.ZipkinV1JSON, several(2000, `{`+ids+`,"annotations":[`+strings.Join(annotated, ",")+`]}`), 64, false},
 		{"empty annotations in Thrift", wire.ZipkinThrift, string(thriftStructs(slices.Repeat([][]byte{empty}, 2000)...)), 64, true},
+		{"a name that is not UTF-8, of eight services", wire.ZipkinThrift, string(v1Thrift(ofServices(8, strings.Repeat("\xff", 20_000)))), 32, false},
 		{"nothing but spans", wire.ZipkinProto, strings.Repeat(string(textField(1, string(message(textField(1, "12345678"), textField(3, "12345678"))))), 100_000), 64, false},
 	} {
 		var (

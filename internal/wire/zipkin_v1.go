@@ -368,6 +368,7 @@ func (v *zipkinV1) pass(i int) bool {
 	s.ids, s.local, s.remote, s.start, s.duration = v.ids, p.local, p.remote, p.start, p.duration
 	s.dropped, v.dropped = v.dropped, span.Dropped{} // the first of them counts it
 	z.name(v.name)
+	v.name = z.b.Name[s.row] // or each part would repair it in memory of its own
 	if p.kind != span.KindUnspecified {
 		z.b.Kind[s.row] = p.kind
 	}

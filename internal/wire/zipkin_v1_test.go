@@ -385,6 +385,15 @@ func TestZipkinV1JSONForms(t *testing.T) {
 	}
 }
 
+// ofServices is a span that becomes n, each with an event.
+func ofServices(n int, name string) v1Span {
+	s := v1Span{TraceID: "a", ID: "b", Name: name}
+	for i := range n {
+		s.Annotations = append(s.Annotations, v1Annotation{int64(i + 1), fmt.Sprint("a", i), &zipkinEndpoint{ServiceName: fmt.Sprint("s", i)}})
+	}
+	return s
+}
+
 // TestZipkinV1Limits: what is cut of a span of version 1 is counted at the first that it becomes.
 func TestZipkinV1Limits(t *testing.T) {
 	s := v1Span{TraceID: "a", ID: "b", Timestamp: 5}
