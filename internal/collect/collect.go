@@ -239,8 +239,8 @@ func (r *refusal) status() *spb.Status {
 
 // accepted is what the sender of an accepted request is told.
 type accepted struct {
-	stored, rejected int
-	message          string
+	rejected int
+	message  string
 }
 
 var batches = sync.Pool{New: func() any { return new(span.Batch) }}
@@ -263,6 +263,8 @@ func (c *Collector) takeSpans(ctx context.Context, in body, _ *load) (accepted, 
 		return accepted{}, refuse(tooLarge, "%v", err)
 	case err != nil:
 		return accepted{}, refuse(malformed, "the body is not %s: %v", expected(in.format), err)
+	case b.Len() == 0 && rep.Rejected > 0 && !partial(in.format):
+		return accepted{}, refuse(malformed, "%s", verdict(rep).message)
 	}
 	if !rep.Limited { // else the log has to keep the spans as they are now, not as they were sent
 		b.Wire.Format, b.Wire.Body = byte(in.wireFormat), in.wireBody
@@ -289,12 +291,12 @@ func (c *Collector) takeSpans(ctx context.Context, in body, _ *load) (accepted, 
 	c.stats.cut.Add(int64(rep.Cut))
 	c.stats.clamped.Add(int64(rep.Clamped))
 	c.stats.replaced.Add(int64(rep.Replaced))
-	return verdict(b.Len(), rep), nil
+	return verdict(rep), nil
 }
 
 // verdict words a report for the sender. Limits that cut without rejecting a span are a warning.
-func verdict(stored int, rep wire.Report) accepted {
-	a := accepted{stored: stored, rejected: rep.Rejected}
+func verdict(rep wire.Report) accepted {
+	a := accepted{rejected: rep.Rejected}
 	switch {
 	case rep.Rejected > 0:
 		spans := "spans"

@@ -23,7 +23,6 @@ const (
 type dialect struct {
 	formats map[string]wire.Format // by media type; that of "" is for all others, too
 	types   string                 // what is said to who sends another
-	partial bool                   // an answer can say that some spans were rejected, so that clients hear it
 	accept  func(w http.ResponseWriter, format wire.Format, a accepted)
 	refuse  func(w http.ResponseWriter, format wire.Format, no *refusal)
 }
@@ -34,7 +33,7 @@ type dialect struct {
 var (
 	otlp = dialect{
 		formats: map[string]wire.Format{protoType: wire.OTLPProto, jsonType: wire.OTLPJSON},
-		types:   jsonType + ", " + protoType, partial: true, accept: acceptOTLP, refuse: refuseOTLP,
+		types:   jsonType + ", " + protoType, accept: acceptOTLP, refuse: refuseOTLP,
 	}
 	zipkin   = dialect{formats: map[string]wire.Format{protoType: wire.ZipkinProto, "": wire.ZipkinJSON}, accept: acceptPlain, refuse: refusePlain}
 	zipkinV1 = dialect{formats: map[string]wire.Format{thriftType: wire.ZipkinThrift, "": wire.ZipkinV1JSON}, accept: acceptPlain, refuse: refusePlain}
@@ -43,12 +42,6 @@ var (
 		types:   thriftType + ", " + thriftType2, accept: acceptPlain, refuse: refusePlain,
 	}
 )
-
-// anyType says whether all media types are taken.
-func (d *dialect) anyType() bool {
-	_, ok := d.formats[""]
-	return ok
-}
 
 // format is that of a request's body.
 func (d *dialect) format(r *http.Request) (wire.Format, bool) {
@@ -59,6 +52,9 @@ func (d *dialect) format(r *http.Request) (wire.Format, bool) {
 	f, ok := d.formats[""]
 	return f, ok
 }
+
+// partial says whether an answer can tell the client that some spans were rejected. Another's request of none but such is refused.
+func partial(f wire.Format) bool { return f == wire.OTLPProto || f == wire.OTLPJSON }
 
 // expected says what a body of a format should have been.
 func expected(f wire.Format) string {

@@ -170,21 +170,24 @@ func TestDialectRefusals(t *testing.T) {
 		code               int
 		says               string
 	}{
-		"GET":                       {"GET", "/api/v2/spans", "", nil, 405, "supported: [POST]"},
-		"not JSON":                  {"POST", "/api/v2/spans", "[{", nil, 400, "byte 2"},
-		"not what it should be":     {"POST", "/api/v2/spans", `{"resourceSpans":[]}`, nil, 400, "Zipkin's spans of version 2"},
-		"not Thrift":                {"POST", "/api/traces", "[]", []string{"Content-Type", "application/x-thrift"}, 400, "jaeger.thrift"},
-		"JSON of Jaeger":            {"POST", "/api/traces", "{}", []string{"Content-Type", "application/json"}, 415, "[application/x-thrift, application/vnd.apache.thrift.binary]"},
-		"version 1 as 2":            {"POST", "/api/v2/spans", fmt.Sprintf(zipkinV1JSON, fmt.Sprintf("%032x", 1)), nil, 400, "/api/v1/spans"},
-		"version 2 as 1":            {"POST", "/api/v1/spans", good, nil, 400, "/api/v2/spans"},
-		"no valid span":             {"POST", "/api/v2/spans", zero, nil, 400, "trace id is nothing but zeros"},
-		"one valid span of two":     {"POST", "/api/v2/spans", good[:len(good)-1] + "," + zero[1:], nil, 202, "1 span rejected"},
-		"nothing":                   {"POST", "/api/v2/spans", "", nil, 202, ""},
-		"nothing, of version 1":     {"POST", "/api/v1/spans", "", nil, 202, ""},
-		"an empty list":             {"POST", "/api/v2/spans", "[]", nil, 202, ""},
-		"a page of another origin":  {"POST", "/api/v2/spans", good, []string{"Origin", "https://evil.example", "Content-Type", "text/plain"}, 403, "web pages"},
-		"a page that may":           {"POST", "/api/v2/spans", good, []string{"Origin", "https://shop.example", "Content-Type", "text/plain"}, 202, ""},
-		"a page of another, Thrift": {"POST", "/api/v1/spans", "", []string{"Origin", "https://evil.example", "Content-Type", "application/x-thrift"}, 403, "web pages"},
+		"GET":                        {"GET", "/api/v2/spans", "", nil, 405, "supported: [POST]"},
+		"not JSON":                   {"POST", "/api/v2/spans", "[{", nil, 400, "byte 2"},
+		"not what it should be":      {"POST", "/api/v2/spans", `{"resourceSpans":[]}`, nil, 400, "Zipkin's spans of version 2"},
+		"not Thrift":                 {"POST", "/api/traces", "[]", []string{"Content-Type", "application/x-thrift"}, 400, "jaeger.thrift"},
+		"JSON of Jaeger":             {"POST", "/api/traces", "{}", []string{"Content-Type", "application/json"}, 415, "[application/x-thrift, application/vnd.apache.thrift.binary]"},
+		"version 1 as 2":             {"POST", "/api/v2/spans", fmt.Sprintf(zipkinV1JSON, fmt.Sprintf("%032x", 1)), nil, 400, "/api/v1/spans"},
+		"version 2 as 1":             {"POST", "/api/v1/spans", good, nil, 400, "/api/v2/spans"},
+		"no valid span":              {"POST", "/api/v2/spans", zero, nil, 400, "trace id is nothing but zeros"},
+		"one valid span of two":      {"POST", "/api/v2/spans", good[:len(good)-1] + "," + zero[1:], nil, 202, "1 span rejected"},
+		"nothing":                    {"POST", "/api/v2/spans", "", nil, 202, ""},
+		"nothing, of version 1":      {"POST", "/api/v1/spans", "", nil, 202, ""},
+		"an empty list":              {"POST", "/api/v2/spans", "[]", nil, 202, ""},
+		"a page of another origin":   {"POST", "/api/v2/spans", good, []string{"Origin", "https://evil.example", "Content-Type", "text/plain"}, 403, "web pages"},
+		"a page that may":            {"POST", "/api/v2/spans", good, []string{"Origin", "https://shop.example", "Content-Type", "text/plain"}, 202, ""},
+		"a page of another, Thrift":  {"POST", "/api/v1/spans", "", []string{"Origin", "https://evil.example", "Content-Type", "application/x-thrift"}, 403, "web pages"},
+		"a page of another, Jaeger":  {"POST", "/api/traces", "", []string{"Origin", "http://evil.example:14268", "Content-Type", "application/x-thrift"}, 403, "web pages"},
+		"a page of another, OTLP":    {"POST", "/v1/traces", "{}", []string{"Origin", "http://evil.example:4318", "Content-Type", "application/json"}, 403, "web pages"},
+		"a page of another, figures": {"POST", "/v1/metrics", "{}", []string{"Origin", "null", "Content-Type", "application/json"}, 403, "web pages"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r.url = base + c.path
@@ -200,7 +203,7 @@ func TestDialectRefusals(t *testing.T) {
 	if code, h, p := r.post(t, strings.NewReader(good)); code != 503 || h.Get("Retry-After") != "1" || !strings.Contains(string(p), "come again") {
 		t.Errorf("a full store: %d %v %q", code, h, p)
 	}
-	if s := r.c.Stats(); s.Refused["malformed"] != 6 || s.Refused["unsupported"] != 4 || s.Refused["store_full"] != 1 || s.InFlight != 0 {
+	if s := r.c.Stats(); s.Refused["malformed"] != 6 || s.Refused["unsupported"] != 7 || s.Requests != 5 || s.Rejected != 1 || s.Refused["store_full"] != 1 || s.InFlight != 0 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -59,8 +59,9 @@ func (c *Collector) post(in dialect, take taker, limit int) http.HandlerFunc {
 			plain(w, http.StatusMethodNotAllowed, "405 method not allowed, supported: [POST]")
 			return
 		}
-		if in.anyType() && r.Header.Get("Origin") != "" && w.Header().Get("Access-Control-Allow-Origin") == "" {
-			// A browser asks before it sends a type that forms do not have. Here it would not, and any page could send spans.
+		if r.Header.Get("Origin") != "" && w.Header().Get("Access-Control-Allow-Origin") == "" {
+			// A browser does not ask first when the type is one that forms have, or when a page's own name resolves to this address
+			// (DNS rebinding): any page could send spans.
 			c.stats.refused[unsupported].Add(1)
 			plain(w, http.StatusForbidden, "403 web pages of this origin may not send spans here")
 			return
@@ -72,9 +73,6 @@ func (c *Collector) post(in dialect, take taker, limit int) http.HandlerFunc {
 			return
 		}
 		verdict, no := c.receive(w, r, format, take, limit)
-		if no == nil && verdict.stored == 0 && verdict.rejected > 0 && !in.partial {
-			no = refuse(malformed, "%s", verdict.message)
-		}
 		if no != nil {
 			c.stats.refused[no.reason].Add(1)
 			switch reasonTable[no.reason].http {
