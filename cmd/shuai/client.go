@@ -68,6 +68,9 @@ func (c *client) do(ctx context.Context, method, path string, query url.Values, 
 	if err != nil {
 		return nil, fmt.Errorf("answer of %s: %w", base, err)
 	}
+	if resp.StatusCode == http.StatusBadRequest && strings.HasPrefix(string(body), "Client sent an HTTP request to an HTTPS server") { // net/http's words
+		return nil, fmt.Errorf("what answers at %s speaks TLS: name it as https://…, with --server or SHUAI_SERVER", base)
+	}
 	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
 		return nil, fmt.Errorf("what answers at %s is no Shuai server: status %d, %q\nName the right one with --server or SHUAI_SERVER",
 			base, resp.StatusCode, plain(resp.Header.Get("Content-Type")))

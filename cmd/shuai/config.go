@@ -14,7 +14,9 @@ import (
 
 // configFile is a YAML file whose keys are the names of serve's flags. A flag on the command line wins over
 // the environment, the environment over the file, the file over the default.
-type configFile map[string]any
+//
+// Values are kept as they are written: a token of digits is no number.
+type configFile map[string]yaml.Node
 
 func loadConfig(r io.Reader) (kong.Resolver, error) {
 	var c configFile
@@ -50,12 +52,31 @@ func (c configFile) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any
 			return nil, nil
 		}
 	}
-	switch v := c[flag.Name].(type) {
-	case nil:
+	v, ok := c[flag.Name]
+	if !ok {
 		return nil, nil
-	case []any:
-		return v, nil
-	default:
-		return fmt.Sprint(v), nil
 	}
+	return settingOf(&v)
+}
+
+// settingOf is a text, a list of texts, or nil.
+func settingOf(v *yaml.Node) (any, error) {
+	switch {
+	case v.Kind == yaml.AliasNode:
+		return settingOf(v.Alias)
+	case v.Kind == yaml.MappingNode:
+		return nil, fmt.Errorf("configuration file, line %d: neither a value nor a list", v.Line)
+	case v.Kind == yaml.SequenceNode:
+		list := make([]any, len(v.Content))
+		for i, element := range v.Content {
+			var err error
+			if list[i], err = settingOf(element); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	case v.ShortTag() == "!!null":
+		return nil, nil
+	}
+	return v.Value, nil
 }

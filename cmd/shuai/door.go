@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"syscall"
@@ -30,7 +31,12 @@ func openDoors(ctx context.Context, doors ...*door) error {
 			continue
 		}
 		var err error
-		if d.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", d.addr); err != nil {
+		if d.addr == "" { // to net, any port of all interfaces
+			err = errors.New("no address")
+		} else {
+			d.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", d.addr)
+		}
+		if err != nil {
 			errs = append(errs, listenError(d.flag, d.addr, err))
 		}
 	}
@@ -78,10 +84,12 @@ func (d *door) url(scheme string) string {
 	return scheme + "://" + d.listener.Addr().String()
 }
 
-// serve answers at the door, with TLS unless secure is nil, until the server is shut down. failed hears of a listener that broke.
-func (d *door) serve(h http.Handler, secure *tls.Config, failed chan<- error) *http.Server {
+// serve answers at the door, with TLS unless secure is nil, until the server is shut down. failed hears of a listener that broke,
+// logger of connections that did.
+func (d *door) serve(h http.Handler, secure *tls.Config, failed chan<- error, logger *slog.Logger) *http.Server {
 	s := collect.NewHTTPServer(h)
-	s.TLSConfig = secure
+	s.TLSConfig = secure.Clone() // net/http changes it
+	s.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
 	if d.listener == nil {
 		return s
 	}
@@ -104,7 +112,7 @@ func listenError(flag, addr string, err error) error {
 		return fmt.Errorf("%s %s is taken by another program (another shuai?); stop that one or choose another address with %s; port 0 picks a free one", flag, addr, flag)
 	}
 	if _, _, split := net.SplitHostPort(addr); split != nil {
-		return fmt.Errorf("%s %s is no address: want HOST:PORT, such as 127.0.0.1:7700 or 0.0.0.0:7700", flag, addr)
+		return fmt.Errorf("%s %q is no address: want HOST:PORT, such as 127.0.0.1:7700 or 0.0.0.0:7700", flag, addr)
 	}
 	return fmt.Errorf("%s %s: %w", flag, addr, err)
 }

@@ -88,7 +88,10 @@ func TestSecure(t *testing.T) {
 	if err := tracer.Stop(t.Context()); err != nil || tracer.Stats().Exported != 1 {
 		t.Errorf("our tracer: %v %+v", err, tracer.Stats())
 	}
-	if code, log := s.stop(); code != 0 {
+	if code, _, errs := shuaiRun(t, "slow", "--server", strings.Replace(s.ui, "https", "http", 1)); code != 1 || !strings.Contains(errs, "speaks TLS") {
+		t.Errorf("asked without TLS: %d %s", code, errs)
+	}
+	if code, log := s.stop(); code != 0 || !strings.Contains(log, `level=WARN msg="http: TLS handshake error`) {
 		t.Errorf("exit code %d: %s", code, log)
 	}
 }

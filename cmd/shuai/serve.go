@@ -164,6 +164,9 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 			return nil, fmt.Errorf("--redeye: %w", err)
 		}
 	}
+	if slices.ContainsFunc(cmd.Token, unsendable) {
+		return nil, errors.New("--token: one of them is empty or has a character that no sender can send: letters, digits and punctuation are good")
+	}
 	secure, secureUI, err := cmd.tls(logger)
 	if err != nil {
 		return nil, err
@@ -258,7 +261,7 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 		answers = api.LocalOnly(answers, cmd.Host)
 	}
 	serve := func(d *door, h http.Handler, secure *tls.Config) {
-		running := d.serve(h, secure, s.failed)
+		running := d.serve(h, secure, s.failed, logger)
 		opened = append(opened, func() error { return shutdown(running) })
 	}
 	serve(ui, answers, secureUI)
@@ -270,6 +273,11 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 		serve(d, collector.HTTPHandler(), secure)
 	}
 	return s, nil
+}
+
+// unsendable says that a token would let in who has none, or nobody.
+func unsendable(token string) bool {
+	return token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // senders says whose spans are taken.

@@ -15,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/fuwu-project/fuwu/internal/realdb"
 )
 
@@ -145,6 +148,9 @@ func TestServeRefuses(t *testing.T) {
 		"certificate without key": {append([]string{"serve", "--data", t.TempDir(), "--tls-cert", file}, free...), 1, []string{"--tls-cert", "key"}},
 		"no certificate":          {append([]string{"serve", "--data", t.TempDir(), "--tls-cert", file, "--tls-key", file}, free...), 1, []string{"--tls-cert", file}},
 		"no such address":         {append([]string{"serve", "--data", t.TempDir()}, "--http", "nonsense"), 1, []string{"--http", "nonsense", "HOST:PORT"}},
+		"no address":              {append([]string{"serve", "--data", t.TempDir()}, "--zipkin", ""), 1, []string{"--zipkin", "HOST:PORT"}},
+		"an empty token":          {append([]string{"serve", "--data", t.TempDir(), "--token", "a,,b"}, free...), 1, []string{"--token", "empty"}},
+		"a token of two words":    {append([]string{"serve", "--data", t.TempDir(), "--token", "a b"}, free...), 1, []string{"--token"}},
 		"data is a file":          {append([]string{"serve", "--data", file}, free...), 1, []string{file}},
 		"data below a file":       {append([]string{"serve", "--data", filepath.Join(file, "x")}, free...), 1, []string{file}},
 		"data in use":             {append([]string{"serve", "--data", used}, free...), 1, []string{used, "in use"}},
@@ -172,6 +178,29 @@ func TestServeRefuses(t *testing.T) {
 	}
 	if code, errs := other.stop(); code != 0 {
 		t.Errorf("the server whose directory was wanted by another: %d %s", code, errs)
+	}
+}
+
+// What the file says is taken as it is written: nothing becomes a number or a truth value on its way.
+func TestConfigurationAsWritten(t *testing.T) {
+	for text, want := range map[string]any{
+		"0123": "0123", "1e3": "1e3", "off": "off", "true": "true", "~": nil, "": nil, `"~"`: "~", "[a, 0123]": []any{"a", "0123"}, "[&x 07, *x]": []any{"07", "07"},
+	} {
+		c, err := loadConfig(strings.NewReader("token: " + text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.Resolve(nil, nil, &kong.Flag{Value: &kong.Value{Name: "token"}})
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v\n%s", text, err, diff)
+		}
+	}
+	c, err := loadConfig(strings.NewReader("token: {a: b}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Resolve(nil, nil, &kong.Flag{Value: &kong.Value{Name: "token"}}); err == nil {
+		t.Errorf("a map became %v", got)
 	}
 }
 

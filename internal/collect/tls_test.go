@@ -49,7 +49,7 @@ func TestTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := collect.NewHTTPServer(h)
-		s.TLSConfig, s.ErrorLog = cfg, slog.NewLogLogger(slog.DiscardHandler, 0)
+		s.TLSConfig, s.ErrorLog = cfg.Clone(), slog.NewLogLogger(slog.DiscardHandler, 0)
 		done := make(chan struct{})
 		go func() { _ = s.ServeTLS(c.Listen(l), "", ""); close(done) }()
 		t.Cleanup(func() { _ = s.Close(); <-done })
