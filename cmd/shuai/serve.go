@@ -51,7 +51,7 @@ type ServeCmd struct {
 	Zipkin   string `default:"127.0.0.1:9411" placeholder:"ADDR" env:"SHUAI_ZIPKIN" help:"Take spans of Zipkin's clients here: POST /api/v2/spans, JSON or protobuf, and /api/v1/spans, JSON or Thrift; \"off\" does not. (${default})"`
 	Jaeger   string `default:"127.0.0.1:14268" placeholder:"ADDR" env:"SHUAI_JAEGER" help:"Take spans of Jaeger's older clients here: POST /api/traces, Thrift; \"off\" does not. (${default})"`
 
-	Token       []string `placeholder:"TOKEN" env:"SHUAI_TOKEN" help:"Take spans and metrics only from senders that have this bearer token, as by OTEL_EXPORTER_OTLP_HEADERS='Authorization=Bearer TOKEN'. May be repeated, so that one can follow another. Better in the environment, where nobody sees it. (they need none)"`
+	Token       []string `placeholder:"TOKEN" env:"SHUAI_TOKEN" help:"Take spans and metrics only from senders that have this bearer token, as by OTEL_EXPORTER_OTLP_HEADERS=Authorization=Bearer%20TOKEN. May be repeated, so that one can follow another. Better in the environment, where nobody sees it. (they need none)"`
 	TLSCert     string   `name:"tls-cert" type:"path" placeholder:"FILE" env:"SHUAI_TLS_CERT" help:"Speak TLS on every listener, with this certificate, in PEM, those between it and the root behind it. It is read again when it changes. (no TLS)"`
 	TLSKey      string   `name:"tls-key" type:"path" placeholder:"FILE" env:"SHUAI_TLS_KEY" help:"The key of --tls-cert."`
 	TLSClientCA string   `name:"tls-client-ca" type:"path" placeholder:"FILE" env:"SHUAI_TLS_CLIENT_CA" help:"Take spans only from senders with a certificate that one of this file's has signed. Browsers need none for the UI."`
