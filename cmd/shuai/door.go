@@ -89,7 +89,7 @@ func (d *door) url(scheme string) string {
 func (d *door) serve(h http.Handler, secure *tls.Config, failed chan<- error, logger *slog.Logger) *http.Server {
 	s := collect.NewHTTPServer(h)
 	s.TLSConfig = secure.Clone() // net/http changes it
-	s.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
+	s.ErrorLog = collect.ErrorLog(logger)
 	if d.listener == nil {
 		return s
 	}

@@ -91,7 +91,7 @@ func TestSecure(t *testing.T) {
 	if code, _, errs := shuaiRun(t, "slow", "--server", strings.Replace(s.ui, "https", "http", 1)); code != 1 || !strings.Contains(errs, "speaks TLS") {
 		t.Errorf("asked without TLS: %d %s", code, errs)
 	}
-	if code, log := s.stop(); code != 0 || !strings.Contains(log, `level=WARN msg="http: TLS handshake error`) {
+	if code, log := s.stop(); code != 0 || !strings.Contains(log, `level=WARN msg=connection err="http: TLS handshake error`) {
 		t.Errorf("exit code %d: %s", code, log)
 	}
 }

@@ -326,7 +326,7 @@ func (b *budget) acquire(n int64) bool {
 
 func (b *budget) release(n int64) { b.used.Add(-n) }
 
-// rarely logs at most one error in ten seconds and says how many it left out.
+// rarely logs at most one line in ten seconds and says how many it left out.
 type rarely struct {
 	logger *slog.Logger
 
@@ -335,7 +335,9 @@ type rarely struct {
 	skipped int
 }
 
-func (r *rarely) error(msg string, err error) {
+func (r *rarely) error(msg string, err error) { r.line(slog.LevelError, msg, err.Error()) }
+
+func (r *rarely) line(level slog.Level, msg, why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
@@ -343,7 +345,7 @@ func (r *rarely) error(msg string, err error) {
 		r.skipped++
 		return
 	}
-	r.logger.Error(msg, "err", err, "alike", r.skipped)
+	r.logger.Log(context.Background(), level, msg, "err", why, "alike", r.skipped)
 	r.last, r.skipped = now, 0
 }
 

@@ -4,15 +4,31 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
 
 // readTimeout is how long a request may take to arrive.
 const readTimeout = time.Minute
+
+// ErrorLog is for what net/http says of connections, such as that a handshake failed: whoever can connect makes such lines, so there is at most
+// one in ten seconds.
+func ErrorLog(logger *slog.Logger) *log.Logger {
+	return log.New(&connectionLog{rarely{logger: logger}}, "", 0)
+}
+
+type connectionLog struct{ rarely }
+
+func (l *connectionLog) Write(p []byte) (int, error) {
+	l.line(slog.LevelWarn, "connection", strings.TrimSpace(string(p)))
+	return len(p), nil
+}
 
 // NewHTTPServer returns a server for h that holds its own against slow and hostile clients: HTTP/1.1 and HTTP/2, the
 // latter without TLS for clients that know beforehand (h2c). A header must arrive within 10 s and a request
