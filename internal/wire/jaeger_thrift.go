@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"math"
 	"slices"
 	"sync"
@@ -18,7 +17,8 @@ import (
 type jaegerDecoder struct {
 	filler
 	thriftReader
-	owned map[string]span.Text // see own
+	scopes scopeRows
+	own    ownTexts
 }
 
 var jaegerDecoders = sync.Pool{New: func() any { return new(jaegerDecoder) }}
@@ -27,7 +27,8 @@ func decodeJaegerThrift(body []byte, lim Limits, b *span.Batch) (Report, error) 
 	d, _ := jaegerDecoders.Get().(*jaegerDecoder)
 	defer jaegerDecoders.Put(d)
 	d.reset(lim, b)
-	clear(d.owned)
+	d.scopes.reset()
+	clear(d.own[:])
 	d.thriftReader = thriftReader{body: body}
 	b.SetText(body)
 	d.batch()
@@ -77,23 +78,10 @@ func (d *jaegerDecoder) process() span.ResourceRow {
 		}
 	}
 	if service.Len > 0 {
-		key := d.own("service.name")
+		key := d.own.at(d.b, serviceName)
 		d.add(d.b.Bytes(key), span.Attr{Key: key, Type: span.String, Num: span.TextNum(service)})
 	}
 	return span.ResourceRow{Attrs: d.attrs(), Dropped: d.dropped}
-}
-
-// own is a text that no sender wrote, behind the body once.
-func (d *jaegerDecoder) own(s string) span.Text {
-	t, ok := d.owned[s]
-	if !ok {
-		if d.owned == nil {
-			d.owned = map[string]span.Text{}
-		}
-		t = d.b.PutText(s)
-		d.owned[s] = t
-	}
-	return t
 }
 
 // jaegerSpan is what a span's fields say and no column holds as it is.
@@ -151,7 +139,7 @@ func (d *jaegerDecoder) span() {
 		return
 	}
 	d.eventsAndLinks(row, &s)
-	b.Scope[row] = d.scope(s.scope, s.version)
+	b.Scope[row] = d.scopes.row(&d.filler, s.scope, s.version)
 	b.Status[row] = s.outcome.Status(b.Kind[row])
 	start := uint64(b.Start[row])
 	if b.SetTimes(row, start, start+uint64(Micros(s.duration))) || s.duration < 0 {
@@ -178,22 +166,6 @@ func (d *jaegerDecoder) eventsAndLinks(row int, s *jaegerSpan) {
 	d.seek(end)
 	b.EventsOf[row] = span.Range{From: events, To: uint32(len(b.Events))}
 	b.LinksOf[row] = span.Range{From: links, To: uint32(len(b.Links))}
-}
-
-// manyScopes is how many scopes are looked through for one that is there already.
-const manyScopes = 64
-
-// scope is the row of the scope of that name and version.
-func (d *jaegerDecoder) scope(name, version span.Text) uint32 {
-	b := d.b
-	for i := len(b.Scopes) - 1; i >= max(0, len(b.Scopes)-manyScopes); i-- {
-		s := &b.Scopes[i]
-		if bytes.Equal(b.Bytes(s.Name), b.Bytes(name)) && bytes.Equal(b.Bytes(s.Version), b.Bytes(version)) {
-			return uint32(i)
-		}
-	}
-	b.Scopes = append(b.Scopes, span.ScopeRow{Name: name, Version: version})
-	return uint32(len(b.Scopes) - 1)
 }
 
 // spanTag makes an attribute of a tag, unless the tag says what there is a field for.
@@ -249,14 +221,14 @@ func (d *jaegerDecoder) textTag(row int, s *jaegerSpan, key []byte, text span.Te
 // reference reads a SpanRef, which is the parent or a link; the span's links are those from row first on.
 func (d *jaegerDecoder) reference(row, first int) {
 	var (
-		l       span.LinkRow
-		refType int32
-		b       = d.b
+		l   span.LinkRow
+		typ int32
+		b   = d.b
 	)
 	for tag := d.field(); tag != tStop; tag = d.field() {
 		switch tag {
 		case 1<<8 | tI32:
-			refType = d.i32()
+			typ = d.i32()
 		case 2<<8 | tI64:
 			l.TraceID.Lo = uint64(d.i64())
 		case 3<<8 | tI64:
@@ -272,20 +244,20 @@ func (d *jaegerDecoder) reference(row, first int) {
 		b.Dropped[row].Links++
 		return
 	}
-	if refType == 0 && l.TraceID == b.TraceID[row] && TakeParent(&b.Parent[row], b.SpanID[row], l.SpanID) {
+	if typ == 0 && l.TraceID == b.TraceID[row] && TakeParent(&b.Parent[row], b.SpanID[row], l.SpanID) {
 		return
 	}
 	if !d.room(len(b.Links)-first, d.lim.Links) {
 		b.Dropped[row].Links++
 		return
 	}
-	how := ChildOf
-	if refType != 0 {
-		how = FollowsFrom
+	how := childOf
+	if typ != 0 {
+		how = followsFrom
 	}
 	d.beginAttrs()
-	key := d.own(RefType)
-	d.add(b.Bytes(key), span.Attr{Key: key, Type: span.String, Num: span.TextNum(d.own(how))})
+	key := d.own.at(b, refType)
+	d.add(b.Bytes(key), span.Attr{Key: key, Type: span.String, Num: span.TextNum(d.own.at(b, how))})
 	l.Attrs, l.Dropped = d.attrs(), d.dropped
 	b.Links = append(b.Links, l)
 }

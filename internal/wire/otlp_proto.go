@@ -38,7 +38,7 @@ func decodeProto(body []byte, lim Limits, b *span.Batch) (Report, error) {
 	d, _ := protoDecoders.Get().(*protoDecoder)
 	defer protoDecoders.Put(d)
 	d.begin(body, lim, b)
-	err := d.request(len(body))
+	err := d.messages(protoRegion{0, len(body)}, 1, d.resourceSpans)
 	return d.end(), err
 }
 
@@ -57,45 +57,16 @@ func (d *protoDecoder) end() Report {
 	return rep
 }
 
-func (d *protoDecoder) request(end int) error {
-	for i := 0; i < end; {
-		tag, next, err := d.tag(i, end)
-		if err != nil {
-			return err
-		}
-		if tag != 1<<3|bytesType {
-			i, err = d.skip(tag, i, next, end)
-		} else {
-			var r protoRegion
-			if r, err = d.region(next, end); err == nil {
-				i, err = r.to, d.resourceSpans(r)
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (d *protoDecoder) resourceSpans(r protoRegion) error {
 	b := d.b
 	before := d.mark()
 	row := span.ResourceRow{}
 	d.beginAttrs()
 	first := r.to // scope_spans
-	for i := r.from; i < r.to; {
-		tag, next, err := d.tag(i, r.to)
-		if err != nil {
-			return err
-		}
-		at := i
+	err := d.fields(r, func(tag uint64, at, next int) (i int, err error) {
 		switch tag {
 		case 1<<3 | bytesType:
-			var m protoRegion
-			if m, err = d.region(next, r.to); err == nil {
-				i, err = m.to, d.attributesOf(m, 1, 2, &row.Dropped)
-			}
+			i, err = d.message(next, r.to, func(m protoRegion) error { return d.attributesOf(m, 1, 2, &row.Dropped) })
 		case 2<<3 | bytesType:
 			first = min(first, at)
 			i, err = d.skip(tag, at, next, r.to)
@@ -104,26 +75,16 @@ func (d *protoDecoder) resourceSpans(r protoRegion) error {
 		default:
 			i, err = d.skip(tag, at, next, r.to)
 		}
-		if err != nil {
-			return err
-		}
+		return i, err
+	})
+	if err != nil {
+		return err
 	}
 	row.Attrs, row.Dropped = d.attrs(), plus(row.Dropped, d.dropped)
 	b.Resources = append(b.Resources, row)
 
-	for i := first; i < r.to; {
-		tag, next, err := d.tag(i, r.to)
-		if err == nil && tag == 2<<3|bytesType {
-			var m protoRegion
-			if m, err = d.region(next, r.to); err == nil {
-				i, err = m.to, d.scopeSpans(m)
-			}
-		} else if err == nil {
-			i, err = d.skip(tag, i, next, r.to)
-		}
-		if err != nil {
-			return err
-		}
+	if err := d.messages(protoRegion{first, r.to}, 2, d.scopeSpans); err != nil {
+		return err
 	}
 	if b.Len() == before.spans { // nothing uses the resource
 		d.undo(before)
@@ -138,18 +99,10 @@ func (d *protoDecoder) scopeSpans(r protoRegion) error {
 	row := span.ScopeRow{}
 	d.beginAttrs()
 	first := r.to // spans
-	for i := r.from; i < r.to; {
-		tag, next, err := d.tag(i, r.to)
-		if err != nil {
-			return err
-		}
-		at := i
+	err := d.fields(r, func(tag uint64, at, next int) (i int, err error) {
 		switch tag {
 		case 1<<3 | bytesType:
-			var m protoRegion
-			if m, err = d.region(next, r.to); err == nil {
-				i, err = m.to, d.scope(m, &row)
-			}
+			i, err = d.message(next, r.to, func(m protoRegion) error { return d.scope(m, &row) })
 		case 2<<3 | bytesType:
 			first = min(first, at)
 			i, err = d.skip(tag, at, next, r.to)
@@ -158,26 +111,16 @@ func (d *protoDecoder) scopeSpans(r protoRegion) error {
 		default:
 			i, err = d.skip(tag, at, next, r.to)
 		}
-		if err != nil {
-			return err
-		}
+		return i, err
+	})
+	if err != nil {
+		return err
 	}
 	row.Attrs, row.Dropped = d.attrs(), plus(row.Dropped, d.dropped)
 	b.Scopes = append(b.Scopes, row)
 
-	for i := first; i < r.to; {
-		tag, next, err := d.tag(i, r.to)
-		if err == nil && tag == 2<<3|bytesType {
-			var m protoRegion
-			if m, err = d.region(next, r.to); err == nil {
-				i, err = m.to, d.span(m)
-			}
-		} else if err == nil {
-			i, err = d.skip(tag, i, next, r.to)
-		}
-		if err != nil {
-			return err
-		}
+	if err := d.messages(protoRegion{first, r.to}, 2, d.span); err != nil {
+		return err
 	}
 	if b.Len() == before.spans {
 		d.undo(before)
@@ -187,11 +130,7 @@ func (d *protoDecoder) scopeSpans(r protoRegion) error {
 }
 
 func (d *protoDecoder) scope(r protoRegion, row *span.ScopeRow) error {
-	for i := r.from; i < r.to; {
-		tag, next, err := d.tag(i, r.to)
-		if err != nil {
-			return err
-		}
+	return d.fields(r, func(tag uint64, at, next int) (i int, err error) {
 		switch tag {
 		case 1<<3 | bytesType:
 			row.Name, i, err = d.string(next, r.to)
@@ -202,36 +141,26 @@ func (d *protoDecoder) scope(r protoRegion, row *span.ScopeRow) error {
 		case 4<<3 | varintType:
 			row.Dropped, i, err = d.uint32(next, r.to)
 		default:
-			i, err = d.skip(tag, i, next, r.to)
+			i, err = d.skip(tag, at, next, r.to)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return i, err
+	})
 }
 
 // attributesOf reads a message of which we want the attributes in one field and the dropped count in
 // another.
 func (d *protoDecoder) attributesOf(r protoRegion, attrs, dropped uint64, count *uint32) error {
-	for i := r.from; i < r.to; {
-		tag, next, err := d.tag(i, r.to)
-		if err != nil {
-			return err
-		}
+	return d.fields(r, func(tag uint64, at, next int) (i int, err error) {
 		switch tag {
 		case attrs<<3 | bytesType:
 			i, err = d.attribute(next, r.to)
 		case dropped<<3 | varintType:
 			*count, i, err = d.uint32(next, r.to)
 		default:
-			i, err = d.skip(tag, i, next, r.to)
+			i, err = d.skip(tag, at, next, r.to)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return i, err
+	})
 }
 
 func (d *protoDecoder) span(r protoRegion) error {
@@ -652,18 +581,43 @@ func (d *protoDecoder) skip(tag uint64, at, next, end int) (int, error) {
 	return 0, d.fail(at, "wire type %d, which protobuf does not have", tag&7)
 }
 
-// check steps over all fields of a message that a limit keeps out.
-func (d *protoDecoder) check(r protoRegion) error {
+// fields gives one every field of a message: its tag, where that is, and where what follows it is. It returns where the next field is. What
+// comes once or more in every span has a loop of its own: a call for each field takes time.
+func (d *protoDecoder) fields(r protoRegion, one func(tag uint64, at, next int) (int, error)) error {
 	for i := r.from; i < r.to; {
 		tag, next, err := d.tag(i, r.to)
 		if err != nil {
 			return err
 		}
-		if i, err = d.skip(tag, i, next, r.to); err != nil {
+		if i, err = one(tag, i, next); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// message reads the message whose length is at i.
+func (d *protoDecoder) message(i, end int, read func(protoRegion) error) (next int, err error) {
+	r, err := d.region(i, end)
+	if err != nil {
+		return 0, err
+	}
+	return r.to, read(r)
+}
+
+// messages reads the messages in the field num of a message, and steps over its other fields.
+func (d *protoDecoder) messages(r protoRegion, num uint64, read func(protoRegion) error) error {
+	return d.fields(r, func(tag uint64, at, next int) (int, error) {
+		if tag != num<<3|bytesType {
+			return d.skip(tag, at, next, r.to)
+		}
+		return d.message(next, r.to, read)
+	})
+}
+
+// check steps over all fields of a message that a limit keeps out.
+func (d *protoDecoder) check(r protoRegion) error {
+	return d.fields(r, func(tag uint64, at, next int) (int, error) { return d.skip(tag, at, next, r.to) })
 }
 
 func (d *protoDecoder) truncated(at int) error { return d.fail(at, "the message ends within a field") }

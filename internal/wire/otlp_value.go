@@ -26,11 +26,19 @@ type protoValues struct {
 type keyValue struct{ key, value protoRegion }
 
 func (d *protoDecoder) keyValue(r protoRegion) (kv keyValue, err error) {
-	values := 0
+	kv, values, err := d.pair(r)
+	if values > 1 && err == nil {
+		kv.value, err = d.merge(r, 2, r.from)
+	}
+	return kv, err
+}
+
+// pair reads a message of a key and a value, whatever these are, and says how many values came, of which it has the last.
+func (d *protoDecoder) pair(r protoRegion) (kv keyValue, values int, err error) {
 	for i := r.from; i < r.to; {
 		tag, next, err := d.tag(i, r.to)
 		if err != nil {
-			return kv, err
+			return kv, values, err
 		}
 		switch tag {
 		case 1<<3 | bytesType:
@@ -44,13 +52,10 @@ func (d *protoDecoder) keyValue(r protoRegion) (kv keyValue, err error) {
 			i, err = d.skip(tag, i, next, r.to)
 		}
 		if err != nil {
-			return kv, err
+			return kv, values, err
 		}
 	}
-	if values > 1 {
-		kv.value, err = d.merge(r, 2, r.from)
-	}
-	return kv, err
+	return kv, values, nil
 }
 
 // anyParts is how many bytes of values in parts may be put together however short the body is.

@@ -59,43 +59,24 @@ func (r *thriftReader) field() (tag uint32) {
 	return tStop
 }
 
-func (r *thriftReader) byte() byte {
-	if len(r.body)-r.at < 1 {
-		return byte(r.truncated())
+// take steps over the next n bytes, at most those of an id, and returns them; if there are fewer left, zeros.
+func (r *thriftReader) take(n int) []byte {
+	from := r.at
+	if len(r.body)-from < n {
+		r.truncated()
+		return zeros[:n]
 	}
-	v := r.body[r.at]
-	r.at++
-	return v
+	r.at += n
+	return r.body[from:r.at]
 }
 
+var zeros [16]byte
+
+func (r *thriftReader) byte() byte { return r.take(1)[0] }
 func (r *thriftReader) bool() bool { return r.byte() == 1 }
-
-func (r *thriftReader) i16() int16 {
-	if len(r.body)-r.at < 2 {
-		return int16(r.truncated())
-	}
-	v := binary.BigEndian.Uint16(r.body[r.at:])
-	r.at += 2
-	return int16(v)
-}
-
-func (r *thriftReader) i32() int32 {
-	if len(r.body)-r.at < 4 {
-		return int32(r.truncated())
-	}
-	v := binary.BigEndian.Uint32(r.body[r.at:])
-	r.at += 4
-	return int32(v)
-}
-
-func (r *thriftReader) i64() int64 {
-	if len(r.body)-r.at < 8 {
-		return int64(r.truncated())
-	}
-	v := binary.BigEndian.Uint64(r.body[r.at:])
-	r.at += 8
-	return int64(v)
-}
+func (r *thriftReader) i16() int16 { return int16(binary.BigEndian.Uint16(r.take(2))) }
+func (r *thriftReader) i32() int32 { return int32(binary.BigEndian.Uint32(r.take(4))) }
+func (r *thriftReader) i64() int64 { return int64(binary.BigEndian.Uint64(r.take(8))) }
 
 func (r *thriftReader) double() float64 { return math.Float64frombits(uint64(r.i64())) }
 
@@ -159,7 +140,7 @@ func (r *thriftReader) skipValue(typ byte, depth int) {
 	case size == 0:
 		r.fail(r.at, "a value of type %d, which Thrift does not have", typ)
 	case typ < tString || typ == tUUID:
-		r.skipBytes(size)
+		r.take(size)
 	case typ == tString:
 		r.binary()
 	case depth == 0:
@@ -181,14 +162,6 @@ func (r *thriftReader) skipValue(typ byte, depth int) {
 	}
 }
 
-func (r *thriftReader) skipBytes(n int) {
-	if len(r.body)-r.at < n {
-		r.truncated()
-		return
-	}
-	r.at += n
-}
-
 // seek goes to a place that was noted, unless after an error.
 func (r *thriftReader) seek(at int) {
 	if r.err == nil {
@@ -203,11 +176,7 @@ func (r *thriftReader) end() {
 	}
 }
 
-// truncated fails at the end of the body, and is 0 for those who return what they read.
-func (r *thriftReader) truncated() int {
-	r.fail(len(r.body), "the body ends within a value")
-	return 0
-}
+func (r *thriftReader) truncated() { r.fail(len(r.body), "the body ends within a value") }
 
 func (r *thriftReader) fail(at int, format string, args ...any) {
 	if r.err == nil {

@@ -3,8 +3,6 @@ package wire
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
-	"hash/maphash"
 	"math"
 	"net/netip"
 	"slices"
@@ -37,8 +35,8 @@ type zipkinFiller struct {
 	*filler
 	span      zipkinSpan
 	resources rowsByKey
-	scopes    rowsByKey
-	names     [len(zipkinNames)]span.Text // where the arena has them; empty: not yet
+	scopes    scopeRows
+	own       ownTexts
 	buf       []byte
 }
 
@@ -106,31 +104,12 @@ func (e *zipkinEndpoint) setPort(v int64) {
 	}
 }
 
-// What attributes made of endpoints are called.
-const (
-	serviceName = iota
-	localAddress
-	localPort
-	peerService
-	peerAddress
-	peerPort
-)
-
-var zipkinNames = [...]string{
-	serviceName:  "service.name",
-	localAddress: "network.local.address",
-	localPort:    "network.local.port",
-	peerService:  "peer.service",
-	peerAddress:  "network.peer.address",
-	peerPort:     "network.peer.port",
-}
-
 // reset makes ready for a request that f fills.
 func (z *zipkinFiller) reset(f *filler) {
 	z.filler = f
 	z.resources.reset()
 	z.scopes.reset()
-	clear(z.names[:])
+	clear(z.own[:])
 }
 
 func (z *zipkinFiller) begin() {
@@ -254,7 +233,7 @@ func (z *zipkinFiller) end() {
 	z.status()
 	b.Attrs[row] = z.attrs()
 	s.dropped.Attrs = plus(s.dropped.Attrs, z.dropped)
-	b.Resource[row], b.Scope[row] = z.resource(), z.scopeRow()
+	b.Resource[row], b.Scope[row] = z.resource(), z.scopes.row(z.filler, s.scope, s.version)
 	z.makeEvents()
 	z.makeLinks()
 	b.Dropped[row] = s.dropped
@@ -291,25 +270,22 @@ func (z *zipkinFiller) status() {
 // endpoint makes attributes of an endpoint: from name on they are service, address and port.
 func (z *zipkinFiller) endpoint(e *zipkinEndpoint, name int) {
 	if e.service.Len > 0 {
-		z.own(name, span.String, func() uint64 { return span.TextNum(z.at(e.service)) })
+		z.attribute(name, span.String, func() uint64 { return span.TextNum(z.at(e.service)) })
 	}
 	if e.ip.IsValid() {
-		z.own(name+1, span.String, func() uint64 {
+		z.attribute(name+1, span.String, func() uint64 {
 			z.buf = e.ip.AppendTo(z.buf[:0])
 			return span.TextNum(z.b.PutBytes(z.buf))
 		})
 	}
 	if e.port > 0 {
-		z.own(name+2, span.Int, func() uint64 { return uint64(e.port) })
+		z.attribute(name+2, span.Int, func() uint64 { return uint64(e.port) })
 	}
 }
 
-// own adds an attribute of a name of ours, unless there is one.
-func (z *zipkinFiller) own(name int, typ span.ValueType, num func() uint64) {
-	if z.names[name].Len == 0 {
-		z.names[name] = z.b.PutText(zipkinNames[name])
-	}
-	key := z.names[name]
+// attribute adds an attribute of a name of ours, unless there is one.
+func (z *zipkinFiller) attribute(name int, typ span.ValueType, num func() uint64) {
+	key := z.own.at(z.b, name)
 	if !z.has(z.b.Bytes(key)) {
 		a := span.Attr{Key: key, Type: typ, Num: num()}
 		z.add(z.b.Bytes(key), a)
@@ -330,23 +306,6 @@ func (z *zipkinFiller) resource() uint32 {
 		z.beginAttrs()
 		z.endpoint(e, serviceName)
 		z.b.Resources = append(z.b.Resources, span.ResourceRow{Attrs: z.attrs(), Dropped: z.dropped})
-	}
-	return row
-}
-
-func (z *zipkinFiller) scopeRow() uint32 {
-	s := &z.span
-	key := binary.AppendUvarint(z.buf[:0], uint64(s.scope.Len))
-	key = append(append(key, z.b.Bytes(s.scope)...), z.b.Bytes(s.version)...)
-	z.buf = key
-	row, ok := z.scopes.find(key)
-	if !ok {
-		row = uint32(len(z.b.Scopes))
-		z.scopes.put(key, row)
-		z.beginAttrs()
-		made := span.ScopeRow{Name: z.at(s.scope), Version: z.at(s.version)}
-		made.Dropped = z.dropped
-		z.b.Scopes = append(z.b.Scopes, made)
 	}
 	return row
 }
@@ -494,48 +453,4 @@ func hexValue(c byte) byte {
 		return c | 0x20 - 'a' + 10
 	}
 	return 0xff
-}
-
-// rowsByKey finds the row that was made for the same bytes before. It allocates nothing once it has had as many.
-type rowsByKey struct {
-	rows map[uint64]keyedRow // by hash; of two with the same one is not found
-	keys []byte
-	last keyedRow
-}
-
-// keyedRow has its key at [from, to) of keys, which is never empty.
-type keyedRow struct {
-	from, to int
-	row      uint32
-}
-
-// manyRows is how many rows a request may have without its successors paying for it: a map is as slow to clear as it
-// ever was large.
-const manyRows = 4096
-
-func (r *rowsByKey) reset() {
-	if r.rows == nil || len(r.rows) > manyRows {
-		r.rows, r.keys = map[uint64]keyedRow{}, nil
-	}
-	clear(r.rows)
-	r.keys, r.last = r.keys[:0], keyedRow{}
-}
-
-func (r *rowsByKey) find(key []byte) (row uint32, ok bool) {
-	if k := r.last; string(r.keys[k.from:k.to]) == string(key) {
-		return k.row, true
-	}
-	k, ok := r.rows[maphash.Bytes(seed, key)]
-	if !ok || string(r.keys[k.from:k.to]) != string(key) {
-		return 0, false
-	}
-	r.last = k
-	return k.row, true
-}
-
-func (r *rowsByKey) put(key []byte, row uint32) {
-	k := keyedRow{len(r.keys), len(r.keys) + len(key), row}
-	r.keys = append(r.keys, key...)
-	r.rows[maphash.Bytes(seed, key)] = k
-	r.last = k
 }

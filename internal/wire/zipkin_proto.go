@@ -22,29 +22,8 @@ func decodeZipkinProto(body []byte, lim Limits, b *span.Batch) (Report, error) {
 	defer zipkinProtos.Put(d)
 	d.begin(body, lim, b)
 	d.out.reset(&d.filler)
-	err := d.spans(protoRegion{0, len(body)})
+	err := d.messages(protoRegion{0, len(body)}, 1, d.span)
 	return d.end(), err
-}
-
-func (d *zipkinProto) spans(r protoRegion) error {
-	for i := r.from; i < r.to; {
-		tag, next, err := d.tag(i, r.to)
-		if err != nil {
-			return err
-		}
-		if tag != 1<<3|bytesType {
-			i, err = d.skip(tag, i, next, r.to)
-		} else {
-			var m protoRegion
-			if m, err = d.region(next, r.to); err == nil {
-				i, err = m.to, d.span(m)
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (d *zipkinProto) span(r protoRegion) error {
@@ -151,11 +130,7 @@ func (d *zipkinProto) id(r protoRegion) (id span.ID, size int) {
 
 // endpoint reads an Endpoint, or a further part of it.
 func (d *zipkinProto) endpoint(r protoRegion, e *zipkinEndpoint) error {
-	for i := r.from; i < r.to; {
-		tag, next, err := d.tag(i, r.to)
-		if err != nil {
-			return err
-		}
+	return d.fields(r, func(tag uint64, at, next int) (i int, err error) {
 		var m protoRegion
 		switch tag {
 		case 1<<3 | bytesType:
@@ -171,13 +146,10 @@ func (d *zipkinProto) endpoint(r protoRegion, e *zipkinEndpoint) error {
 			v, i, err = d.varint(next, r.to)
 			e.setPort(int64(int32(v)))
 		default:
-			i, err = d.skip(tag, i, next, r.to)
+			i, err = d.skip(tag, at, next, r.to)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return i, err
+	})
 }
 
 func (d *zipkinProto) annotation(r protoRegion) error {
@@ -185,11 +157,7 @@ func (d *zipkinProto) annotation(r protoRegion) error {
 		at    uint64
 		value protoRegion
 	)
-	for i := r.from; i < r.to; {
-		tag, next, err := d.tag(i, r.to)
-		if err != nil {
-			return err
-		}
+	err := d.fields(r, func(tag uint64, from, next int) (i int, err error) {
 		switch tag {
 		case 1<<3 | fixed64Type:
 			at, i, err = d.fixed64(next, r.to)
@@ -197,14 +165,14 @@ func (d *zipkinProto) annotation(r protoRegion) error {
 			value, err = d.region(next, r.to)
 			i = value.to
 		default:
-			i, err = d.skip(tag, i, next, r.to)
+			i, err = d.skip(tag, from, next, r.to)
 		}
-		if err != nil {
-			return err
-		}
+		return i, err
+	})
+	if err == nil {
+		d.out.annotation(int64(at), value.text())
 	}
-	d.out.annotation(int64(at), value.text())
-	return nil
+	return err
 }
 
 // mapEntry reads a tag, which protobuf sends as a message of a key and a value. Nearly all are short, in this order and
@@ -218,26 +186,9 @@ func (d *zipkinProto) mapEntry(r protoRegion) error {
 			return nil
 		}
 	}
-	var key, value protoRegion
-	for i := r.from; i < r.to; {
-		tag, next, err := d.tag(i, r.to)
-		if err != nil {
-			return err
-		}
-		switch tag {
-		case 1<<3 | bytesType:
-			key, err = d.region(next, r.to)
-			i = key.to
-		case 2<<3 | bytesType:
-			value, err = d.region(next, r.to)
-			i = value.to
-		default:
-			i, err = d.skip(tag, i, next, r.to)
-		}
-		if err != nil {
-			return err
-		}
+	kv, _, err := d.pair(r)
+	if err == nil {
+		d.out.tag(kv.key.text(), kv.value.text())
 	}
-	d.out.tag(key.text(), value.text())
-	return nil
+	return err
 }

@@ -111,32 +111,44 @@ func fixed64Field(num protowire.Number, v uint64) []byte {
 	return protowire.AppendFixed64(protowire.AppendTag(nil, num, protowire.Fixed64Type), v)
 }
 
-// bothZipkin decodes the spans from either encoding of version 2, which makes the same of them, and so does a replay.
-func bothZipkin(t interface {
+// fataler is a test, a fuzz target's or a property's.
+type fataler interface {
 	Fatal(...any)
 	Fatalf(string, ...any)
-}, lim wire.Limits, spans ...zipkinSpan,
-) (*span.Batch, wire.Report) {
-	var json, proto, again span.Batch
-	body := zipkinJSON(t, spans...)
-	rep, err := wire.Decode(wire.ZipkinJSON, slices.Clone(body), lim, &json)
-	if err != nil {
-		t.Fatalf("%s: %v", body, err)
+}
+
+// bothZipkin decodes the spans from either encoding of version 2.
+func bothZipkin(t fataler, lim wire.Limits, spans ...zipkinSpan) (*span.Batch, wire.Report) {
+	return both(t, lim, encoded{wire.ZipkinJSON, zipkinJSON(t, spans...)}, encoded{wire.ZipkinProto, zipkinProto(spans...)})
+}
+
+type encoded struct {
+	format wire.Format
+	body   []byte
+}
+
+// both decodes the same spans from two encodings, which makes the same of them, and so does a replay of each.
+func both(t fataler, lim wire.Limits, x, y encoded) (*span.Batch, wire.Report) {
+	decode := func(e encoded) (*span.Batch, wire.Report) {
+		var b, again span.Batch
+		rep, err := wire.Decode(e.format, slices.Clone(e.body), lim, &b)
+		if err != nil {
+			t.Fatalf("format %d, %q: %v", e.format, e.body, err)
+		}
+		if err := wire.Replay(byte(e.format), e.body, &again); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(rows(&b), rows(&again)); diff != "" && !rep.Limited {
+			t.Fatalf("format %d, decoded (-), replayed (+):\n%s", e.format, diff)
+		}
+		return &b, rep
 	}
-	protoRep, err := wire.Decode(wire.ZipkinProto, zipkinProto(spans...), lim, &proto)
-	if err != nil {
-		t.Fatal(err)
+	b, rep := decode(x)
+	other, otherRep := decode(y)
+	if diff := cmp.Diff(rows(b), rows(other)); diff != "" || rep != otherRep {
+		t.Fatalf("format %d (-), %+v; %d (+), %+v:\n%s", x.format, rep, y.format, otherRep, diff)
 	}
-	if diff := cmp.Diff(rows(&json), rows(&proto)); diff != "" || rep != protoRep {
-		t.Fatalf("JSON (-), %+v; protobuf (+), %+v:\n%s", rep, protoRep, diff)
-	}
-	if err := wire.Replay(byte(wire.ZipkinJSON), body, &again); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(rows(&json), rows(&again)); diff != "" && !rep.Limited {
-		t.Fatalf("decoded (-), replayed (+):\n%s", diff)
-	}
-	return &json, rep
+	return b, rep
 }
 
 const (
@@ -373,7 +385,7 @@ func TestZipkinProtoForms(t *testing.T) {
 	b, rep := decodeZipkin(t, wire.ZipkinProto, string(textField(1, string(message(
 		varintField(99, 1), textField(98, "unknown"), ids,
 		textField(8, string(message(textField(1, "a"), textField(2, "\x0a\x00\x00\x01")))),
-		textField(11, string(message(textField(2, "late key"), textField(1, "k"), varintField(9, 1)))), textField(11, ""),
+		textField(11, string(message(textField(2, "no more"), textField(2, "late key"), textField(1, "k"), varintField(9, 1)))), textField(11, ""),
 		textField(8, string(message(varintField(4, 80), textField(1, "b"), textField(3, "short"), varintField(7, 7)))), // a message in two parts is one
 		textField(5, "bad \xff"), textField(11, string(message(textField(1, "bad \xff"), textField(2, "\xfe")))),
 		textField(10, string(message(textField(2, "\xfe"), varintField(5, 5)))), textField(10, string(textField(2, "\xfe|{\"\xfd\":\"\xff\"}|0"))), varintField(4, 9),

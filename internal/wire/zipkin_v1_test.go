@@ -143,36 +143,13 @@ func v1Thrift(spans ...v1Span) []byte {
 	return thriftStructs(list...)
 }
 
-// bothV1 decodes the spans from either encoding of version 1, which makes the same of them, and so does a replay.
-func bothV1(t interface {
-	Fatal(...any)
-	Fatalf(string, ...any)
-}, lim wire.Limits, spans ...v1Span,
-) (*span.Batch, wire.Report) {
-	var asJSON, asThrift, again span.Batch
+// bothV1 decodes the spans from either encoding of version 1.
+func bothV1(t fataler, lim wire.Limits, spans ...v1Span) (*span.Batch, wire.Report) {
 	body, err := json.Marshal(spans)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rep, err := wire.Decode(wire.ZipkinV1JSON, slices.Clone(body), lim, &asJSON)
-	if err != nil {
-		t.Fatalf("%s: %v", body, err)
-	}
-	thrift := v1Thrift(spans...)
-	thriftRep, err := wire.Decode(wire.ZipkinThrift, slices.Clone(thrift), lim, &asThrift)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(rows(&asJSON), rows(&asThrift)); diff != "" || rep != thriftRep {
-		t.Fatalf("JSON (-), %+v; Thrift (+), %+v:\n%s", rep, thriftRep, diff)
-	}
-	if err := wire.Replay(byte(wire.ZipkinThrift), thrift, &again); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(rows(&asThrift), rows(&again)); diff != "" && !rep.Limited {
-		t.Fatalf("decoded (-), replayed (+):\n%s", diff)
-	}
-	return &asJSON, rep
+	return both(t, lim, encoded{wire.ZipkinV1JSON, body}, encoded{wire.ZipkinThrift, v1Thrift(spans...)})
 }
 
 // TestZipkinV1Rules: what one span of version 1 becomes.
