@@ -195,8 +195,43 @@ func ParseJSONMap(text string) ([]Attribute, error) {
 // ParseJSONList reads what AppendJSONList wrote. Errors name the byte offset.
 func ParseJSONList(text string) ([]Value, error) {
 	p := jsonParser{text: text}
-	values, err := p.array(0)
+	values, err := p.array(0, true)
 	return values, p.finish(err)
+}
+
+// NormalJSON is v as the functions Append… write it, whose text others may have written: the parser takes more than these write, control
+// characters in strings and spaces between things, and a key that comes twice, of which the last counts. What cannot be parsed is null.
+func NormalJSON(v Value) Value {
+	switch v.Type {
+	case List:
+		values, err := ParseJSONList(v.Str)
+		if err != nil {
+			return Value{}
+		}
+		for i := range values {
+			values[i] = NormalJSON(values[i])
+		}
+		return TextValue(List, string(AppendJSONList(nil, values)))
+	case Map:
+		attrs, err := ParseJSONMap(v.Str)
+		if err != nil {
+			return Value{}
+		}
+		places := make(map[string]int, len(attrs))
+		kept := attrs[:0]
+		for _, a := range attrs {
+			a.Value = NormalJSON(a.Value)
+			if at, ok := places[a.Key]; ok {
+				kept[at] = a
+				continue
+			}
+			places[a.Key] = len(kept)
+			kept = append(kept, a)
+		}
+		return TextValue(Map, string(AppendJSONMap(nil, kept)))
+	default:
+		return v
+	}
 }
 
 // jsonParser reads one document of text; at is the next byte.
@@ -246,7 +281,7 @@ func (p *jsonParser) value(depth int) (Value, error) {
 		v, _, err := p.object(depth, false)
 		return v, err
 	case c == '[':
-		_, err := p.array(depth)
+		_, err := p.array(depth, false)
 		return TextValue(List, p.text[from:p.at]), err
 	case c == '"':
 		s, err := p.quoted()
@@ -323,20 +358,23 @@ func (p *jsonParser) members(depth int) (attrs []Attribute, last int, err error)
 	return attrs, last, nil
 }
 
-func (p *jsonParser) array(depth int) ([]Value, error) {
+// array reads a list, whose values it gathers only if they are wanted.
+func (p *jsonParser) array(depth int, wanted bool) ([]Value, error) {
 	if !p.next('[') {
 		return nil, errors.New("want [")
 	}
 	values := []Value{}
-	for !p.next(']') {
-		if len(values) > 0 && !p.next(',') {
+	for first := true; !p.next(']'); first = false {
+		if !first && !p.next(',') {
 			return nil, errors.New("want a comma or ]")
 		}
 		v, err := p.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
-		values = append(values, v)
+		if wanted {
+			values = append(values, v)
+		}
 	}
 	return values, nil
 }

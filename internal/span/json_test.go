@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -115,6 +116,33 @@ func drawValue(t *rapid.T, depth int) Value {
 	return Value{}
 }
 
+// TestNormalJSON: what others wrote becomes what is written here.
+func TestNormalJSON(t *testing.T) {
+	for text, want := range map[string]string{
+		`[ 1 , "a" ]`:                           `[1,"a"]`,
+		"{\"a\x12\r\":\"\t\"}":                  `{"a\u0012\r":"\t"}`,
+		`{"a":1,"b":2,"a":[ ]}`:                 `{"a":[],"b":2}`,
+		`{"a":1e3,"b":"\u0041","c":-0.0}`:       `{"a":1000.0,"b":"A","c":-0.0}`,
+		`{"kvlistValue" :{"bytesValue":"x"}}`:   `{"kvlistValue":{"bytesValue":"x"}}`,
+		`{"kvlistValue":{"a":{"b": 1}}}`:        `{"a":{"b":1}}`,
+		`[{"bytesValue" : "AA=="},{"a": null}]`: `[{"bytesValue":"AA=="},{"a":null}]`,
+		`{"a":`:                                 `null`,
+	} {
+		typ := Map
+		if text[0] == '[' {
+			typ = List
+		}
+		if got := string(AppendJSON(nil, NormalJSON(TextValue(typ, text)))); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	for _, v := range []Value{{}, StringValue(`{ }`), IntValue(1), DoubleValue(0.5), BoolValue(true), TextValue(Bytes, "\x00")} {
+		if got := NormalJSON(v); got != v {
+			t.Errorf("%v: %v", v, got)
+		}
+	}
+}
+
 func FuzzParseJSONMap(f *testing.F) {
 	f.Add(`{"a":1,"b":[1.5,null,{"bytesValue":"AP8="}],"c":{"kvlistValue":{"bytesValue":"x"}}}`)
 	f.Fuzz(func(t *testing.T, text string) {
@@ -125,6 +153,13 @@ func FuzzParseJSONMap(f *testing.F) {
 		again, err := ParseJSONMap(string(AppendJSONMap(nil, attrs)))
 		if err != nil || len(again) != len(attrs) {
 			t.Fatalf("%q: %v, then %v, %v", text, attrs, again, err)
+		}
+		if !utf8.ValidString(text) {
+			return
+		}
+		normal := NormalJSON(TextValue(Map, text))
+		if !json.Valid([]byte(normal.Str)) || NormalJSON(normal) != normal {
+			t.Fatalf("%q: %s, then %s", text, normal.Str, NormalJSON(normal).Str)
 		}
 	})
 }

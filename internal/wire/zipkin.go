@@ -381,6 +381,9 @@ func (z *zipkinFiller) unpack(t span.Text) (head span.Text, attrs []span.Attribu
 		return head, nil, 0, false
 	}
 	attrs, err = span.ParseJSONMap(string(inner))
+	for i := range attrs {
+		attrs[i].Value = span.NormalJSON(attrs[i].Value)
+	}
 	return span.Text{Off: t.Off, Len: uint32(from)}, attrs, uint32(n), err == nil
 }
 
