@@ -264,13 +264,14 @@ func startServer(ctx context.Context, cmd ServeCmd, logger *slog.Logger) (_ *ser
 		running := d.serve(h, secure, s.failed, logger)
 		opened = append(opened, func() error { return shutdown(running) })
 	}
-	serve(ui, answers, secureUI)
-	for _, d := range doors[1:] {
+	take := func(d *door, h http.Handler) {
 		d.bound(collector)
+		serve(d, h, secure)
 	}
-	serve(otlpGRPC, collector.GRPCHandler(), secure)
+	serve(ui, answers, secureUI)
+	take(otlpGRPC, collector.GRPCHandler())
 	for _, d := range []*door{jaeger, zipkin, otlpHTTP} {
-		serve(d, collector.HTTPHandler(), secure)
+		take(d, collector.HTTPHandler())
 	}
 	return s, nil
 }
