@@ -593,19 +593,3 @@ func TestJaegerShares(t *testing.T) {
 		}
 	}
 }
-
-func TestJaegerAllocations(t *testing.T) {
-	body := jaegerBody(t, realisticJaeger(200))
-	body = append(make([]byte, 0, len(body)+100), body...) // room for service.name
-	var b span.Batch
-	decode := func() {
-		b.Reset()
-		if _, err := wire.Decode(wire.JaegerThrift, body, wire.Limits{}, &b); err != nil {
-			t.Fatal(err)
-		}
-	}
-	decode()
-	if n := testing.AllocsPerRun(20, decode); n > 0 {
-		t.Errorf("%v allocations a request of 200 spans", n)
-	}
-}

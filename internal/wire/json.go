@@ -343,7 +343,14 @@ func (d *jsonDecoder) integer(bits int) uint64 {
 	if d.err != nil {
 		return 0
 	}
-	if v, ok := digits(p); ok && (bits != 32 || v <= math.MaxUint32) {
+	most := uint64(math.MaxUint64)
+	switch bits {
+	case 32:
+		most = math.MaxUint32
+	case -64:
+		most = math.MaxInt64
+	}
+	if v, ok := digits(p); ok && v <= most {
 		return v
 	}
 	text := string(p)
@@ -371,7 +378,7 @@ func (d *jsonDecoder) integer(bits int) uint64 {
 	return 0
 }
 
-// digits is the number that up to 18 digits are.
+// digits is the number that up to 19 digits are.
 func digits(p []byte) (v uint64, ok bool) {
 	for _, c := range p {
 		if c < '0' || c > '9' {
@@ -379,7 +386,7 @@ func digits(p []byte) (v uint64, ok bool) {
 		}
 		v = v*10 + uint64(c-'0')
 	}
-	return v, 0 < len(p) && len(p) <= 18
+	return v, 0 < len(p) && len(p) <= 19
 }
 
 // numeral reads a number, or the text of a string in its place.

@@ -573,32 +573,6 @@ func TestZipkinShares(t *testing.T) {
 	}
 }
 
-// TestZipkinNoAllocations: what is put behind a body is the only memory that a request takes of a reused batch. (Under the
-// race detector a pool loses some of what it is given, and a decoder is made anew.)
-func TestZipkinNoAllocations(t *testing.T) {
-	spans, old := realisticZipkin(200), realisticV1(200)
-	asJSON, err := json.Marshal(old)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for format, body := range map[wire.Format][]byte{
-		wire.ZipkinJSON: zipkinJSON(t, spans...), wire.ZipkinProto: zipkinProto(spans...), wire.ZipkinV1JSON: asJSON, wire.ZipkinThrift: v1Thrift(old...),
-	} {
-		body = slices.Grow(body, 32<<10)
-		var b span.Batch
-		decode := func() {
-			b.Reset()
-			if _, err := wire.Decode(format, body, wire.Limits{}, &b); err != nil {
-				t.Fatal(err)
-			}
-		}
-		decode()
-		if n := testing.AllocsPerRun(20, decode); n > 8 {
-			t.Errorf("format %d: %v allocations a request of 200 spans", format, n)
-		}
-	}
-}
-
 // TestZipkinHostileSizes: bodies that are made to become many times their size in memory are cut.
 func TestZipkinHostileSizes(t *testing.T) {
 	ids := `"traceId":"1","id":"1"`
