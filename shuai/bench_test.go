@@ -2,6 +2,7 @@ package shuai
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"testing"
@@ -29,6 +30,28 @@ func benchTracer(b *testing.B, ratio float64) *Tracer {
 	b.Cleanup(func() { t.Stop(context.Background()) })
 	b.ReportAllocs()
 	return t
+}
+
+// What a root costs, and its ids, which somebody asks for: with a key they are noise to others.
+func BenchmarkRoot(b *testing.B) {
+	for _, key := range []string{"", exampleKey} {
+		for _, ratio := range []float64{1, -1} {
+			t, err := New(Config{Service: "bench", Ratio: ratio, Statistics: "off", IDKey: key, Transport: discard{}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer t.Stop(context.Background())
+			t.exporter.bound = 0
+			b.Run(fmt.Sprintf("key=%v/ratio=%v", key != "", ratio), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					_, s := t.StartSpan(context.Background(), "GET /subject/{id}", KindServer)
+					_ = s.SpanID()
+					s.End()
+				}
+			})
+		}
+	}
 }
 
 func fourAttributes(s *Span) {

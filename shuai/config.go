@@ -56,6 +56,10 @@ type Config struct {
 	// IDs is "structured", ids that say where and when they were born, or "random"; SHUAI_IDS.
 	// Default: structured.
 	IDs string
+	// IDKey, 32 hex digits as "openssl rand -hex 16" prints them, hides what structured ids say from all who do not have it: ids leave the
+	// company in the headers of calls. All services of a fleet should have the same; see the type [IDKey]. Random ids
+	// have nothing to hide and ignore it. SHUAI_ID_KEY. Default: none.
+	IDKey string
 	// Accept lists the formats in which the trace of a caller is looked for; the first whose headers are there and valid counts.
 	// Send lists those in which calls pass it on. They are "tracecontext" and "baggage" (W3C), "b3" (one header), "b3multi", and
 	// "none". OTEL_PROPAGATORS is for both. Default: accept all, in this order; send tracecontext and baggage.
@@ -109,6 +113,7 @@ type settings struct {
 	headers    map[string]string
 	gzip       bool
 	randomIDs  bool
+	idKey      *IDKey // nil: none
 	disabled   bool
 	formats    formats
 	flushEvery time.Duration
@@ -190,6 +195,11 @@ func (c Config) resolve(getenv func(string) string) (settings, error) {
 		s.randomIDs = true
 	default:
 		errs = append(errs, fmt.Errorf("IDs (SHUAI_IDS): %q is neither structured nor random", v))
+	}
+	if v := first(c.IDKey, getenv("SHUAI_ID_KEY")); v != "" {
+		if s.idKey, err = ParseIDKey(v); err != nil {
+			errs = append(errs, fmt.Errorf("IDKey (SHUAI_ID_KEY): %w", err))
+		}
 	}
 	formats, unknown, err := c.propagation(getenv)
 	if err != nil {

@@ -66,6 +66,10 @@ func TestConfig(t *testing.T) {
 			},
 		},
 		{"random ids", Config{}, map[string]string{"SHUAI_IDS": "random"}, func(s settings) bool { return s.randomIDs }},
+		{"no key", Config{}, map[string]string{"SHUAI_ID_KEY": ""}, func(s settings) bool { return s.idKey == nil }},
+		{"a key", Config{}, map[string]string{"SHUAI_ID_KEY": exampleKey}, func(s settings) bool { return s.idKey.rounds[0] == 0x03020100 }},
+		{"a field's key", Config{IDKey: "0000000000000000000000000000000F"}, map[string]string{"SHUAI_ID_KEY": exampleKey}, func(s settings) bool { return s.idKey.rounds[0] == 15 }},
+		{"random ids need no key", Config{}, map[string]string{"SHUAI_IDS": "random", "SHUAI_ID_KEY": exampleKey}, func(s settings) bool { return s.randomIDs }},
 		{"disabled", Config{}, map[string]string{"OTEL_SDK_DISABLED": "True"}, func(s settings) bool { return s.disabled }},
 		{"IPv6 loopback", Config{Endpoint: "http://[::1]:4318"}, nil, func(s settings) bool { return !s.gzip }},
 		{"localhost, gzip asked for", Config{Endpoint: "http://localhost:4318", Compression: "gzip"}, nil, func(s settings) bool { return s.gzip }},
@@ -138,6 +142,7 @@ func TestDisabled(t *testing.T) {
 
 func TestResource(t *testing.T) {
 	id := identity{ids: newIDSource(0x0a112a07, 15443), layout: "ipv4", ip: exampleTrace.IPv4(), pid: 15443}
+	key := mustIDKey(t, exampleKey)
 	for _, tt := range []struct {
 		s    settings
 		want []Attr
@@ -148,6 +153,10 @@ func TestResource(t *testing.T) {
 			String("shuai.id.layout", "ipv4"), String("shuai.id.ip", "10.17.42.7"), Int("shuai.id.pid", 15443),
 			String("a", "1"), String("b", "2"), String("host.name", "mine"),
 		}, ""},
+		{settings{service: "web", idKey: key}, []Attr{
+			String("shuai.id.layout", "ipv4-keyed"), String("shuai.id.ip", "10.17.42.7"), Int("shuai.id.pid", 15443),
+		}, ""},
+		{settings{service: "web", randomIDs: true, idKey: key}, []Attr{String("shuai.id.layout", "random")}, "shuai.id.pid"},
 		{settings{service: "web", randomIDs: true}, []Attr{String("shuai.id.layout", "random")}, "shuai.id.pid"},
 	} {
 		got := map[string]Attr{}

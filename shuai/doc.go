@@ -39,12 +39,14 @@
 // # Identity
 //
 // Ids are those of W3C Trace Context and say where and when they were born; see [TraceID], [SpanID]
-// and [DescribeID]. SHUAI_IDS=random turns that off.
+// and [DescribeID]. They go with every call, out of the company too, and tell outsiders internal addresses, process ids and
+// times, unless the fleet has a key, SHUAI_ID_KEY: then they are noise to all but [IDKey.Describe] with that key, and "shuai id --key".
+// It is no authentication: anybody can send any id. SHUAI_IDS=random has ids that say nothing to anybody.
 //
 // # Environment
 //
 // Fields of [Config] that are zero are taken from SHUAI_SERVICE, SHUAI_ENDPOINT, SHUAI_RATIO, SHUAI_MAX_TRACES,
-// SHUAI_STATISTICS and SHUAI_IDS, then from OpenTelemetry's OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES,
+// SHUAI_STATISTICS, SHUAI_IDS and SHUAI_ID_KEY, then from OpenTelemetry's OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES,
 // OTEL_EXPORTER_OTLP_ENDPOINT, _HEADERS and _COMPRESSION (and their OTEL_EXPORTER_OTLP_TRACES_ forms),
 // OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG, OTEL_PROPAGATORS and OTEL_SDK_DISABLED.
 package shuai

@@ -61,6 +61,18 @@ func ExampleExtract() {
 	// 00-6b0349c00a112a079f3b6c1de85a7042-1503bc5349c04000-03
 }
 
+// Ids made under a fleet's key, SHUAI_ID_KEY, say nothing without it.
+func ExampleIDKey_Describe() {
+	key, err := shuai.ParseIDKey("1b1a1918131211100b0a090803020100")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(key.Describe("04408e83d31005059f3b6c1de85a7042-1ea214f4f86a15c6"))
+	// Output:
+	// 2026-11-22 20:00:00.25 UTC, root on 10.17.42.7, span on x.x.42.7, pid 15443 (mod 32768), second 18880.250000 of an 18.2 h cycle <nil>
+}
+
 func ExampleDescribeID() {
 	info, err := shuai.DescribeID("6b0349c00a112a079f3b6c1de85a7042-1503bc5349c04000")
 	fmt.Println(info.Time, info.IP, info.Process, err)

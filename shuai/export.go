@@ -44,7 +44,8 @@ type exporter struct {
 
 	ids     *idSource     // nil: random
 	offset  atomic.Int64  // from the monotonic clock to the real one, nanoseconds; set whenever run wakes, at least once a second
-	born    atomic.Uint64 // the first half of the ids of traces that begin now, set likewise; 0: ids are random, or run has ended
+	born    atomic.Uint64 // the first half of the ids of traces that begin now, set likewise; 0: ids are random or have a key, or run has ended
+	unix    atomic.Uint32 // for ids that have a key, the second that is in it, set likewise; 0: they have none, or run has ended
 	stopped atomic.Bool   // record no more
 	stopCtx context.Context
 	stops   sync.Once
@@ -68,8 +69,12 @@ func newExporter(s settings, parts *shards, resource []byte) *exporter {
 
 func (e *exporter) setClock(now time.Time) {
 	e.offset.Store(now.UnixNano() - int64(now.Sub(epoch)))
-	if e.ids != nil {
-		e.born.Store(e.ids.traceID(uint32(now.Unix()), 0).Hi)
+	switch unix := uint32(now.Unix()); {
+	case e.ids == nil:
+	case e.ids.key == nil:
+		e.born.Store(e.ids.traceID(unix, 0).Hi)
+	default:
+		e.unix.Store(unix)
 	}
 }
 
@@ -118,6 +123,7 @@ func (e *exporter) run() {
 	defer func() {
 		e.stopped.Store(true)
 		e.born.Store(0)
+		e.unix.Store(0)
 		if p := recover(); p != nil { // a fault of ours is no reason for the application to die
 			e.err = fmt.Errorf("panic: %v", p)
 			e.logPanic()

@@ -55,13 +55,18 @@ func TestFlushEvery(t *testing.T) {
 // Ids of unrecorded roots, which do not read the clock, still tell the second.
 func TestUnsampledTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr, _ := testTracer(t, Config{Ratio: -1, FlushEvery: time.Hour})
+		key := mustIDKey(t, exampleKey)
+		plain, _ := testTracer(t, Config{Ratio: -1, FlushEvery: time.Hour})
+		keyed, _ := testTracer(t, Config{Ratio: -1, FlushEvery: time.Hour, IDKey: exampleKey})
 		for range 5 {
 			time.Sleep(100 * time.Second)
 			synctest.Wait()
-			_, s := tr.StartSpan(t.Context(), "x", KindServer)
-			if d := time.Since(s.TraceID().Time()); d < 0 || d > 2*time.Second {
-				t.Errorf("%s was born %v ago", s.TraceID(), d)
+			_, s := plain.StartSpan(t.Context(), "x", KindServer)
+			_, k := keyed.StartSpan(t.Context(), "x", KindServer)
+			for _, id := range []TraceID{s.TraceID(), key.plainTrace(k.TraceID())} {
+				if d := time.Since(id.Time()); d < 0 || d > 2*time.Second {
+					t.Errorf("%s was born %v ago", id, d)
+				}
 			}
 		}
 	})

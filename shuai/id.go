@@ -23,7 +23,8 @@ import (
 //	127........96 95..............64 63..........0
 //	 unix seconds  IPv4 of the root   random
 //
-// so ids sort by time, and the low half, being random, can be sampled by and truncated to.
+// so ids sort by time, and the low half, being random, can be sampled by and truncated to. Under a
+// key the first half is noise to all who do not have it; see [IDKey].
 type TraceID struct{ Hi, Lo uint64 }
 
 // SpanID is the 64-bit id of a span, big-endian on the wire. The zero id is invalid. One made by
@@ -32,7 +33,8 @@ type TraceID struct{ Hi, Lo uint64 }
 //	63  62.............47  46........32  31..............0
 //	 0   low 16 bits of IP  pid mod 2^15  tick of 1/65,536 s
 //
-// or, with bit 63 set, random.
+// or, with bit 63 set, random. Under a key all of it is noise, bit 63 too: the methods that read an id
+// are for ids made without one, and [IDKey.Describe] is for the others.
 type SpanID uint64
 
 // ErrBadID reports a string that is not an id.
@@ -76,11 +78,11 @@ func (id TraceID) IsZero() bool { return id.Hi|id.Lo == 0 }
 // String is 32 lower-case hex digits.
 func (id TraceID) String() string { return string(id.appendHex(make([]byte, 0, 32))) }
 
-// Time is the second in which a trace of Shuai's was born. It means nothing for a foreign id.
+// Time is the second in which a trace of Shuai's was born. It means nothing for a foreign id, or one made under a key.
 func (id TraceID) Time() time.Time { return time.Unix(int64(id.Hi>>32), 0) }
 
 // IPv4 is the address of the host in which a trace of Shuai's was born; of a host that has none, it
-// is a hash of its IPv6 address. It means nothing for a foreign id.
+// is a hash of its IPv6 address. It means nothing for a foreign id, or one made under a key.
 func (id TraceID) IPv4() netip.Addr {
 	var p [4]byte
 	binary.BigEndian.PutUint32(p[:], uint32(id.Hi))
@@ -95,7 +97,7 @@ func (id TraceID) appendHex(b []byte) []byte {
 // String is 16 lower-case hex digits.
 func (id SpanID) String() string { return string(appendHex64(make([]byte, 0, 16), uint64(id))) }
 
-// Random reports that the id says nothing about its birth: bit 63 is set.
+// Random reports that the id, if it was made without a key, says nothing about its birth: bit 63 is set.
 func (id SpanID) Random() bool { return id>>63 == 1 }
 
 // Host is the low 16 bits of the host's IPv4 address.
@@ -136,8 +138,8 @@ func hex32(v uint32) uint64 {
 // IDInfo is what an id says about its birth, if Shuai made it; a foreign id yields nonsense, which
 // shows in Time.
 type IDInfo struct {
-	Trace   TraceID    // zero if only a span id was given
-	Span    SpanID     // zero if only a trace id was given
+	Trace   TraceID    // as given; zero if only a span id was
+	Span    SpanID     // as given; zero if only a trace id was
 	Random  bool       // the span id says nothing: Host, Process and Tick are zero
 	Time    time.Time  // of the span where both ids are given, else of the trace; UTC; zero if unknown
 	IP      netip.Addr // of the host in which the trace began; invalid without a trace id
@@ -147,8 +149,12 @@ type IDInfo struct {
 }
 
 // DescribeID reads a trace id (32 hex digits), a span id (16), or both joined by a hyphen, as in a
-// traceparent header, which may be given whole.
-func DescribeID(s string) (IDInfo, error) {
+// traceparent header, which may be given whole. Those made under a key are foreign to it; see [IDKey.Describe].
+func DescribeID(s string) (IDInfo, error) { return (*IDKey)(nil).Describe(s) }
+
+// Describe is [DescribeID] for ids made under the key, or, of a nil key, without one. Ids made under
+// another key are foreign.
+func (key *IDKey) Describe(s string) (IDInfo, error) {
 	s = strings.ToLower(strings.TrimSpace(s))
 	var info IDInfo
 	var err error
@@ -171,16 +177,18 @@ func DescribeID(s string) (IDInfo, error) {
 		if info.Trace, err = ParseTraceID(trace); err != nil {
 			return IDInfo{}, err
 		}
-		info.Time, info.IP = info.Trace.Time().UTC(), info.Trace.IPv4()
+		plain := key.plainTrace(info.Trace)
+		info.Time, info.IP = plain.Time().UTC(), plain.IPv4()
 	}
 	if span != "" {
 		if info.Span, err = ParseSpanID(span); err != nil {
 			return IDInfo{}, err
 		}
-		if info.Random = info.Span.Random(); !info.Random {
-			info.Host, info.Process, info.Tick = info.Span.Host(), info.Span.Process(), info.Span.Tick()
+		plain := key.plainSpan(info.Span)
+		if info.Random = plain.Random(); !info.Random {
+			info.Host, info.Process, info.Tick = plain.Host(), plain.Process(), plain.Tick()
 			if trace != "" {
-				info.Time = info.Span.Time(info.Time).UTC()
+				info.Time = plain.Time(info.Time).UTC()
 			}
 		}
 	}
@@ -214,22 +222,29 @@ const (
 	ticksPerNano   = ticksPerSecond<<64/1_000_000_000 + 1
 )
 
-// An idSource makes the ids of a process. All tracers of a process share one: what keeps its span
-// ids apart from another process' is the process.
+// An idSource makes the ids of a process. All tracers of a process share one, or one for each key, which share
+// their ticks: what keeps its span ids apart from another process' is the process.
 type idSource struct {
 	ip     uint32
-	prefix uint64 // host and process, in place
-	last   atomic.Uint64
+	prefix uint64         // host and process, in place
+	last   *atomic.Uint64 // tick given out
+	key    *IDKey         // nil: ids can be read by all
 }
 
 func newIDSource(ip uint32, pid uint16) *idSource {
-	return &idSource{ip: ip, prefix: uint64(ip&0xffff)<<47 | uint64(pid&0x7fff)<<32}
+	return &idSource{ip: ip, prefix: uint64(ip&0xffff)<<47 | uint64(pid&0x7fff)<<32, last: new(atomic.Uint64)}
+}
+
+func (s *idSource) under(key *IDKey) *idSource {
+	keyed := *s
+	keyed.key = key
+	return &keyed
 }
 
 // spanID makes an id that no other call of the process makes within 18 hours. It is a hybrid clock:
 // a burst, or a clock that was set back, takes ticks from the near future; more than a second ahead
 // of now, ids are random, so that an id does not lie about its time. A nil source makes random ones only. They are of the
-// bits given, or, if these are 0, of new ones.
+// bits given, or, if these are 0, of new ones. A key makes other ids of all these, and of no two the same.
 func (s *idSource) spanID(unixNano int64, random uint64) SpanID {
 	if s == nil {
 		return randomSpanID(random)
@@ -239,10 +254,12 @@ func (s *idSource) spanID(unixNano int64, random uint64) SpanID {
 		last := s.last.Load()
 		next := max(tick, last+1)
 		if next > tick+ticksPerSecond {
-			return randomSpanID(random)
-		}
-		if s.last.CompareAndSwap(last, next) {
-			if id := SpanID(s.prefix | next&0xffffffff); id != 0 {
+			if id := s.key.span(randomSpanID(random)); id != 0 {
+				return id
+			}
+			random = 0
+		} else if s.last.CompareAndSwap(last, next) {
+			if id := s.key.span(SpanID(s.prefix | next&0xffffffff)); id != 0 {
 				return id
 			}
 		}
@@ -250,7 +267,7 @@ func (s *idSource) spanID(unixNano int64, random uint64) SpanID {
 }
 
 func (s *idSource) traceID(unix uint32, random uint64) TraceID {
-	return TraceID{uint64(unix)<<32 | uint64(s.ip), random}
+	return s.key.trace(TraceID{uint64(unix)<<32 | uint64(s.ip), random})
 }
 
 func randomSpanID(random uint64) SpanID {

@@ -87,8 +87,13 @@ func FuzzDescribeID(f *testing.F) {
 	f.Add("6b0349c00a112a079f3b6c1de85a7042")
 	f.Add("1503bc5349c04000")
 	f.Add("00-6b0349c00a112a079f3b6c1de85a7042-1503bc5349c04000-03")
+	key := mustIDKey(f, exampleKey)
 	f.Fuzz(func(t *testing.T, s string) {
 		info, err := DescribeID(s)
+		under, keyErr := key.Describe(s)
+		if (err == nil) != (keyErr == nil) || under.Trace != info.Trace || under.Span != info.Span {
+			t.Errorf("under a key %q is %+v, %v, and not %+v, %v", s, under, keyErr, info, err)
+		}
 		if err != nil {
 			if info != (IDInfo{}) {
 				t.Errorf("DescribeID(%q) returns %+v with an error", s, info)
@@ -163,14 +168,20 @@ func TestSpanIDBursts(t *testing.T) {
 }
 
 func TestSpanIDsUniqueConcurrently(t *testing.T) {
-	src := newIDSource(0x0a000001, 7)
+	plain, key := newIDSource(0x0a000001, 7), mustIDKey(t, exampleKey)
 	const workers, each = 8, 20_000
 	made := make([][]SpanID, workers)
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
+			src, key := plain, key
+			if w%2 == 0 {
+				src = plain.under(key)
+			} else {
+				key = nil
+			}
 			for range each {
-				made[w] = append(made[w], src.spanID(time.Now().UnixNano(), 0))
+				made[w] = append(made[w], key.plainSpan(src.spanID(time.Now().UnixNano(), 0)))
 			}
 		})
 	}

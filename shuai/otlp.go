@@ -216,7 +216,8 @@ func appendResource(b []byte, attrs []Attr) []byte {
 
 // resourceOf is what a collector learns about the process. The attributes shuai.id.* tell it how to read the
 // ids: "ipv4" and "ipv6-hash" are the layouts of [TraceID] and [SpanID], the latter with a hash
-// (FNV-1a) of the address for want of an IPv4 one; shuai.id.pid is the 15-bit number in the ids.
+// (FNV-1a) of the address for want of an IPv4 one, and with -keyed behind it they are hidden by an [IDKey]; shuai.id.pid is the 15-bit
+// number in the ids.
 func resourceOf(s settings, id identity) []Attr {
 	attrs := []Attr{
 		String("service.name", s.service),
@@ -232,7 +233,11 @@ func resourceOf(s settings, id identity) []Attr {
 	if s.randomIDs {
 		attrs = append(attrs, String("shuai.id.layout", "random"))
 	} else {
-		attrs = append(attrs, String("shuai.id.layout", id.layout),
+		layout := id.layout
+		if s.idKey != nil {
+			layout += "-keyed"
+		}
+		attrs = append(attrs, String("shuai.id.layout", layout),
 			String("shuai.id.ip", id.ip.String()), Int("shuai.id.pid", int64(id.pid)))
 	}
 	for _, k := range slices.Sorted(maps.Keys(s.resource)) {

@@ -26,7 +26,8 @@ func TestSampling(t *testing.T) {
 	src, _ := testTracer(t, Config{IDs: "random"})
 	kept := 0
 	for range 20_000 {
-		id := TraceID{src.born(), rand.Uint64()}
+		lo := rand.Uint64()
+		id := TraceID{src.born(lo), lo}
 		if sampled(id, threshold(0.01)) {
 			kept++
 			if !sampled(id, threshold(0.1)) {

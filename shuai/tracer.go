@@ -51,6 +51,8 @@ func New(cfg Config) (*Tracer, error) {
 	}
 	if s.randomIDs {
 		t.ids = nil
+	} else if s.idKey != nil {
+		t.ids = id.ids.under(s.idKey)
 	}
 	t.exporter = newExporter(s, t.shards, appendResource(nil, resourceOf(s, id)))
 	t.exporter.statistics = t.statistics
@@ -182,7 +184,10 @@ func (t *Tracer) start(ctx context.Context, parent *Span, name string, kind Kind
 		}
 	} else {
 		parent = nil
-		s.trace = TraceID{t.born(), rand.Uint64()}
+		s.trace = TraceID{t.exporter.born.Load(), rand.Uint64()}
+		if s.trace.Hi == 0 {
+			s.trace.Hi = t.born(s.trace.Lo)
+		}
 		meta = metaRoot | flagRandom
 		if above&flagDecided != 0 {
 			meta |= uint64(above & flagSampled)
@@ -227,7 +232,7 @@ func (t *Tracer) record(s, parent *Span, odds odds, now int64, name string, kind
 	} else {
 		random = s.trace.Lo // no other span of the trace has it
 		if t.ids != nil {
-			s.trace.Hi = t.ids.traceID(uint32(r.start/int64(time.Second)), 0).Hi // born's may be a second old
+			s.trace = t.ids.traceID(uint32(r.start/int64(time.Second)), random) // born's may be a second old
 		}
 	}
 	r.id = t.ids.spanID(r.start, random)
@@ -240,20 +245,17 @@ func (t *Tracer) record(s, parent *Span, odds odds, now int64, name string, kind
 // never in a duration.
 func (t *Tracer) unixNano(monotonic int64) int64 { return monotonic + t.exporter.offset.Load() }
 
-// born is the first half of the id of a trace that begins now. It takes the second from a clock that the exporter sets whenever it wakes,
-// so that a span that is neither recorded nor counted reads none.
-func (t *Tracer) born() uint64 {
-	if hi := t.exporter.born.Load(); hi != 0 {
-		return hi
-	}
-	return t.bornNow()
-}
-
-func (t *Tracer) bornNow() uint64 {
+// born is the first half of the id of a trace that begins now, given the second half, where the exporter's is not for all traces. As there, the
+// second is that of a clock that the exporter sets whenever it wakes, so that a span that is neither recorded nor counted reads none.
+func (t *Tracer) born(random uint64) uint64 {
 	if t.ids == nil {
 		return rand.Uint64() | 1 // never zero
 	}
-	return t.ids.traceID(uint32(time.Now().Unix()), 0).Hi
+	unix := t.exporter.unix.Load()
+	if unix == 0 {
+		unix = uint32(time.Now().Unix())
+	}
+	return t.ids.traceID(unix, random).Hi
 }
 
 // muted returns a context below which nothing is traced: the exporter's own requests.

@@ -431,15 +431,19 @@ func TestAllocations(t *testing.T) {
 	if spanBytes > 384 {
 		t.Errorf("a recorded span has %d bytes: more than the 384 it is meant to fill", spanBytes)
 	}
-	for _, ratio := range []float64{1, -1} {
-		tr, _ := testTracer(t, Config{Ratio: ratio, BufferBytes: 1})
-		ctx, _ := tr.StartSpan(t.Context(), "root", KindServer)
-		if n := testing.AllocsPerRun(100, func() {
-			_, s := StartSpan(ctx, "child", KindClient)
-			fourAttributes(s)
-			s.End()
-		}); n > 1 {
-			t.Errorf("ratio %v: %v allocations a span", ratio, n)
+	for _, cfg := range []Config{{Ratio: 1}, {Ratio: -1}, {Ratio: 1, IDKey: exampleKey}, {Ratio: -1, IDKey: exampleKey}} {
+		cfg.BufferBytes = 1
+		tr, _ := testTracer(t, cfg)
+		above, _ := tr.StartSpan(t.Context(), "root", KindServer)
+		for _, ctx := range []context.Context{above, t.Context()} {
+			if n := testing.AllocsPerRun(100, func() {
+				_, s := tr.StartSpan(ctx, "child", KindClient)
+				fourAttributes(s)
+				_ = s.SpanID()
+				s.End()
+			}); n > 1 {
+				t.Errorf("ratio %v, key %q, root %v: %v allocations a span", cfg.Ratio, cfg.IDKey, ctx != above, n)
+			}
 		}
 	}
 }
