@@ -42,6 +42,7 @@ var mayImport = map[string]string{
 	"internal/views":           "internal/vfs",
 	"internal/api":             "internal/analyze internal/calls internal/catalog internal/findings internal/quantity internal/span internal/store internal/suggest internal/views internal/wire redeye", // never an engine
 	"internal/demo":            "redeye shuai",
+	"internal/weave":           "",
 	"cmd/shuai":                "internal shuai ui", // the only place that knows which engine runs
 	"cmd/redeye":               "redeye",
 	"bench":                    "internal shuai redeye",

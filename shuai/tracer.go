@@ -9,6 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 	"unsafe"
+
+	"github.com/fuwu-project/fuwu/shuai/internal/bridge"
+	"github.com/fuwu-project/fuwu/shuai/internal/goroutine"
 )
 
 // Tracer starts spans for one service and exports them. A process may have several. Its methods may
@@ -98,6 +101,9 @@ func (t *Tracer) Stop(ctx context.Context) error {
 // does nothing; it never returns nil. The context returned, in which the work is to be done, is the span.
 func StartSpan(ctx context.Context, name string, kind Kind) (context.Context, *Span) {
 	parent := SpanFromContext(ctx)
+	if parent == nil && goroutine.Known() {
+		ctx, parent = ofGoroutine(ctx, kind)
+	}
 	t := parent.Tracer()
 	if t == nil {
 		t = defaultTracer.Load()
@@ -144,7 +150,44 @@ func (t *Tracer) Scope(name, version, schemaURL string, attrs ...Attr) *Tracer {
 
 // StartSpan starts a child of the span in which ctx runs, or a root. See the function [StartSpan].
 func (t *Tracer) StartSpan(ctx context.Context, name string, kind Kind) (context.Context, *Span) {
-	return t.start(ctx, SpanFromContext(ctx), name, kind)
+	parent := SpanFromContext(ctx)
+	if parent == nil && goroutine.Known() {
+		ctx, parent = ofGoroutine(ctx, kind)
+	}
+	return t.start(ctx, parent, name, kind)
+}
+
+// ofGoroutine finds the span of the request at which the goroutine works for one that is started without a context of it. What arrives at
+// the process is no part of another request, whoever started the goroutine that waits for it.
+func ofGoroutine(ctx context.Context, kind Kind) (context.Context, *Span) {
+	if kind == KindServer || kind == KindConsumer {
+		return ctx, nil
+	}
+	of, _ := goroutine.Current()
+	parent := SpanFromContext(of)
+	if parent == nil {
+		return ctx, nil
+	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	return within{ctx, parent}, parent
+}
+
+// within is a context that has a span which it does not come from.
+type within struct {
+	context.Context
+	span *Span
+}
+
+func (c within) Value(key any) any {
+	if _, ok := key.(spanKey); ok {
+		return c.span
+	}
+	if b := bridge.Installed.Load(); b != nil && key == b.Key {
+		return b.View(c.span)
+	}
+	return c.Context.Value(key)
 }
 
 // noSpan is what StartSpan returns when there is nothing to trace.

@@ -27,6 +27,7 @@ type CLI struct {
 	Findings FindingsCmd `cmd:"" help:"Show what requests waste: chatty loops, serial fan-outs, slow calls, retry storms."`
 	Redeye   RedeyeCmd   `cmd:"" help:"Show the programs of Redeye that ran, what they saved and which are stopped."`
 	Store    StoreCmd    `cmd:"" help:"Look into a data directory: check its files, say what it holds."`
+	Build    BuildCmd    `cmd:"" passthrough:"" help:"Build a program, as go build does, that is traced without a change to its source."`
 	ID       IDCmd       `cmd:"" name:"id" help:"Say when and where an id made by Shuai was born."`
 	Bench    BenchCmd    `cmd:"" help:"Measure a server on this machine."`
 

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/fuwu-project/fuwu/shuai"
+	"github.com/fuwu-project/fuwu/shuai/internal/goroutine"
 )
 
 // NewHandler returns a handler that makes a server span of each request that next serves. The span is named
@@ -24,17 +25,22 @@ import (
 // and a panic, which goes on, make it an error.
 //
 // The response writer that next sees has Unwrap, for [http.ResponseController], and is an
-// [http.Flusher], [http.Hijacker] and [io.ReaderFrom] where the server's own is.
+// [http.Flusher], [http.Hijacker], [io.ReaderFrom], [http.Pusher] and [http.CloseNotifier] where the server's own is.
 func NewHandler(next http.Handler, cfg Config) http.Handler {
-	h := &handler{next: next, cfg: cfg}
-	h.mux, _ = next.(*http.ServeMux)
-	return h
+	handlers.Store(true)
+	return &handler{next: next, server: server{cfg: cfg}}
 }
 
 type handler struct {
-	next  http.Handler
+	next http.Handler
+	server
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.serve(h.next, w, r) }
+
+// server is what handlers have apart from what is next.
+type server struct {
 	cfg   Config
-	mux   *http.ServeMux // next, if it is one
 	names pairs
 }
 
@@ -49,28 +55,28 @@ var silentMux = sync.OnceValue(func() bool {
 })
 
 // route is that of a request, if it is known before it is served and somebody needs it: the server's mux would have to match twice.
-func (h *handler) route(r *http.Request, decided bool) string {
-	switch {
-	case h.cfg.Route != nil:
+func (h *server) route(next http.Handler, r *http.Request, decided bool) string {
+	if h.cfg.Route != nil {
 		return h.cfg.Route(r)
-	case h.mux != nil && (!decided || silentMux()):
-		_, pattern := h.mux.Handler(r)
+	}
+	if mux, ok := next.(*http.ServeMux); ok && (!decided || silentMux()) {
+		_, pattern := mux.Handler(r)
 		return routeOf(pattern)
 	}
 	return ""
 }
 
 // name is verb and route, which mostly is the pattern.
-func (h *handler) name(verb, route, pattern string) string {
+func (h *server) name(verb, route, pattern string) string {
 	if len(pattern) == len(verb)+1+len(route) && pattern[:len(verb)] == verb && pattern[len(verb)] == ' ' {
 		return pattern
 	}
 	return h.names.text(verb, route)
 }
 
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *server) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	if h.cfg.skips(r) {
-		h.next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r)
 		return
 	}
 	attr, verb := method(r.Method)
@@ -78,13 +84,14 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.cfg.Public {
 		around = h.cfg.extract(r)
 	}
-	route := h.route(r, !h.cfg.Public && shuai.SpanFromContext(around).Decided())
+	route := h.route(next, r, !h.cfg.Public && shuai.SpanFromContext(around).Decided())
 	name := h.names.text(verb, route)
-	ctx, span := h.cfg.serve(around, r, name)
+	ctx, span := h.cfg.begin(around, r, name)
 	if !span.Counted() {
 		r2 := r.WithContext(ctx)
 		defer giveBack(r, r2)
-		h.next.ServeHTTP(w, r2)
+		defer goroutine.Begin(ctx, r).End()
+		next.ServeHTTP(w, r2)
 		return
 	}
 	if span.Recording() {
@@ -108,7 +115,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(p) // the server's to handle, or to hide: http.ErrAbortHandler
 		}
 	}()
-	h.next.ServeHTTP(seen.write(w), r2)
+	defer goroutine.Begin(ctx, r).End()
+	next.ServeHTTP(seen.write(w), r2)
 }
 
 // giveBack tells the server's request what its copy has been told: the pattern, for whoever logs the request outside, and the form, whose files
@@ -146,16 +154,23 @@ func routeOf(pattern string) string {
 // served is what the next handler sees of a request: one allocation instead of two.
 type served struct {
 	request http.Request
-	writer  http1Writer
+	writer  closeWriter
 }
 
-// write returns the writer with those of the interfaces that handlers ask for by type assertion: what the writers of HTTP/1 (all)
-// and HTTP/2 (Flusher) have.
+// write returns the writer with those of the interfaces that handlers ask for by type assertion: what the writers of HTTP/1 and HTTP/2
+// have.
 func (s *served) write(w http.ResponseWriter) http.ResponseWriter {
 	s.writer.ResponseWriter = w
 	if full, ok := w.(http1); ok {
 		s.writer.flusher, s.writer.full = full, full
-		return &s.writer
+		if _, ok := w.(http.CloseNotifier); ok { //nolint:staticcheck // handlers older than contexts ask for it
+			return &s.writer
+		}
+		return &s.writer.http1Writer
+	}
+	if full, ok := w.(http2); ok {
+		s.writer.flusher = full
+		return &http2Writer{&s.writer.flushWriter, full}
 	}
 	if f, ok := w.(http.Flusher); ok {
 		s.writer.flusher = f
@@ -239,6 +254,26 @@ type http1 interface {
 	io.ReaderFrom
 }
 
+// http2 is what that of HTTP/2 can do.
+type http2 interface {
+	http.Flusher
+	http.Pusher
+	http.CloseNotifier //nolint:staticcheck // as for HTTP/1
+}
+
+type http2Writer struct {
+	*flushWriter
+	full http2
+}
+
+// Push implements [http.Pusher].
+func (w *http2Writer) Push(target string, opts *http.PushOptions) error {
+	return w.full.Push(target, opts)
+}
+
+// CloseNotify implements [http.CloseNotifier].
+func (w *http2Writer) CloseNotify() <-chan bool { return w.full.CloseNotify() }
+
 type http1Writer struct {
 	flushWriter
 	full http1
@@ -257,4 +292,12 @@ func (w *http1Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (w *http1Writer) ReadFrom(src io.Reader) (int64, error) {
 	w.wrote()
 	return w.full.ReadFrom(src)
+}
+
+// closeWriter is one that is an [http.CloseNotifier] as well.
+type closeWriter struct{ http1Writer }
+
+// CloseNotify implements [http.CloseNotifier].
+func (w *closeWriter) CloseNotify() <-chan bool {
+	return w.full.(http.CloseNotifier).CloseNotify() //nolint:errcheck,staticcheck // write has looked
 }

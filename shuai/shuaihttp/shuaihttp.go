@@ -40,8 +40,8 @@ func (c Config) start(ctx context.Context, name string, kind shuai.Kind) (contex
 	return shuai.StartSpan(ctx, name, kind)
 }
 
-// serve starts the span of a request that came, in the context of its caller or, if that is not to be trusted, in none.
-func (c Config) serve(ctx context.Context, r *http.Request, name string) (context.Context, *shuai.Span) {
+// begin starts the span of a request that came, in the context of its caller or, if that is not to be trusted, in none.
+func (c Config) begin(ctx context.Context, r *http.Request, name string) (context.Context, *shuai.Span) {
 	if !c.Public {
 		return c.start(ctx, name, shuai.KindServer)
 	}

@@ -22,11 +22,19 @@ func NewTransport(base http.RoundTripper, cfg Config) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	return &transport{base: base, cfg: cfg}
+	return &transport{base: base, client: client{cfg: cfg}}
 }
 
 type transport struct {
-	base         http.RoundTripper
+	base http.RoundTripper
+	client
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) { return t.send(t.base, r) }
+
+// client is what transports have apart from what they send by.
+type client struct {
 	cfg          Config
 	names, types pairs
 }
@@ -52,9 +60,9 @@ func WithCall(ctx context.Context, name string, attrs ...shuai.Attr) context.Con
 	return context.WithValue(ctx, callKey{}, call{name: name, attrs: attrs})
 }
 
-func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *client) send(base http.RoundTripper, r *http.Request) (*http.Response, error) {
 	if t.cfg.skips(r) {
-		return t.base.RoundTrip(r)
+		return base.RoundTrip(r)
 	}
 	attr, verb := method(r.Method)
 	c, _ := r.Context().Value(callKey{}).(call)
@@ -67,7 +75,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	ctx, span := t.cfg.start(r.Context(), name, shuai.KindClient)
 	if span.TraceID().IsZero() && shuai.SpanFromContext(ctx) == nil {
-		return t.base.RoundTrip(r)
+		return base.RoundTrip(r)
 	}
 	x := &exchange{request: *r.WithContext(ctx), Header: make(Header, len(r.Header)+2)}
 	r2 := &x.request
@@ -77,7 +85,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	shuai.Inject(ctx, x)
 	if !span.Counted() {
-		return t.base.RoundTrip(r2)
+		return base.RoundTrip(r2)
 	}
 	if c.name == "" && r.URL != nil { // as the server makes it of the attributes
 		host, rest := r.URL.Host, c.route
@@ -101,7 +109,10 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		span.Set(c.attrs...)
 	}
 
-	resp, err := t.base.RoundTrip(r2)
+	resp, err := base.RoundTrip(r2)
+	if resp != nil && resp.Request == r2 {
+		resp.Request = r
+	}
 	if err != nil {
 		span.SetString("error.type", errorType(err))
 		span.Error(err)

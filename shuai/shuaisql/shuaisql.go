@@ -165,6 +165,7 @@ type tracing struct {
 	typ        string // what the statistics call it: as the server makes it of db.system.name
 	host       string
 	port       int64 // 0: not known
+	woven      bool  // see Weave
 	statements statements
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -45,13 +46,20 @@ var kinds = []string{"minimal", "legacy", "modern", "checking"}
 
 // A program sees the same, and the driver is called in the same way, with and without tracing; and no value is exported.
 func TestTransparent(t *testing.T) {
-	for _, kind := range kinds {
+	for n := range 2 * len(kinds) {
+		kind, woven := kinds[n/2], n%2 == 1
 		plain, traced := &journal{}, &journal{}
 		want := use(t.Context(), sql.OpenDB(testConnector{testDriver{plain, kind}}))
 
 		tr, stop := newTracer(t, 1)
 		ctx, root := tr.StartSpan(t.Context(), "root", shuai.KindServer)
-		db := sql.OpenDB(shuaisql.NewConnector(testConnector{testDriver{traced, kind}}, shuaisql.Config{}))
+		var connector driver.Connector = testConnector{testDriver{traced, kind}}
+		if woven {
+			connector = shuaisql.Weave(connector, "")
+		} else {
+			connector = shuaisql.NewConnector(connector, shuaisql.Config{})
+		}
+		db := sql.OpenDB(connector)
 		got := use(ctx, db)
 		root.End()
 		if !slices.Equal(got, want) {
@@ -77,6 +85,34 @@ func TestTransparent(t *testing.T) {
 				t.Errorf("%s: %q is not exported", kind, want)
 			}
 		}
+	}
+}
+
+// What is woven in is not seen, and what the program has put there itself is.
+func TestWeave(t *testing.T) {
+	for _, kind := range kinds {
+		plain := testConnector{testDriver{&journal{}, kind}}
+		own := shuaisql.NewConnector(plain, shuaisql.Config{})
+		if shuaisql.Weave(own, "") != own {
+			t.Errorf("%s: a connector of the program's is traced twice", kind)
+		}
+		conn := func(c driver.Connector) driver.Conn {
+			conn, err := c.Connect(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return conn
+		}
+		want := fmt.Sprintf("%T", conn(plain))
+		if got := fmt.Sprintf("%T", shuaisql.Unweave(conn(shuaisql.Weave(plain, "")))); got != want {
+			t.Errorf("%s: the program sees a %s, not a %s", kind, got, want)
+		}
+		if mine := conn(own); shuaisql.Unweave(mine) != any(mine) {
+			t.Errorf("%s: the program does not see the connection that it made", kind)
+		}
+	}
+	if shuaisql.Unweave(1) != 1 {
+		t.Error("what is not a connection has become something else")
 	}
 }
 

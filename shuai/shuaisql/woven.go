@@ -1,0 +1,31 @@
+package shuaisql
+
+import "database/sql/driver"
+
+// Weave is what "shuai build" puts where [sql.DB] gets its connector: a connector with the zero Config, of a data source name, "" if that is not
+// known. A connector of [NewConnector] is returned as it is.
+func Weave(c driver.Connector, dataSourceName string) driver.Connector {
+	if _, ok := c.(*connector); ok {
+		return c
+	}
+	cfg := Config{System: systemOf(c.Driver())}
+	cfg.describe(dataSourceName)
+	t := newTracing(cfg)
+	t.woven = true
+	return &connector{c, t}
+}
+
+// Unweave returns the connection that [sql.Conn.Raw] passes on: the driver's own in place of one of [Weave], of which the program does not know.
+func Unweave(c any) any {
+	switch woven := c.(type) {
+	case *conn:
+		if woven.woven {
+			return woven.Unwrap()
+		}
+	case directConn:
+		if woven.woven {
+			return woven.Unwrap()
+		}
+	}
+	return c
+}
