@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fuwu-project/fuwu/internal/realdb"
+	"github.com/fuwu-project/fuwu/internal/weave"
 )
 
 // TestBuild builds a program that knows nothing of tracing, lets it ask a real MariaDB and send to the real server, and compares what the
@@ -36,7 +37,7 @@ func TestBuild(t *testing.T) {
 	if code != 0 || out != "" || errs != "" {
 		t.Fatalf("exit code %d: %s%s", code, out, errs)
 	}
-	if _, err := os.Stat("testdata/shop/zz_shuai_build.go"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat("testdata/shop/" + weave.GlueFile); !errors.Is(err, os.ErrNotExist) {
 		t.Error("the build has left something in the program's directory:", err)
 	}
 

@@ -74,7 +74,12 @@ func (s shuaiTransport) RoundTrip(r *Request) (*Response, error) { return s.t.ro
 		}}},
 		hooks: `package sql
 
-import "database/sql/driver"
+import (
+	"context"
+	"database/sql/driver"
+	"io"
+	"sync"
+)
 
 // ShuaiConnector makes a connector of one that has the data source name, if that is known.
 var ShuaiConnector func(c driver.Connector, dataSourceName string) driver.Connector
@@ -82,11 +87,35 @@ var ShuaiConnector func(c driver.Connector, dataSourceName string) driver.Connec
 // ShuaiRaw makes a connection for the eyes of the program.
 var ShuaiRaw func(any) any
 
+// shuaiLate asks the hook when it first connects: programs open databases while they are being initialised.
+type shuaiLate struct {
+	driver.Connector
+	dataSourceName string
+	once           sync.Once
+	woven          driver.Connector
+}
+
 func shuaiConnector(c driver.Connector, dataSourceName string) driver.Connector {
-	if ShuaiConnector == nil {
-		return c
+	if late, ok := c.(*shuaiLate); ok {
+		return late
 	}
-	return ShuaiConnector(c, dataSourceName)
+	return &shuaiLate{Connector: c, dataSourceName: dataSourceName}
+}
+
+func (c *shuaiLate) Connect(ctx context.Context) (driver.Conn, error) {
+	if ShuaiConnector == nil {
+		return c.Connector.Connect(ctx)
+	}
+	c.once.Do(func() { c.woven = ShuaiConnector(c.Connector, c.dataSourceName) })
+	return c.woven.Connect(ctx)
+}
+
+// Close is for DB.Close.
+func (c *shuaiLate) Close() error {
+	if closer, ok := c.Connector.(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
 }
 
 func shuaiRaw(conn any) any {

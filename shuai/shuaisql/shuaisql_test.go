@@ -88,6 +88,11 @@ func TestTransparent(t *testing.T) {
 	}
 }
 
+// mute is a connector that has no driver to name.
+type mute struct{ driver.Connector }
+
+func (mute) Driver() driver.Driver { panic("not to be asked") }
+
 // What is woven in is not seen, and what the program has put there itself is.
 func TestWeave(t *testing.T) {
 	for _, kind := range kinds {
@@ -110,6 +115,9 @@ func TestWeave(t *testing.T) {
 		if mine := conn(own); shuaisql.Unweave(mine) != any(mine) {
 			t.Errorf("%s: the program does not see the connection that it made", kind)
 		}
+	}
+	if _, err := shuaisql.Weave(mute{testConnector{testDriver{&journal{}, "modern"}}}, "").Connect(t.Context()); err != nil {
+		t.Error(err)
 	}
 	if shuaisql.Unweave(1) != 1 {
 		t.Error("what is not a connection has become something else")

@@ -4,10 +4,8 @@ package main
 
 import (
 	"bufio"
-	"database/sql"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -16,7 +14,7 @@ import (
 	"strings"
 	"sync"
 
-	_ "github.com/go-sql-driver/mysql"
+	"github.com/fuwu-project/fuwu/cmd/shuai/testdata/shop/opened"
 )
 
 // Names that what is woven in must not meet.
@@ -25,16 +23,12 @@ var http_, woven, shuai = 1, 2, 3
 func init() { _ = http_ + woven + shuai }
 
 var (
-	db         *sql.DB
+	db         = opened.DB
 	base       string
 	afterwards sync.WaitGroup
 )
 
 func main() {
-	var err error
-	if db, err = sql.Open("mysql", os.Getenv("SHOP_DB")); err != nil {
-		log.Fatal(err)
-	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /product/{id}", product)
 	mux.HandleFunc("GET /price/{id}", price)
