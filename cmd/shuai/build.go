@@ -56,7 +56,6 @@ type buildArgs struct {
 	dir      string   // of -C; "": here
 	output   []string // flags that only go build knows, as -o
 	flags    []string // those that go list knows as well
-	modfile  string   // of -modfile, which is among flags
 	packages []string
 	help     bool
 }
@@ -92,14 +91,9 @@ func parseBuild(args []string) (buildArgs, error) {
 			b.help = true
 		case name == "C":
 			b.dir = value
-		case name == "overlay":
-			return b, errors.New("go build takes one -overlay, and shuai build has its own")
 		case slices.Contains(onlyBuilds, name):
 			b.output = append(b.output, parts...)
 		default:
-			if name == "modfile" {
-				b.modfile = value
-			}
 			b.flags = append(b.flags, parts...)
 		}
 	}
@@ -119,9 +113,17 @@ func (b *builder) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := b.refuse(env); err != nil {
+		return err
+	}
 	w, err := b.list(ctx)
 	if err != nil {
 		return err
+	}
+	for _, dir := range w.Programs {
+		if within(dir, env.GOMODCACHE) {
+			return fmt.Errorf("the program in %s is another module's, which Go keeps as it is: clone it and build it there", dir)
+		}
 	}
 	w.Root, w.GoVersion = env.GOROOT, env.GOVERSION
 	if err := b.findTracer(ctx, env); err != nil {
@@ -163,14 +165,49 @@ func (b *builder) read(ctx context.Context, args ...string) ([]byte, error) {
 }
 
 // goEnv is part of what go env prints.
-type goEnv struct{ GOROOT, GOVERSION, GOMOD, GOWORK string }
+type goEnv struct{ GOROOT, GOVERSION, GOMOD, GOWORK, GOMODCACHE, GOFLAGS string }
 
 func (b *builder) environment(ctx context.Context) (env goEnv, err error) {
-	out, err := b.read(ctx, "env", "-json", "GOROOT", "GOVERSION", "GOMOD", "GOWORK")
+	out, err := b.read(ctx, "env", "-json", "GOROOT", "GOVERSION", "GOMOD", "GOWORK", "GOMODCACHE", "GOFLAGS")
 	if err != nil {
 		return env, err
 	}
 	return env, json.Unmarshal(out, &env)
+}
+
+// value is that of a flag, of those given or of GOFLAGS.
+func (b *builder) value(env goEnv, name string) string {
+	value := ""
+	given := slices.Concat(strings.Fields(env.GOFLAGS), b.flags)
+	for i, flag := range given {
+		switch n, v, has := strings.Cut(strings.TrimLeft(flag, "-"), "="); {
+		case !strings.HasPrefix(flag, "-") || n != name:
+		case has:
+			value = v
+		case i+1 < len(given):
+			value = given[i+1]
+		}
+	}
+	return value
+}
+
+// refuse says what cannot be built.
+func (b *builder) refuse(env goEnv) error {
+	switch mode := b.value(env, "buildmode"); {
+	case mode == "plugin" || mode == "c-shared" || mode == "c-archive":
+		return fmt.Errorf("-buildmode=%s is no program: its main does not run", mode)
+	case b.value(env, "overlay") != "":
+		return errors.New("go build takes one -overlay, and shuai build has its own")
+	case within(env.GOROOT, env.GOMODCACHE):
+		return fmt.Errorf("%s is one that Go has downloaded by itself, to %s, where it wants every file as it is: install that version of Go, or set GOTOOLCHAIN=local if the one installed will do", env.GOVERSION, env.GOROOT)
+	}
+	return nil
+}
+
+// within says whether a path is in a directory.
+func within(path, dir string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 // list asks which packages the build has, and which of them are programs.
@@ -203,29 +240,37 @@ func (b *builder) list(ctx context.Context) (weave.Build, error) {
 
 // findTracer makes sure that the program can import the tracer: by its own go.mod, or by a copy that has it.
 func (b *builder) findTracer(ctx context.Context, env goEnv) error {
-	_, unknown := b.read(ctx, slices.Concat([]string{"list"}, b.flags, []string{"--", weave.Tracer + "/woven"})...)
-	if unknown == nil {
+	mod := b.value(env, "mod")
+	probe := slices.Concat([]string{"list"}, b.flags)
+	if mod == "mod" {
+		probe = append(probe, "-mod=readonly") // not to change the program's go.mod
+	}
+	if _, unknown := b.read(ctx, append(probe, "--", weave.Tracer+"/woven")...); unknown == nil {
 		return nil
 	}
+	modfile := b.value(env, "modfile")
+	_, err := os.Stat(filepath.Join(filepath.Dir(env.GOMOD), "vendor", "modules.txt"))
 	switch {
-	case env.GOMOD == "" || env.GOMOD == os.DevNull:
-		return errors.New("there is no go.mod here; shuai build needs one, as \"go mod init\" makes it")
-	case b.modfile != "":
-		return fmt.Errorf("%s does not have the tracer: \"go get -modfile=%s %s\" first", b.modfile, b.modfile, weave.Tracer)
+	case modfile != "":
+		return fmt.Errorf("%s does not have the tracer: \"go get -modfile=%s %s\" first", modfile, modfile, weave.Tracer)
 	case env.GOWORK != "" && env.GOWORK != "off":
 		return fmt.Errorf("the modules of %s do not have the tracer, and in a workspace shuai build cannot add it: \"go get %s\" in one of them, or set GOWORK=off", env.GOWORK, weave.Tracer)
+	case mod == "vendor" || mod == "" && err == nil:
+		return errors.New("the vendor directory does not have the tracer; -mod=mod leaves it aside")
+	case env.GOMOD == "" || env.GOMOD == os.DevNull:
+		return errors.New("there is no go.mod here; shuai build needs one, as \"go mod init\" makes it")
 	}
-	mod, sum := filepath.Join(b.scratch, "go.mod"), filepath.Join(b.scratch, "go.sum")
-	if err := copyFile(mod, env.GOMOD); err != nil {
+	copied, sum := filepath.Join(b.scratch, "go.mod"), filepath.Join(b.scratch, "go.sum")
+	if err := copyFile(copied, env.GOMOD); err != nil {
 		return err
 	}
 	if err := copyFile(sum, strings.TrimSuffix(env.GOMOD, ".mod")+".sum"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if err := b.addTracer(ctx, mod, os.Getenv("SHUAI_TRACER")); err != nil {
+	if err := b.addTracer(ctx, copied, os.Getenv("SHUAI_TRACER")); err != nil {
 		return fmt.Errorf("the tracer %s cannot be added to a copy of %s; SHUAI_TRACER says which one, a version or a directory: %w", weave.Tracer, env.GOMOD, err)
 	}
-	b.flags = append(b.flags, "-modfile="+mod)
+	b.flags = append(b.flags, "-modfile="+copied)
 	return nil
 }
 

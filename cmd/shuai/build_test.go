@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -44,14 +45,14 @@ func TestBuild(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), bin)
 	cmd.Env = append(os.Environ(), "SHOP_DB=root@tcp("+db.Addr+")/mysql", "SHUAI_SERVICE=shop", "SHUAI_RATIO=1",
 		"OTEL_EXPORTER_OTLP_ENDPOINT="+s.otlpHTTP)
-	cmd.Stdin = strings.NewReader("/product/5\nproxy /price/6\n/late\n/raw\n")
+	cmd.Stdin = strings.NewReader("/product/5\nproxy /price/6\n/late\n/raw\nh2 /\n")
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
 	printed, err := cmd.Output()
 	if cmd.ProcessState.ExitCode() != 3 || complaints.Len() > 0 {
 		t.Errorf("%v, %s", err, &complaints)
 	}
-	want := "product 5: 105\n106\nlater\n*mysql.mysqlConn true true true true true\n"
+	want := "product 5: 105\n106\nlater\n*mysql.mysqlConn *http.response true map[X-End:[yes]]\n404 page not found\n\n"
 	if diff := cmp.Diff(want, string(printed)); diff != "" {
 		t.Errorf("what the program prints (-), and printed (+):\n%s", diff)
 	}
@@ -78,8 +79,10 @@ client GET 200
     client SELECT mysql SELECT ? + ?
 client GET 200
   server GET /raw 200
-    client GET 404
-      server GET 404
+    client POST 200
+      server POST /raw 200
+client GET 404
+  server GET 404
 `
 	if diff := cmp.Diff(want, s.trees(t, "shop")); diff != "" {
 		t.Errorf("%s", diff)
@@ -161,7 +164,7 @@ func TestBuildWithoutTracer(t *testing.T) {
 	t.Setenv("GOFLAGS", "")
 	t.Setenv("SHUAI_TRACER", tracer)
 	program := map[string]string{
-		"go.mod":  "module example.com/hello\n\ngo 1.26\n",
+		"go.mod":  "module example.com/hello\n\ngo 1.26\n\nreplace " + weave.Tracer + " => " + tracer + "\n", // with -mod=mod Go itself would add what it lacks
 		"main.go": "package main\n\nimport (\n\t\"fmt\"\n\t\"example.com/hello/words\"\n)\n\nfunc main() { fmt.Println(words.Hello) }\n",
 	}
 	dir := t.TempDir()
@@ -172,7 +175,7 @@ func TestBuildWithoutTracer(t *testing.T) {
 	write(filepath.Join(dir, "words"), map[string]string{"words.go": "package words\n\nconst Hello = \"hello\"\n"})
 	for name, args := range map[string][]string{
 		"package":   {"-C", dir, "-o", "out/package", "."},
-		"all":       {"-C=" + dir, "-o", "out/", "-ldflags", "-s -w", "./..."},
+		"all":       {"-C=" + dir, "-o", "out/", "-ldflags", "-s -w", "-mod=mod", "./..."},
 		"file":      {"-C", dir, "-o=out/file", "main.go"},
 		"and words": {"-C", dir, "-v=false", "-o", "out/and words", ".", "./words"},
 	} {
@@ -214,11 +217,17 @@ func TestBuildWithoutTracer(t *testing.T) {
 
 	for name, c := range map[string]struct {
 		mod, tracer, work string
+		flags, cache      string // GOFLAGS, GOMODCACHE
 		args              []string
 		want              string
 	}{
 		"no value":     {args: []string{"-o"}, want: "the flag -o has no value"},
 		"overlay":      {args: []string{"-overlay", "x", "."}, want: "shuai build has its own"},
+		"their flags":  {flags: "-overlay=x", want: "shuai build has its own"},
+		"their file":   {flags: "-modfile=go.mod", want: "go.mod does not have the tracer"},
+		"their cache":  {cache: runtime.GOROOT(), want: "is one that Go has downloaded by itself"}, //nolint:staticcheck // the test runs where it was built
+		"plugin":       {args: []string{"-buildmode=plugin", "."}, want: "-buildmode=plugin is no program"},
+		"vendor":       {args: []string{"-mod", "vendor", "."}, want: "-mod=mod leaves it aside"},
 		"no program":   {args: []string{"./words"}, want: "there is no package main among the packages"},
 		"no package":   {args: []string{"./nowhere"}, want: "nowhere"},
 		"no flag":      {args: []string{"-colour=red", "."}, want: "flag provided but not defined: -colour"},
@@ -230,7 +239,7 @@ func TestBuildWithoutTracer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			write(dir, map[string]string{"go.mod": program["go.mod"], "main.go": "package main\n\nfunc main() {}\n"})
+			write(dir, map[string]string{"go.mod": "module example.com/hello\n\ngo 1.26\n", "main.go": "package main\n\nfunc main() {}\n"})
 			if err := os.Mkdir(filepath.Join(dir, "words"), 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -245,6 +254,10 @@ func TestBuildWithoutTracer(t *testing.T) {
 				t.Setenv("GOWORK", filepath.Join(dir, "go.work"))
 			case c.tracer != "":
 				t.Setenv("SHUAI_TRACER", c.tracer)
+			case c.flags != "":
+				t.Setenv("GOFLAGS", c.flags)
+			case c.cache != "":
+				t.Setenv("GOMODCACHE", c.cache)
 			}
 			if c.args == nil {
 				c.args = []string{"."}

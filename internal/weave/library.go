@@ -42,16 +42,49 @@ func ShuaiAtExit(f func()) { exithook.Add(exithook.Hook{F: f, RunOnFailure: true
 	{
 		path: "net/http",
 		files: []source{
-			{"server.go", []edit{{"\thandler.ServeHTTP(rw, req)\n", "\tif ShuaiServe != nil { ShuaiServe(handler, rw, req) } else { handler.ServeHTTP(rw, req) }\n"}}},
-			{"roundtrip.go", []edit{{"\treturn t.roundTrip(req)\n", "\tif ShuaiSend != nil { return ShuaiSend(shuaiTransport{t}, req) }; return t.roundTrip(req)\n"}}},
+			{"server.go", []edit{{"\thandler.ServeHTTP(rw, req)\n", "\tif serve := shuaiServe.Load(); serve != nil { (*serve)(handler, rw, req, shuaiWithin, shuaiStatus) } else { handler.ServeHTTP(rw, req) }\n"}}},
+			{"h2_bundle.go", []edit{{"type http2responseWriter struct {\n", "func (w *http2responseWriter) shuaiStatus() int { return w.rws.status }; type http2responseWriter struct {\n"}}},
+			{"roundtrip.go", []edit{{"\treturn t.roundTrip(req)\n", "\tif send := shuaiSend.Load(); send != nil { return (*send)(shuaiTransport{t}, req) }; return t.roundTrip(req)\n"}}},
 		},
 		hooks: `package http
 
-// ShuaiServe has a handler serve a request.
-var ShuaiServe func(Handler, ResponseWriter, *Request)
+import (
+	"context"
+	"sync/atomic"
+)
 
-// ShuaiSend sends a request by a transport.
-var ShuaiSend func(RoundTripper, *Request) (*Response, error)
+type (
+	shuaiServeFunc = func(next Handler, w ResponseWriter, r *Request, within func(*Request, context.Context), status func(ResponseWriter) int)
+	shuaiSendFunc  = func(RoundTripper, *Request) (*Response, error)
+)
+
+var (
+	shuaiServe atomic.Pointer[shuaiServeFunc]
+	shuaiSend  atomic.Pointer[shuaiSendFunc]
+)
+
+// ShuaiHang hangs up what serves requests and what sends them.
+func ShuaiHang(serve shuaiServeFunc, send shuaiSendFunc) {
+	shuaiServe.Store(&serve)
+	shuaiSend.Store(&send)
+}
+
+func shuaiWithin(r *Request, ctx context.Context) { r.ctx = ctx }
+
+// shuaiStatus is what a handler has written to a writer of the server, 0 if nothing.
+func shuaiStatus(w ResponseWriter) int {
+	if w, ok := w.(interface{ shuaiStatus() int }); ok {
+		return w.shuaiStatus()
+	}
+	return 0
+}
+
+func (w *response) shuaiStatus() int {
+	if w.status == 0 && w.conn.hijacked() {
+		return StatusSwitchingProtocols
+	}
+	return w.status
+}
 
 // shuaiTransport is a transport below the hook.
 type shuaiTransport struct{ t *Transport }
@@ -59,7 +92,7 @@ type shuaiTransport struct{ t *Transport }
 func (s shuaiTransport) RoundTrip(r *Request) (*Response, error) { return s.t.roundTrip(r) }
 `,
 		by:   "shuaihttp",
-		hang: "LIBRARY.ShuaiServe, LIBRARY.ShuaiSend = TRACER.Serve, TRACER.Send",
+		hang: "LIBRARY.ShuaiHang(TRACER.Serve, TRACER.Send)",
 	},
 	{
 		path: "database/sql",
@@ -79,13 +112,21 @@ import (
 	"database/sql/driver"
 	"io"
 	"sync"
+	"sync/atomic"
 )
 
-// ShuaiConnector makes a connector of one that has the data source name, if that is known.
-var ShuaiConnector func(c driver.Connector, dataSourceName string) driver.Connector
+type shuaiHooks struct {
+	weave   func(c driver.Connector, dataSourceName string) driver.Connector
+	unweave func(any) any
+}
 
-// ShuaiRaw makes a connection for the eyes of the program.
-var ShuaiRaw func(any) any
+var shuai atomic.Pointer[shuaiHooks]
+
+// ShuaiHang hangs up what makes a connector of one that has the data source name, if that is known, and what makes a connection for the eyes
+// of the program.
+func ShuaiHang(weave func(c driver.Connector, dataSourceName string) driver.Connector, unweave func(any) any) {
+	shuai.Store(&shuaiHooks{weave, unweave})
+}
 
 // shuaiLate asks the hook when it first connects: programs open databases while they are being initialised.
 type shuaiLate struct {
@@ -103,10 +144,11 @@ func shuaiConnector(c driver.Connector, dataSourceName string) driver.Connector 
 }
 
 func (c *shuaiLate) Connect(ctx context.Context) (driver.Conn, error) {
-	if ShuaiConnector == nil {
+	hooks := shuai.Load()
+	if hooks == nil {
 		return c.Connector.Connect(ctx)
 	}
-	c.once.Do(func() { c.woven = ShuaiConnector(c.Connector, c.dataSourceName) })
+	c.once.Do(func() { c.woven = hooks.weave(c.Connector, c.dataSourceName) })
 	return c.woven.Connect(ctx)
 }
 
@@ -119,13 +161,13 @@ func (c *shuaiLate) Close() error {
 }
 
 func shuaiRaw(conn any) any {
-	if ShuaiRaw == nil {
-		return conn
+	if hooks := shuai.Load(); hooks != nil {
+		return hooks.unweave(conn)
 	}
-	return ShuaiRaw(conn)
+	return conn
 }
 `,
 		by:   "shuaisql",
-		hang: "LIBRARY.ShuaiConnector, LIBRARY.ShuaiRaw = TRACER.Weave, TRACER.Unweave",
+		hang: "LIBRARY.ShuaiHang(TRACER.Weave, TRACER.Unweave)",
 	},
 }

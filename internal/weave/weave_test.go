@@ -80,7 +80,7 @@ func TestOnlyWhatIsThere(t *testing.T) {
 	if glue == "" || glue != files[filepath.Join("/b", GlueFile)] {
 		t.Errorf("the two programs have %q and %q", glue, files[filepath.Join("/b", GlueFile)])
 	}
-	if strings.Contains(glue, "sql") || !strings.Contains(glue, "shuai_build_net_http.ShuaiServe") {
+	if strings.Contains(glue, "sql") || !strings.Contains(glue, "shuai_build_net_http.ShuaiHang") {
 		t.Error(glue)
 	}
 	if _, err := parser.ParseFile(token.NewFileSet(), "", glue, parser.AllErrors); err != nil {

@@ -2,6 +2,7 @@ package shuaihttp
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -79,6 +80,36 @@ func (h *server) serve(next http.Handler, w http.ResponseWriter, r *http.Request
 		next.ServeHTTP(w, r)
 		return
 	}
+	ctx, a := h.arrive(next, r)
+	if !a.span.Counted() {
+		r2 := r.WithContext(ctx)
+		defer giveBack(r, r2)
+		defer goroutine.Begin(ctx, r).End()
+		next.ServeHTTP(w, r2)
+		return
+	}
+	seen := &served{request: *r.WithContext(ctx)}
+	r2 := &seen.request
+	defer func() {
+		p := recover()
+		giveBack(r, r2)
+		h.answered(a, r2.Pattern, seen.writer.status, p)
+		if p != nil {
+			panic(p) // the server's to handle, or to hide: http.ErrAbortHandler
+		}
+	}()
+	defer goroutine.Begin(ctx, r).End()
+	next.ServeHTTP(seen.write(w), r2)
+}
+
+// arrived is a request that is being served.
+type arrived struct {
+	span              *shuai.Span
+	name, verb, route string
+}
+
+// arrive starts the span of a request, and returns the context in which next is to serve it.
+func (h *server) arrive(next http.Handler, r *http.Request) (context.Context, arrived) {
 	attr, verb := method(r.Method)
 	around := r.Context()
 	if !h.cfg.Public {
@@ -87,36 +118,23 @@ func (h *server) serve(next http.Handler, w http.ResponseWriter, r *http.Request
 	route := h.route(next, r, !h.cfg.Public && shuai.SpanFromContext(around).Decided())
 	name := h.names.text(verb, route)
 	ctx, span := h.cfg.begin(around, r, name)
-	if !span.Counted() {
-		r2 := r.WithContext(ctx)
-		defer giveBack(r, r2)
-		defer goroutine.Begin(ctx, r).End()
-		next.ServeHTTP(w, r2)
-		return
-	}
 	if span.Recording() {
 		describe(span, r, attr)
 	}
-	seen := &served{request: *r.WithContext(ctx)}
-	r2, rw := &seen.request, &seen.writer.responseWriter
-	defer func() {
-		p := recover()
-		giveBack(r, r2)
-		if of := routeOf(r2.Pattern); of != "" && of != route && h.cfg.Route == nil {
-			route = of
-			span.Rename(name, h.name(verb, route, r2.Pattern))
-		}
-		if route != "" {
-			span.SetString("http.route", route)
-		}
-		rw.describe(span, p)
-		span.End()
-		if p != nil {
-			panic(p) // the server's to handle, or to hide: http.ErrAbortHandler
-		}
-	}()
-	defer goroutine.Begin(ctx, r).End()
-	next.ServeHTTP(seen.write(w), r2)
+	return ctx, arrived{span, name, verb, route}
+}
+
+// answered ends the span of a request that was served by a pattern, with a status, 0 if nothing was written, or a panic.
+func (h *server) answered(a arrived, pattern string, status int, panicked any) {
+	if of := routeOf(pattern); of != "" && of != a.route && h.cfg.Route == nil {
+		a.route = of
+		a.span.Rename(a.name, h.name(a.verb, of, pattern))
+	}
+	if a.route != "" {
+		a.span.SetString("http.route", a.route)
+	}
+	describeOutcome(a.span, status, panicked)
+	a.span.End()
 }
 
 // giveBack tells the server's request what its copy has been told: the pattern, for whoever logs the request outside, and the form, whose files
@@ -185,7 +203,7 @@ type responseWriter struct {
 	status int // 0: nothing was written
 }
 
-func (w *responseWriter) describe(span *shuai.Span, panicked any) {
+func describeOutcome(span *shuai.Span, status int, panicked any) {
 	if panicked != nil {
 		if err, ok := panicked.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			span.SetStatus(shuai.StatusError, "handler aborted the response")
@@ -195,11 +213,10 @@ func (w *responseWriter) describe(span *shuai.Span, panicked any) {
 		if span.Recording() {
 			span.SetString("error.type", fmt.Sprintf("%T", panicked))
 		}
-		if w.status == 0 {
+		if status == 0 {
 			return // the server closes the connection without an answer
 		}
 	}
-	status := w.status
 	if status == 0 {
 		status = http.StatusOK // what the server writes for a handler that does not
 	}
@@ -245,6 +262,12 @@ type flushWriter struct {
 func (w *flushWriter) Flush() {
 	w.wrote()
 	w.flusher.Flush()
+}
+
+// FlushError is for [http.ResponseController], whose caller is to learn that the client has gone.
+func (w *flushWriter) FlushError() error {
+	w.wrote()
+	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
 // http1 is what the server's writer of HTTP/1 can do.

@@ -258,6 +258,11 @@ func TestOldServeMux(t *testing.T) {
 	}
 }
 
+// gone is the writer of a client that has gone.
+type gone struct{ *httptest.ResponseRecorder }
+
+func (gone) FlushError() error { return io.ErrClosedPipe }
+
 // What a handler can do with its writer, it can do with ours.
 func TestAbilities(t *testing.T) {
 	for _, ratio := range []float64{1, -1} {
@@ -328,6 +333,12 @@ func TestAbilities(t *testing.T) {
 			t.Errorf("ratio %v: %d spans, want %d", ratio, n, want)
 		}
 	}
+	// A client that has gone is not hidden.
+	shuaihttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if err := http.NewResponseController(w).Flush(); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("flushing to nobody: %v", err)
+		}
+	}), shuaihttp.Config{Tracer: newCollector(t, 1).tracer}).ServeHTTP(gone{httptest.NewRecorder()}, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
 	// Nothing is claimed that is not there.
 	c := newCollector(t, 1)
 	shuaihttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

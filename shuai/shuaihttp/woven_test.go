@@ -1,6 +1,7 @@
 package shuaihttp
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -29,14 +30,30 @@ func weave(t *testing.T) {
 	})
 }
 
+// serveWoven does what net/http does with the hook.
+func serveWoven(next http.Handler, r *http.Request) {
+	Serve(next, httptest.NewRecorder(), r, func(r *http.Request, ctx context.Context) { *r = *r.WithContext(ctx) },
+		func(w http.ResponseWriter) int { return w.(*httptest.ResponseRecorder).Code })
+}
+
 func TestServe(t *testing.T) {
 	weave(t)
 	var span *shuai.Span
 	next := http.NewServeMux()
 	next.HandleFunc("GET /a/{id}", func(_ http.ResponseWriter, r *http.Request) { span = shuai.SpanFromContext(r.Context()) })
-	serve := func() { Serve(next, httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/a/1", nil)) }
+	serve := func() { serveWoven(next, httptest.NewRequest(http.MethodGet, "/a/1", nil)) }
 	if serve(); !span.Sampled() {
 		t.Error("a request is not traced")
+	}
+	// The beginning of a connection is no request.
+	span = nil
+	everything := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { span = shuai.SpanFromContext(r.Context()) })
+	upgrade := httptest.NewRequest(http.MethodGet, "/", nil)
+	upgrade.Header.Set("Upgrade", "h2c")
+	for _, r := range []*http.Request{upgrade, httptest.NewRequest("PRI", "*", nil)} {
+		if serveWoven(everything, r); span != nil {
+			t.Errorf("%s is traced", r.Method)
+		}
 	}
 	// A program that has a handler of its own keeps it.
 	handler := NewHandler(next, Config{Filter: func(*http.Request) bool { return false }})
@@ -62,6 +79,7 @@ func TestSend(t *testing.T) {
 		kept         bool
 	}{
 		"nothing known":             {},
+		"of another, in lower case": {sent: [2]string{"traceparent", theirs}, kept: true},
 		"of another tracer":         {sent: [2]string{"Traceparent", theirs}, kept: true},
 		"of another tracer, in B3":  {sent: [2]string{"B3", "1-1"}, kept: true},
 		"of another tracer, in B3s": {sent: [2]string{"X-B3-Traceid", "1"}, kept: true},
@@ -74,7 +92,7 @@ func TestSend(t *testing.T) {
 			var to sentTo
 			r := httptest.NewRequest(http.MethodGet, "http://there/", nil)
 			if c.sent[0] != "" {
-				r.Header.Set(c.sent[0], c.sent[1])
+				r.Header[c.sent[0]] = []string{c.sent[1]}
 			}
 			var span *shuai.Span
 			send := func() {
@@ -91,15 +109,15 @@ func TestSend(t *testing.T) {
 			} else {
 				in := httptest.NewRequest(http.MethodGet, "/", nil)
 				in.Header.Set(c.served[0], c.served[1])
-				Serve(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				serveWoven(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 					span = shuai.SpanFromContext(r.Context())
 					send()
-				}), httptest.NewRecorder(), in)
+				}), in)
 			}
 			got := to.header.Get("Traceparent")
 			switch {
-			case c.kept && to.header.Get(c.sent[0]) != c.sent[1]:
-				t.Errorf("their header has become %q", to.header.Get(c.sent[0]))
+			case c.kept && (len(to.header) != 1 || to.header[c.sent[0]][0] != c.sent[1]):
+				t.Errorf("their header has become %q", to.header)
 			case c.kept && c.sent[0] != "Traceparent" && got != "":
 				t.Errorf("another trace is named beside theirs: %q", got)
 			case !c.kept && (got == "" || got == theirs):

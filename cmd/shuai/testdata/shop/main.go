@@ -34,7 +34,11 @@ func main() {
 	mux.HandleFunc("GET /price/{id}", price)
 	mux.HandleFunc("GET /late", late)
 	mux.HandleFunc("GET /raw", raw)
+	mux.HandleFunc("POST /raw", trailer)
 	server := httptest.NewServer(mux)
+	second := httptest.NewUnstartedServer(mux)
+	second.EnableHTTP2 = true
+	second.StartTLS()
 	base = server.URL
 	at, _ := url.Parse(base)
 	proxy := httptest.NewServer(httputil.NewSingleHostReverseProxy(at))
@@ -42,6 +46,9 @@ func main() {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		if path, ok := strings.CutPrefix(lines.Text(), "proxy "); ok {
 			fmt.Println(get(proxy.URL + path))
+		} else if path, ok := strings.CutPrefix(lines.Text(), "h2 "); ok {
+			http.DefaultClient.Transport = second.Client().Transport
+			fmt.Println(get(second.URL + path))
 		} else {
 			fmt.Println(get(base + lines.Text()))
 		}
@@ -90,7 +97,7 @@ func late(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, "later")
 }
 
-// raw prints what kinds of connection, writer and response the program sees.
+// raw prints what the program sees of its connection, its writer, its request, and of what it posts with a trailer that is not announced.
 func raw(w http.ResponseWriter, r *http.Request) {
 	conn, err := db.Conn(r.Context())
 	if err != nil {
@@ -99,19 +106,28 @@ func raw(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.Close()
 	conn.Raw(func(c any) error {
-		_, err := fmt.Fprintf(w, "%T", c)
+		_, err := fmt.Fprintf(w, "%T %T", c, w)
 		return err
 	})
-	req, _ := http.NewRequest(http.MethodGet, base+"/nothing", nil)
+	body, send := io.Pipe()
+	req, _ := http.NewRequest(http.MethodPost, base+"/raw", body)
+	req.Trailer = http.Header{"X-End": nil}
+	go func() {
+		io.WriteString(send, "all")
+		req.Trailer.Set("X-End", "yes")
+		send.Close()
+	}()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		fmt.Fprint(w, err)
 		return
 	}
-	resp.Body.Close()
-	_, hijacker := w.(http.Hijacker)
-	_, flusher := w.(http.Flusher)
-	_, notifier := w.(http.CloseNotifier)
-	_, from := w.(io.ReaderFrom)
-	fmt.Fprint(w, " ", resp.Request == req, hijacker, flusher, notifier, from)
+	defer resp.Body.Close()
+	trailer, _ := io.ReadAll(resp.Body)
+	fmt.Fprintf(w, " %v %s", resp.Request == req, trailer)
+}
+
+func trailer(w http.ResponseWriter, r *http.Request) {
+	io.Copy(io.Discard, r.Body)
+	fmt.Fprint(w, r.Trailer)
 }
