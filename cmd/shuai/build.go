@@ -63,7 +63,7 @@ type buildArgs struct {
 // Flags of go build. Those that are not here have a value.
 var (
 	buildSwitches = []string{"a", "asan", "buildvcs", "cover", "json", "linkshared", "modcacherw", "msan", "n", "race", "trimpath", "v", "work", "x"}
-	onlyBuilds    = []string{"a", "n", "o", "v", "work", "x"} // go list does not know them, or would print more than its list
+	onlyBuilds    = []string{"a", "json", "n", "o", "v", "work", "x"} // go list does not know them, or would print more than its list
 )
 
 func parseBuild(args []string) (buildArgs, error) {

@@ -175,7 +175,7 @@ func TestBuildWithoutTracer(t *testing.T) {
 	write(filepath.Join(dir, "words"), map[string]string{"words.go": "package words\n\nconst Hello = \"hello\"\n"})
 	for name, args := range map[string][]string{
 		"package":   {"-C", dir, "-o", "out/package", "."},
-		"all":       {"-C=" + dir, "-o", "out/", "-ldflags", "-s -w", "-mod=mod", "./..."},
+		"all":       {"-C=" + dir, "-o", "out/", "-ldflags", "-s -w", "-mod=mod", "-json=false", "./..."},
 		"file":      {"-C", dir, "-o=out/file", "main.go"},
 		"and words": {"-C", dir, "-v=false", "-o", "out/and words", ".", "./words"},
 	} {
