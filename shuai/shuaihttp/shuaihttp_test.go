@@ -390,6 +390,35 @@ type failingBody struct{ err error }
 func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
 func (b failingBody) Close() error             { return nil }
 
+// A response is that of the request that was sent, not of a copy, whether it is traced or not.
+func TestResponsesRequest(t *testing.T) {
+	for name, cfg := range map[string]shuai.Config{
+		"recorded": {Ratio: 1}, "counted": {Ratio: -1}, "passed on": {Ratio: -1, Statistics: "off"},
+	} {
+		cfg.Service, cfg.Endpoint = "test", "http://127.0.0.1:9"
+		tracer, err := shuai.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, _ := tracer.StartSpan(t.Context(), "root", shuai.KindServer)
+		transport := shuaihttp.NewTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+		}), shuaihttp.Config{Tracer: tracer})
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://example.com/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body.Close(); resp.Request != req {
+			t.Errorf("%s: the response is that of another request", name)
+		}
+		_ = tracer.Stop(t.Context()) // nobody takes the spans
+	}
+}
+
 func TestClientOutcomes(t *testing.T) {
 	body := func(code int, b io.ReadCloser) func() (*http.Response, error) {
 		return func() (*http.Response, error) {

@@ -85,7 +85,7 @@ func (t *client) send(base http.RoundTripper, r *http.Request) (*http.Response, 
 	}
 	shuai.Inject(ctx, x)
 	if !span.Counted() {
-		return base.RoundTrip(r2)
+		return x.send(base, r)
 	}
 	if c.name == "" && r.URL != nil { // as the server makes it of the attributes
 		host, rest := r.URL.Host, c.route
@@ -109,10 +109,7 @@ func (t *client) send(base http.RoundTripper, r *http.Request) (*http.Response, 
 		span.Set(c.attrs...)
 	}
 
-	resp, err := base.RoundTrip(r2)
-	if resp != nil && resp.Request == r2 {
-		resp.Request = r
-	}
+	resp, err := x.send(base, r)
 	if err != nil {
 		span.SetString("error.type", errorType(err))
 		span.Error(err)
@@ -145,6 +142,15 @@ type exchange struct {
 	body    body
 	values  [2]string // of the first headers set: traceparent, and baggage or tracestate
 	set     int
+}
+
+// send sends the copy that was made of r. The response is said to be r's, as without tracing.
+func (x *exchange) send(base http.RoundTripper, r *http.Request) (*http.Response, error) {
+	resp, err := base.RoundTrip(&x.request)
+	if resp != nil && resp.Request == &x.request {
+		resp.Request = r
+	}
+	return resp, err
 }
 
 // Set replaces a header.
